@@ -1,0 +1,64 @@
+"""The command line: verbs are found by name and loaded when used; errors become exit codes here and nowhere else."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from zreplay import __version__
+from zreplay.errors import ZreplayError
+
+# verb → its one-line help; the code is zreplay/cli/<verb>.py, a click command named `command`.
+VERBS = {
+    "run": "Replay a trace through a swap index and a pool; write a run directory.",
+    "info": "Say what is in a trace.",
+    "convert": "Turn the text of an ftrace recording into a trace.",
+    "synth": "Generate a trace.",
+}
+
+
+class Verbs(click.Group):
+    """Loads a verb's module only when that verb is used; its help line is known without it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"zreplay.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "--version", message="zreplay %(version)s")
+def zreplay() -> None:
+    """Replay traces of compressed swap (zswap, zram) through the kernel's index structures and allocators."""
+
+
+def main() -> None:
+    """Run the command line; exits with 0, 2 (usage), 3 (a requirement), 4 (the trace) or 130 (interrupted)."""
+    try:
+        sys.exit(zreplay(prog_name="zreplay", standalone_mode=False) or 0)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        print("zreplay: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ZreplayError as error:
+        print(f"zreplay: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+// Engine one: swap entry → location of the compressed object. One object is all the trees of a kind, one tree per type.
+//
+// What an index must do is what kernel-model 7.2 lists; what it may cost is its own affair and is counted. A call from
+// the replay loop is virtual: at one to two nanoseconds it is a small part of a tree walk, and it keeps the number of
+// compiled loops at pools × models instead of indexes × pools × models.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "cost.hpp"
+#include "types.hpp"
+
+namespace zreplay {
+
+class SwapIndex {
+  public:
+    SwapIndex() = default;
+    SwapIndex(const SwapIndex&) = delete;
+    SwapIndex& operator=(const SwapIndex&) = delete;
+    virtual ~SwapIndex() = default;
+
+    // An empty Location means: not there.
+    virtual Location find(SwapEntry entry) = 0;
+    virtual Location insert(SwapEntry entry, Location location) = 0;  // replaces; gives the old one
+    virtual Location erase(SwapEntry entry) = 0;                      // gives what was there
+    virtual Location update(SwapEntry entry, Location moved) = 0;     // the object moved; must be there; gives the old one
+
+    // In ascending order of offset. The callback must not change the index.
+    virtual void for_each(uint32_t type, const std::function<void(uint64_t offset, Location)>& visit) const = 0;
+
+    // Fetches what the next calls will need, all entries at once, so that their misses overlap; found[i] is what
+    // find(entries[i]) would give now. Changes nothing and costs nothing that is counted.
+    virtual void warm(std::span<const SwapEntry> entries, std::span<Location> found) const = 0;
+
+    // Walks everything; throws CheckFailed.
+    virtual void check() const = 0;
+
+    virtual uint64_t entries() const = 0;
+    virtual uint64_t nodes() const = 0;  // separately allocated nodes; an rbtree's are its entries
+    virtual uint64_t bytes() const = 0;  // by the kernel's sizes, docs/models.md
+
+    // Whose account the next calls are charged to.
+    void charge(Cost& cost) { cost_ = &cost; }
+
+  protected:
+    Cost nowhere_;
+    Cost* cost_ = &nowhere_;
+};
+
+}  // namespace zreplay

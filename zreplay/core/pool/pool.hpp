@@ -1,0 +1,50 @@
+// What every allocator can say about itself. Pools share no base class: a model of swap is compiled for each pool, so
+// that an allocation is inlined into the replay loop; the concept below is what it may rely on.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "cost.hpp"
+#include "types.hpp"
+
+namespace zreplay {
+
+// Bytes are those of live objects. pages × 4096 = used_bytes + external fragmentation; used_bytes = asked_bytes +
+// internal fragmentation.
+struct PoolUsage {
+    uint64_t pages = 0;
+    uint64_t objects = 0;
+    uint64_t asked_bytes = 0;  // what alloc() was asked for
+    uint64_t used_bytes = 0;   // after rounding up to chunks or to the class
+};
+
+// One row of classes.parquet. Members that do not apply to a pool stay empty and become nulls.
+struct ClassRow {
+    std::optional<uint32_t> class_size;   // zsmalloc
+    std::optional<uint32_t> free_chunks;  // zbud, z3fold
+    uint64_t pages = 0;
+    uint64_t objects_used = 0;
+    std::optional<uint64_t> objects_allocated;  // zsmalloc: room for this many
+    std::optional<uint64_t> almost_empty, almost_full, full;  // zsmalloc: zspages by fullness group
+};
+
+template <class P>
+concept Pool = requires(P pool, const P& view, Location location, SwapEntry entry, uint32_t size, Cost& cost) {
+    { P::name } -> std::convertible_to<std::string_view>;
+    { P::evictable } -> std::convertible_to<bool>;  // has an LRU and can reclaim a page on 6.1
+    { pool.alloc(size, entry) } -> std::same_as<Allocation>;
+    pool.free(location);
+    { view.size(location) } -> std::same_as<uint32_t>;  // as asked
+    { view.entry(location) } -> std::same_as<SwapEntry>;
+    { view.pages() } -> std::same_as<uint64_t>;
+    { view.usage() } -> std::same_as<PoolUsage>;
+    { view.classes() } -> std::same_as<std::vector<ClassRow>>;
+    view.warm(location);  // prefetch what free(location) and size(location) will touch
+    view.check();         // throws CheckFailed
+    pool.charge(cost);
+};
+
+}  // namespace zreplay

@@ -1,0 +1,7 @@
+#include "module.hpp"
+
+namespace zreplay {
+
+void bind_synth(nanobind::module_&) {}
+
+}  // namespace zreplay

@@ -1,0 +1,13 @@
+// The only place that knows about Python: one bind_… function per part of the core.
+#include "module.hpp"
+
+#include "types.hpp"
+
+NB_MODULE(_zreplay, module) {
+    module.doc() = "The replay engine of zreplay.";
+    nanobind::exception<zreplay::CheckFailed>(module, "CheckFailed", PyExc_AssertionError);
+    zreplay::bind_arrow(module);
+    zreplay::bind_trace(module);
+    zreplay::bind_synth(module);
+    zreplay::bind_structures(module);
+}

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace zreplay {
+
+void bind_arrow(nanobind::module_& module);       // columns handed to Python
+void bind_trace(nanobind::module_& module);       // text importers
+void bind_synth(nanobind::module_& module);       // the generator
+void bind_structures(nanobind::module_& module);  // single indexes and pools, for tests and experiments
+
+}  // namespace zreplay

@@ -1,0 +1,91 @@
+// Words every part of the core uses: what happened, to which slot, and where its compressed copy is.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace zreplay {
+
+inline constexpr uint32_t page_bytes = 4096;
+inline constexpr uint32_t swap_types = 32;  // MAX_SWAPFILES_SHIFT is 5
+
+// Errors the way the kernel returns them, negated at the point of use.
+enum Errno : int { e_noent = 2, e_io = 5, e_again = 11, e_nomem = 12, e_exist = 17, e_nodev = 19, e_inval = 22, e_nospc = 28 };
+
+// One row of a trace. The order is that of docs/trace-format.md; the names are the words in its `op` column.
+enum class Op : uint8_t { store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate };
+inline constexpr std::array<std::string_view, 8> op_names{
+    "store", "load", "invalidate", "invalidate_area", "writeback", "shrink", "compact", "migrate"};
+inline constexpr size_t op_count = op_names.size();
+
+// A swap entry as 6.1 packs it: the type from bit 58 up, the offset below.
+struct SwapEntry {
+    static constexpr int type_shift = 58;
+    static constexpr uint64_t offset_mask = (uint64_t{1} << type_shift) - 1;
+
+    uint64_t word = 0;
+
+    SwapEntry() = default;
+    constexpr SwapEntry(uint32_t type, uint64_t offset) : word(uint64_t{type} << type_shift | offset) {}
+    constexpr uint32_t type() const { return static_cast<uint32_t>(word >> type_shift); }
+    constexpr uint64_t offset() const { return word & offset_mask; }
+    friend constexpr bool operator==(SwapEntry, SwapEntry) = default;
+};
+
+// Where the compressed copy of a slot is: one machine word, as a slot of the kernel's index would hold it.
+//
+//      63 ............................ 4 | 3           | 2  1     | 0
+//      descriptor (aligned to 16)        | same-filled | position | always 0
+//
+// The descriptor is the pool's page (zbud, z3fold: one of up to four positions in it) or its handle cell (zsmalloc,
+// where one page is not one location; position 0). Bit 0 stays clear because a radix tree marks its inner nodes with
+// it; bit 1 alone is the `last ? 2 : 0` of the 2013 proposal. A same-filled page has no object: only bit 3 is set.
+class Location {
+  public:
+    static constexpr uint64_t position_mask = 0b0110;
+    static constexpr uint64_t same_filled_bit = 0b1000;
+    static constexpr uint64_t low_bits = 0b1111;
+
+    constexpr Location() = default;
+    Location(const void* descriptor, uint32_t position)
+        : word_(reinterpret_cast<uint64_t>(descriptor) | uint64_t{position} << 1) {}
+    static constexpr Location from_word(uint64_t word) { return Location(word); }
+    static constexpr Location same_filled() { return Location(same_filled_bit); }
+
+    constexpr explicit operator bool() const { return word_ != 0; }
+    constexpr uint64_t word() const { return word_; }
+    constexpr bool is_same_filled() const { return word_ & same_filled_bit; }
+    constexpr uint32_t position() const { return static_cast<uint32_t>(word_ & position_mask) >> 1; }
+    template <class Descriptor>
+    Descriptor* descriptor() const {
+        return reinterpret_cast<Descriptor*>(word_ & ~low_bits);
+    }
+    friend constexpr bool operator==(Location, Location) = default;
+
+  private:
+    constexpr explicit Location(uint64_t word) : word_(word) {}
+    uint64_t word_ = 0;
+};
+
+// What a pool answers to an allocation: a location, or the kernel's negative errno.
+struct Allocation {
+    Location location;
+    int error = 0;
+};
+
+// A structure found broken by its own check(); the message names the assertion and the values.
+struct CheckFailed : std::logic_error {
+    using std::logic_error::logic_error;
+};
+
+inline void require(bool holds, const char* assertion, uint64_t found = 0, uint64_t expected = 0) {
+    if (!holds)
+        throw CheckFailed(std::string(assertion) + ": found " + std::to_string(found) + ", expected " +
+                          std::to_string(expected));
+}
+
+}  // namespace zreplay

@@ -1,0 +1,25 @@
+"""Every error zreplay raises on purpose, and the exit code each becomes."""
+
+
+class ZreplayError(Exception):
+    """An error to show in one line: the thing, the value found, the value expected, the option that mends it."""
+
+    exit_code = 1
+
+
+class UsageError(ZreplayError):
+    """What was asked for cannot be done: an option, a path, an output that exists, a disk that is full."""
+
+    exit_code = 2
+
+
+class RequirementError(ZreplayError):
+    """A result below what was required of it (``--require``, ``--fail-if``)."""
+
+    exit_code = 3
+
+
+class TraceError(ZreplayError):
+    """The trace itself: not a trace, damaged, of a newer format, or with a row that cannot be."""
+
+    exit_code = 4

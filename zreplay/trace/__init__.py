@@ -1,0 +1,1 @@
+"""What happened: the trace format, its files, importers and the generator."""

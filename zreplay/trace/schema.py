@@ -1,0 +1,49 @@
+"""Trace format v1 as code; docs/trace-format.md is the specification."""
+
+import pyarrow as pa
+
+FORMAT_MAJOR = 1
+FORMAT_MINOR = 0
+PAGE_SIZE = 4096
+MAX_TYPES = 32
+OFFSET_BITS = 58
+
+#: The words of the ``op`` column, in the order of the engine's ``Op``.
+OPS = ("store", "load", "invalidate", "invalidate_area", "writeback", "shrink", "compact", "migrate")
+
+#: One row per event, in the order in which the events took effect. Only the first two columns are never null.
+SCHEMA = pa.schema(
+    [
+        pa.field("ts_ns", pa.int64(), nullable=False),
+        pa.field("op", pa.dictionary(pa.int8(), pa.string()), nullable=False),
+        pa.field("type", pa.uint8()),
+        pa.field("offset", pa.uint64()),
+        pa.field("size", pa.uint32()),
+        pa.field("cpu", pa.uint16()),
+        pa.field("pid", pa.int32()),
+        pa.field("result", pa.int32()),
+        pa.field("seen_stored", pa.int64()),
+        pa.field("seen_pool_pages", pa.int64()),
+        pa.field("seen_handle", pa.uint64()),
+    ]
+)
+
+#: Columns a reader may not miss; the others read as null when absent.
+REQUIRED_COLUMNS = ("ts_ns", "op", "type", "offset", "size")
+
+#: File metadata: key → type. Keys are written with the prefix ``zreplay.``; unknown values are left out.
+METADATA: dict[str, type] = {
+    "format_version": str,
+    "page_size": int,
+    "clock": str,
+    "model": str,  # zswap or zram
+    "source_kernel": str,
+    "compressor": str,
+    "pool": str,
+    "max_pool_percent": int,
+    "accept_threshold_percent": int,
+    "totalram_pages": int,
+    "cpus": int,
+    "lost_events": int,
+    "converter": str,
+}
