@@ -79,6 +79,10 @@ class ArrowBatch {
 // Columns made here, handed to Python as one record batch: an object with __arrow_c_array__ (pa.record_batch takes it).
 class ColumnsOut {
   public:
+    ColumnsOut() = default;
+    ColumnsOut(ColumnsOut&&) = default;
+    ColumnsOut& operator=(ColumnsOut&&) = default;
+
     // `valid` is empty (no nulls) or one byte per row.
     template <class T>
     void add(std::string name, const char* format, std::vector<T> values, const std::vector<uint8_t>& valid = {}) {
