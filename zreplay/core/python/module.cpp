@@ -9,5 +9,6 @@ NB_MODULE(_zreplay, module) {
     zreplay::bind_arrow(module);
     zreplay::bind_trace(module);
     zreplay::bind_synth(module);
-    zreplay::bind_structures(module);
+    zreplay::bind_indexes(module);
+    zreplay::bind_pools(module);
 }

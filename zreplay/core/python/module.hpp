@@ -7,6 +7,7 @@ namespace zreplay {
 void bind_arrow(nanobind::module_& module);       // columns handed to Python
 void bind_trace(nanobind::module_& module);       // text importers
 void bind_synth(nanobind::module_& module);       // the generator
-void bind_structures(nanobind::module_& module);  // single indexes and pools, for tests and experiments
+void bind_indexes(nanobind::module_& module);     // single swap indexes, for tests and experiments
+void bind_pools(nanobind::module_& module);       // single pools, likewise
 
 }  // namespace zreplay

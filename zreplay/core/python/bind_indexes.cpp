@@ -2,6 +2,6 @@
 
 namespace zreplay {
 
-void bind_structures(nanobind::module_&) {}
+void bind_indexes(nanobind::module_&) {}
 
 }  // namespace zreplay

@@ -1,0 +1,7 @@
+#include "module.hpp"
+
+namespace zreplay {
+
+void bind_pools(nanobind::module_&) {}
+
+}  // namespace zreplay
