@@ -274,7 +274,7 @@ class Zswap61 {
     int migrate() {
         ++counters_.migrations;
         // zbud as merged gives out addresses and keeps no list of who holds them: its pages cannot move.
-        if constexpr (!P::movable) ++counters_.migrations_not_movable;
+        if constexpr (!requires { P::movable; }) ++counters_.migrations_not_movable;
         return 0;
     }
 
