@@ -1,7 +1,7 @@
 """The engine, as Python sees it. Written by hand, one block per file of bindings."""
 
 from collections.abc import Callable
-from typing import TypedDict
+from typing import Any, TypedDict
 
 class CheckFailed(AssertionError):
     """A structure found broken by its own check()."""
@@ -54,3 +54,36 @@ class Reclaim:
     def result(self, evicted: bool) -> None: ...
     @property
     def error(self) -> int: ...
+
+# --- arrow.cpp, bind_replay.cpp ---
+
+class Columns:
+    """A record batch of the engine's; ``pyarrow.record_batch(columns)``, once."""
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
+
+class Replay:
+    @staticmethod
+    def make(
+        *,
+        index: str,
+        pool: str,
+        kernel: str = "6.1",
+        driven: bool = False,
+        totalram_pages: int | None = None,
+        max_pool_percent: int = 20,
+        accept_threshold_percent: int = 90,
+        sample_events: int = 1000,
+        sample_ns: int = 0,
+        check_every: int = 0,
+        observe: bool = False,
+    ) -> Replay: ...
+    def feed(self, batch: object) -> None: ...
+    def finish(self) -> None: ...
+    def counters(self) -> dict[str, Any]: ...
+    def operations(self) -> list[dict[str, Any]]: ...
+    def take_timeline(self) -> Columns: ...
+    def take_classes(self) -> Columns: ...
+    def take_observations(self) -> Columns: ...
+    @property
+    def samples_waiting(self) -> int: ...
