@@ -11,6 +11,7 @@
 
 #include "pool/pool.hpp"
 #include "pool/zbud.hpp"
+#include "pool/zsmalloc.hpp"
 
 namespace zreplay {
 
@@ -18,7 +19,8 @@ template <Pool... Kinds>
 struct PoolList {};
 
 using Pools = PoolList<  //
-    Zbud                 //
+    Zbud,                //
+    Zsmalloc             //
     >;
 
 struct PoolKind {

@@ -32,12 +32,34 @@ struct AnyOf<PoolList<Kinds...>> {
 }
 
 template <class P>
-std::unique_ptr<P> make_pool(nb::kwargs options) {
-    for (auto [key, value] : options) {
-        (void)value;
-        throw nb::type_error((std::string(P::name) + " has no option '" + nb::cast<std::string>(key) + "'").c_str());
+concept Movable = requires(P pool) { pool.compact(); };
+
+[[noreturn]] void no_choice(std::string_view option, std::string_view found, const char* choices) {
+    throw nb::value_error((std::string(option) + " '" + std::string(found) + "', expected " + choices).c_str());
+}
+
+void set_option(ZsmallocOptions& options, std::string_view option, nb::handle value) {
+    if (option == "class_rule") {
+        auto rule = nb::cast<std::string>(value);
+        if (rule != "a" && rule != "b") no_choice(option, rule, "a or b");
+        options.class_rule = rule == "a" ? ClassRule::a : ClassRule::b;
+    } else if (option == "chain_limit") {
+        options.chain_limit = nb::cast<uint32_t>(value);
+    } else {
+        throw nb::type_error(("zsmalloc has no option '" + std::string(option) + "'").c_str());
     }
-    return std::make_unique<P>();
+}
+
+template <class P>
+std::unique_ptr<P> make_pool(nb::kwargs given) {
+    if constexpr (requires { typename P::Options; }) {
+        typename P::Options options;
+        for (auto [key, value] : given) set_option(options, nb::cast<std::string>(key), value);
+        return std::make_unique<P>(options);
+    } else {
+        if (given.size()) throw nb::type_error((std::string(P::name) + " has no options").c_str());
+        return std::make_unique<P>();
+    }
 }
 
 nb::dict to_dict(const PoolUsage& usage) {
@@ -59,6 +81,14 @@ nb::dict to_dict(const ClassRow& row) {
     out["almost_empty"] = row.almost_empty;
     out["almost_full"] = row.almost_full;
     out["full"] = row.full;
+    return out;
+}
+
+nb::dict to_dict(const Zsmalloc::Moves& moves) {
+    nb::dict out;
+    out["pages_compacted"] = moves.pages_compacted;
+    out["objects_copied"] = moves.objects_copied;
+    out["handles_rewritten"] = moves.handles_rewritten;
     return out;
 }
 
@@ -180,8 +210,42 @@ void bind_pools(nb::module_& module) {
         }, nb::arg("location"))
         .def("position", [](AnyPool&, uint64_t word) { return Location::from_word(word).position(); }, nb::arg("location"))
         .def("page_id", ON_LOCATION(page_id), nb::arg("location"))
-        .def("is_resident", ON_LOCATION(is_resident), nb::arg("location"))
-        .def("set_resident", ON_LOCATION(set_resident), nb::arg("location"))
+        .def("is_resident", [](AnyPool& any, uint64_t word) {
+            return any.visit([&]<class P>(P& pool) -> bool {
+                if constexpr (P::evictable) return pool.is_resident(Location::from_word(word));
+                cannot(P::name, "evict, so nothing in it is marked resident");
+            });
+        }, nb::arg("location"))
+        .def("set_resident", [](AnyPool& any, uint64_t word) {
+            any.visit([&]<class P>(P& pool) {
+                if constexpr (P::evictable) pool.set_resident(Location::from_word(word));
+                else cannot(P::name, "evict, so nothing in it is marked resident");
+            });
+        }, nb::arg("location"))
+        .def("object_index", [](AnyPool& any, uint64_t word) {
+            return any.visit([&]<class P>(P& pool) -> uint32_t {
+                if constexpr (Movable<P>) return pool.object_index(Location::from_word(word));
+                cannot(P::name, "say an object's index");
+            });
+        }, nb::arg("location"))
+        .def("can_compact", [](AnyPool& any) {
+            return any.visit([]<class P>(P& pool) -> uint64_t {
+                if constexpr (Movable<P>) return pool.can_compact();
+                cannot(P::name, "compact");
+            });
+        })
+        .def("compact", [](AnyPool& any) {
+            return any.visit([]<class P>(P& pool) -> uint64_t {
+                if constexpr (Movable<P>) return pool.compact();
+                cannot(P::name, "compact");
+            });
+        })
+        .def("moves", [](AnyPool& any) {
+            return any.visit([]<class P>(P& pool) -> nb::dict {
+                if constexpr (Movable<P>) return to_dict(pool.moves());
+                cannot(P::name, "move objects");
+            });
+        })
         .def("warm", ON_LOCATION(warm), nb::arg("location"))
         .def("reclaim", &AnyPool::reclaim, nb::arg("retries"), nb::arg("evict"))
         .def("apply", &AnyPool::apply, nb::arg("steps"))
