@@ -34,7 +34,10 @@ def event(op: str, **columns: Any) -> dict[str, Any]:
 
 def table(events: Sequence[dict[str, Any]], **metadata: Any) -> pa.Table:
     """One row per event, 1 µs apart unless an event brings its own ``ts_ns``."""
-    rows = [{name: row.get(name) for name in SCHEMA.names} | {"ts_ns": row.get("ts_ns", i * 1000)} for i, row in enumerate(events)]
+    rows = [
+        {name: row.get(name) for name in SCHEMA.names} | {"ts_ns": row.get("ts_ns", i * 1000)}
+        for i, row in enumerate(events)
+    ]
     meta = {"format_version": "1.0", "page_size": PAGE_SIZE, "clock": "synthetic", **metadata}
     schema = SCHEMA.with_metadata({f"zreplay.{key}": str(value) for key, value in meta.items()})
     return pa.Table.from_pylist(rows, schema=schema)

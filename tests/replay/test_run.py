@@ -44,7 +44,10 @@ def answers(run: zreplay.Run, without: set[str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("pool", pool_names())
 def test_every_metric_but_the_index_columns_is_the_same_whatever_the_index(mixed_trace, tmp_path, pool):
-    runs = [zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / i, index=i, pool=pool, check_every=500)) for i in index_names()]
+    runs = [
+        zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / i, index=i, pool=pool, check_every=500))
+        for i in index_names()
+    ]
     first = answers(runs[0], TIMES | INDEX)
     assert first["stores_rejected"] > 0
     assert all(answers(run, TIMES | INDEX) == first for run in runs)

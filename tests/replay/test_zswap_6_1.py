@@ -14,7 +14,9 @@ import zreplay
 def replay(tmp_path: Path):
     def run(events: Sequence[dict[str, Any]], **options: Any) -> dict[str, Any]:
         path = trace(tmp_path / "t.parquet", events)
-        config = zreplay.Config(trace=path, out=tmp_path / "run", pool=options.pop("pool", "zbud"), force=True, check_every=1, **options)
+        config = zreplay.Config(
+            trace=path, out=tmp_path / "run", pool=options.pop("pool", "zbud"), force=True, check_every=1, **options
+        )
         return zreplay.run(config).summary()
 
     return run
@@ -33,7 +35,9 @@ def test_pool_at_its_limit_takes_one_more_page_and_the_next_store_is_refused_and
 def test_after_being_full_stores_are_refused_until_below_the_accept_threshold(replay):
     # Accepts again below 50·90/100·20/100 = 45·20/100 = 9 pages: with 10, 9 no; with 8 yes.
     fill = [store(i, 3000) for i in range(1, 13)]  # 11 pages, one refused, one written back (offset 1): 10 pages
-    summary = replay([*fill, store(20, 3000), invalidate(2), store(21, 3000), invalidate(3), store(22, 3000)], totalram_pages=50)
+    summary = replay(
+        [*fill, store(20, 3000), invalidate(2), store(21, 3000), invalidate(3), store(22, 3000)], totalram_pages=50
+    )
     assert summary["reject_hysteresis"] == 2  # at 10 and at 9 pages
     assert summary["pool_limit_hit"] == 1
     assert summary["pool_pages_final"] == 9  # 8, and the store that was let in
@@ -109,7 +113,9 @@ def test_unknown_offsets_are_counted(replay):
 
 
 def test_invalidate_area_frees_one_type_only(replay):
-    summary = replay([store(1, 100), store(2, 0), store(1, 100, type=3), event("invalidate_area", type=0), load(1), load(1, type=3)])
+    summary = replay(
+        [store(1, 100), store(2, 0), store(1, 100, type=3), event("invalidate_area", type=0), load(1), load(1, type=3)]
+    )
     assert (summary["stored_pages"], summary["same_filled_pages"]) == (1, 0)
     assert (summary["loads_hit"], summary["loads_unknown"]) == (1, 1)
 
@@ -129,7 +135,13 @@ def test_compaction_frees_pages_in_zsmalloc_and_nothing_in_zbud(replay):
 
 
 def test_driven_the_recording_decides(replay):
-    events = [store(1, 3000, result=0), store(2, None, result=-12), event("shrink", result=0), writeback(1), load(1, result=-1)]
+    events = [
+        store(1, 3000, result=0),
+        store(2, None, result=-12),
+        event("shrink", result=0),
+        writeback(1),
+        load(1, result=-1),
+    ]
     summary = replay(events, driven=True, totalram_pages=50)
     assert (summary["writebacks"], summary["pool_pages_final"], summary["loads_missed"]) == (1, 0, 1)
     assert summary["pool_limit_hit"] == 1

@@ -13,21 +13,48 @@ from zreplay.cli.table import aligned, number
 
 @click.command(name="run")
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Run directory to write.")
-@click.option("--index", default="rbtree", show_default=True, metavar="NAME",
-              help="Swap index: rbtree, radix-tag or radix-lowbit.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Run directory to write."
+)
+@click.option(
+    "--index",
+    default="rbtree",
+    show_default=True,
+    metavar="NAME",
+    help="Swap index: rbtree, radix-tag or radix-lowbit.",
+)
 @click.option("--pool", metavar="NAME", help="Allocator: zbud or zsmalloc.  [default: the trace's own, else zbud]")
 @click.option("--kernel", default="6.1", show_default=True, metavar="VERSION", help="Whose policy.")
 @click.option("--driven", is_flag=True, help="Replay the recorded kernel's decisions; by default the model decides.")
-@click.option("--totalram-pages", type=int, metavar="N",
-              help="Pages the kernel manages; limits are shares of them.  [default: the trace's, else no limit]")
-@click.option("--max-pool-percent", type=int, metavar="N", help="Limit of the pool, percent of totalram.  [default: the trace's, else 20]")
-@click.option("--accept-threshold-percent", type=int, metavar="N",
-              help="A full pool accepts again below this percentage of its limit.  [default: the trace's, else 90]")
-@click.option("--sample-events", type=int, default=1000, show_default=True, metavar="N", help="A timeline row every N events …")
+@click.option(
+    "--totalram-pages",
+    type=int,
+    metavar="N",
+    help="Pages the kernel manages; limits are shares of them.  [default: the trace's, else no limit]",
+)
+@click.option(
+    "--max-pool-percent",
+    type=int,
+    metavar="N",
+    help="Limit of the pool, percent of totalram.  [default: the trace's, else 20]",
+)
+@click.option(
+    "--accept-threshold-percent",
+    type=int,
+    metavar="N",
+    help="A full pool accepts again below this percentage of its limit.  [default: the trace's, else 90]",
+)
+@click.option(
+    "--sample-events", type=int, default=1000, show_default=True, metavar="N", help="A timeline row every N events …"
+)
 @click.option("--sample-ms", type=float, metavar="T", help="… or every T ms of trace time.")
-@click.option("--check-every", type=int, default=0, metavar="N",
-              help="Verify every structure each N events (slow).  [default: at the end only]")
+@click.option(
+    "--check-every",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Verify every structure each N events (slow).  [default: at the end only]",
+)
 @click.option("--force", is_flag=True, help="Replace an existing run directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
@@ -57,7 +84,10 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
 
     loads = summary["loads_hit"] + summary["loads_missed"]
     rows = [
-        ("events", f"{number(summary['events'])} in {summary['seconds']:.2f} s, {summary['events_per_second'] / 1e6:.1f} million/s"),
+        (
+            "events",
+            f"{number(summary['events'])} in {summary['seconds']:.2f} s, {summary['events_per_second'] / 1e6:.1f} million/s",
+        ),
         ("stores", number(summary["stores"])),
         ("  rejected", share("stores_rejected", summary["stores"])),
         *((f"    {name}", number(summary[name])) for name in _REJECTS if summary[name]),
@@ -71,9 +101,15 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
         ("nodes visited per lookup", f"{summary['nodes_visited_per_lookup']:.2f}"),
     ]
     if summary["compactions"]:
-        rows.append(("compactions", f"{number(summary['compactions'])}, {number(summary['pages_compacted'])} pages freed"))
+        rows.append(
+            ("compactions", f"{number(summary['compactions'])}, {number(summary['pages_compacted'])} pages freed")
+        )
     ram = config["totalram_pages"]
-    limit = f"{config['max_pool_percent']} % of {number(ram)} pages" if ram else "none (the trace names no totalram; --totalram-pages)"
+    limit = (
+        f"{config['max_pool_percent']} % of {number(ram)} pages"
+        if ram
+        else "none (the trace names no totalram; --totalram-pages)"
+    )
     heading = f"{trace} through {config['index']} over {config['pool']}, kernel {config['kernel']}"
     if config["driven"]:
         heading += ", driven by the recording"
@@ -83,5 +119,11 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
     return f"{heading}\n\n{aligned(rows + notes)}"
 
 
-_REJECTS = ("pool_limit_hit", "reject_hysteresis", "reject_compress_poor", "reject_alloc_fail", "reject_compress_fail",
-            "reject_missing_size")
+_REJECTS = (
+    "pool_limit_hit",
+    "reject_hysteresis",
+    "reject_compress_poor",
+    "reject_alloc_fail",
+    "reject_compress_fail",
+    "reject_missing_size",
+)

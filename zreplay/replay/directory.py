@@ -59,7 +59,9 @@ def refuse_existing(place: Path, *, force: bool) -> None:
     if not force:
         raise UsageError(f"{place}: already exists; --force replaces it, -o names another place")
     if not place.is_dir() or (any(place.iterdir()) and not (place / MANIFEST).is_file()):
-        raise UsageError(f"{place}: not a run directory (no {MANIFEST}), so --force does not replace it; -o names another place")
+        raise UsageError(
+            f"{place}: not a run directory (no {MANIFEST}), so --force does not replace it; -o names another place"
+        )
 
 
 def cannot_write(place: Path, error: OSError) -> UsageError:
@@ -128,5 +130,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a manifest of zreplay: {error}") from error
     if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
-        raise UsageError(f"{directory}: schema version {version}, this zreplay reads {SCHEMA_VERSION.split('.')[0]}.x; update zreplay")
+        raise UsageError(
+            f"{directory}: schema version {version}, this zreplay reads {SCHEMA_VERSION.split('.')[0]}.x; update zreplay"
+        )
     return manifest

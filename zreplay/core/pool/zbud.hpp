@@ -203,7 +203,13 @@ class Zbud {
         return rows;
     }
 
-    void warm(Location location) const { __builtin_prefetch(location.descriptor<Page>(), 1); }
+    static constexpr int warm_steps = 2;
+    void warm(Location location, int step) const { warm_page(location.descriptor<Page>(), step); }
+    void warm_alloc(uint32_t size_bytes, int step) const {
+        const uint32_t c = (size_bytes + chunk_bytes - 1) / chunk_bytes;
+        if (uint64_t fitting = c < usable_chunks ? nonempty_ >> c << c : 0)
+            warm_page(unbuddied_[std::countr_zero(fitting)].head(), step);
+    }
 
     void check() const;
     void charge(Cost& cost) { cost_ = &cost; }
@@ -211,6 +217,18 @@ class Zbud {
   private:
     using ByFreeChunks = List<Page, &Page::list>;
     using Lru = List<Page, &Page::lru>;
+
+    // The page, then its neighbours, which unlinking writes to.
+    static void warm_page(const Page* page, int step) {
+        if (step == 0) {
+            __builtin_prefetch(page, 1);
+        } else {
+            __builtin_prefetch(page->lru.prev, 1);
+            __builtin_prefetch(page->lru.next, 1);
+            __builtin_prefetch(page->list.prev, 1);
+            __builtin_prefetch(page->list.next, 1);
+        }
+    }
 
     void enlist(Page* page) {
         const uint32_t i = page->free_chunks();

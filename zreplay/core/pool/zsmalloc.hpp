@@ -130,7 +130,14 @@ class Zsmalloc {
     PoolUsage usage() const { return usage_; }
     std::vector<ClassRow> classes() const;  // those that have zspages, from the smallest
 
-    void warm(Location location) const { __builtin_prefetch(location.descriptor<Handle>(), 1); }
+    static constexpr int warm_steps = 3;
+    void warm(Location location, int step) const {
+        const Handle* handle = location.descriptor<Handle>();
+        if (step == 0) __builtin_prefetch(handle, 1);
+        else warm_zspage(handle->zspage, handle->index, step - 1);
+    }
+    // The zspage that an allocation takes is the head of a list, most often still in the cache.
+    void warm_alloc(uint32_t, int) const {}
 
     void check() const;
     void charge(Cost& cost) { cost_ = &cost; }
@@ -181,6 +188,17 @@ class Zsmalloc {
 
     static uint64_t can_compact(const Class& of) {
         return (of.objects_allocated() - of.objects_used) / of.shape.objects * of.shape.pages;
+    }
+
+    // The descriptor, then the object's cell and the neighbours that leaving a list writes to.
+    static void warm_zspage(const Zspage* zspage, uint16_t index, int step) {
+        if (step == 0) {
+            __builtin_prefetch(zspage, 1);
+        } else {
+            __builtin_prefetch(&zspage->cells()[index], 1);
+            __builtin_prefetch(zspage->list.prev, 1);
+            __builtin_prefetch(zspage->list.next, 1);
+        }
     }
 
     void place(Handle* handle, Zspage* zspage) {

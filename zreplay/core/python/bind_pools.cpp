@@ -246,7 +246,6 @@ void bind_pools(nb::module_& module) {
                 cannot(P::name, "move objects");
             });
         })
-        .def("warm", ON_LOCATION(warm), nb::arg("location"))
         .def("reclaim", &AnyPool::reclaim, nb::arg("retries"), nb::arg("evict"))
         .def("apply", &AnyPool::apply, nb::arg("steps"))
         .def_prop_ro("pages", [](AnyPool& any) { return any.visit([](auto& pool) { return pool.pages(); }); })

@@ -88,12 +88,20 @@ class Loop final : public Replay {
     void warm(const EventBatch& batch, int64_t row, int64_t end) const {
         std::array<SwapEntry, group> entries;
         std::array<Location, group> found;
-        size_t count = 0;
-        for (int64_t i = row; i < end; ++i)
-            if (batch.op(i) <= Op::invalidate) entries[count++] = batch.entry(i);
+        std::array<uint32_t, group> sizes;
+        size_t count = 0, stores = 0;
+        for (int64_t i = row; i < end; ++i) {
+            Op op = batch.op(i);
+            if (op <= Op::invalidate) entries[count++] = batch.entry(i);
+            if (op == Op::store) sizes[stores++] = batch.size.get(i, 0);
+        }
         index_->warm(std::span(entries.data(), count), std::span(found.data(), count));
-        for (size_t i = 0; i < count; ++i)
-            if (found[i] && !found[i].is_same_filled()) pool_.warm(found[i]);
+        for (int step = 0; step < P::warm_steps; ++step) {
+            for (size_t i = 0; i < count; ++i)
+                if (found[i] && !found[i].is_same_filled()) pool_.warm(found[i], step);
+            for (size_t i = 0; i < stores; ++i)
+                if (sizes[i]) pool_.warm_alloc(sizes[i], step);
+        }
     }
 
     // A sample stands for the state before the first event at or after its time.
