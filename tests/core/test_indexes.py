@@ -4,9 +4,6 @@ import _zreplay
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from core.reference_index import (
     ERASE,
     FIND,
@@ -22,6 +19,8 @@ from core.reference_index import (
     random_calls,
     word,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 KINDS = [name for name, _ in _zreplay.index_kinds()]
 RADIX = [name for name in KINDS if name.startswith("radix")]

@@ -1,7 +1,6 @@
 """Properties of whole replays: independent of batch size, of the index, of repetition; directories whole or absent."""
 
 import json
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -134,7 +133,6 @@ def test_a_failure_half_way_leaves_nothing(mixed_trace, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_is_one_clear_error(mixed_trace, tmp_path, monkeypatch):
     from zreplay.replay import directory
 

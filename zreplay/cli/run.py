@@ -105,11 +105,7 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
             ("compactions", f"{number(summary['compactions'])}, {number(summary['pages_compacted'])} pages freed")
         )
     ram = config["totalram_pages"]
-    limit = (
-        f"{config['max_pool_percent']} % of {number(ram)} pages"
-        if ram
-        else "none (the trace names no totalram; --totalram-pages)"
-    )
+    limit = f"{config['max_pool_percent']} % of {number(ram)} pages" if ram else "none; --totalram-pages sets one"
     heading = f"{trace} through {config['index']} over {config['pool']}, kernel {config['kernel']}"
     if config["driven"]:
         heading += ", driven by the recording"

@@ -129,8 +129,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise UsageError(f"{directory}: {what}; `zreplay run TRACE -o {directory}` makes one") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a manifest of zreplay: {error}") from error
-    if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
-        raise UsageError(
-            f"{directory}: schema version {version}, this zreplay reads {SCHEMA_VERSION.split('.')[0]}.x; update zreplay"
-        )
+    major = SCHEMA_VERSION.split(".")[0]
+    if version.split(".")[0] != major:
+        raise UsageError(f"{directory}: schema version {version}, this zreplay reads {major}.x; update zreplay")
     return manifest
