@@ -190,13 +190,18 @@ class Zbud {
     uint64_t pages() const { return usage_.pages; }
     PoolUsage usage() const { return usage_; }
 
-    // Pages by free chunks, whatever list they are on.
+    // Pages by free chunks, whatever list they are on or off; not those emptied but still under reclaim.
     std::vector<ClassRow> classes() const {
         std::array<uint64_t, usable_chunks> pages = buddied_, objects;
         for (uint32_t i = 0; i < usable_chunks; ++i) {
             objects[i] = 2 * pages[i] + unbuddied_[i].size();
             pages[i] += unbuddied_[i].size();
         }
+        for (const Page* page = reclaimed_.head(); page; page = Lru::next(page))
+            if (!page->empty()) {
+                pages[page->free_chunks()] += 1;
+                objects[page->free_chunks()] += page->buddied() ? 2 : 1;
+            }
         std::vector<ClassRow> rows;
         for (uint32_t i = 0; i < usable_chunks; ++i)
             if (pages[i]) rows.push_back({.free_chunks = i, .pages = pages[i], .objects_used = objects[i]});
