@@ -86,7 +86,8 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
     rows = [
         (
             "events",
-            f"{number(summary['events'])} in {summary['seconds']:.2f} s, {summary['events_per_second'] / 1e6:.1f} million/s",
+            f"{number(summary['events'])} in {summary['seconds']:.2f} s, "
+            f"{summary['events_per_second'] / 1e6:.1f} million/s",
         ),
         ("stores", number(summary["stores"])),
         ("  rejected", share("stores_rejected", summary["stores"])),

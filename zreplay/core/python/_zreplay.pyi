@@ -1,6 +1,6 @@
 """The engine, as Python sees it. Written by hand, one block per file of bindings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 class CheckFailed(AssertionError):
@@ -95,3 +95,11 @@ class Replay:
     def take_observations(self) -> Columns: ...
     @property
     def samples_waiting(self) -> int: ...
+
+# --- bind_synth.cpp ---
+
+class Synth:
+    def __init__(self, recipe: object, size_weights: Sequence[int]) -> None: ...
+    def next(self, rows: int) -> Columns: ...
+
+def synth_draws(seed: int, count: int) -> list[int]: ...
