@@ -26,9 +26,6 @@ from zreplay.trace.schema import FORMAT_MAJOR, FORMAT_MINOR, MAX_TYPES, OPS, PAG
 PATTERNS = ("random", "clustered", "zipf", "scan")
 BATCH_ROWS = 256 * 1024
 
-#: The trace's columns. ``pid``, ``result`` and the ``seen_`` columns are a kernel's to fill in, so they are left out.
-COLUMNS = pa.schema([SCHEMA.field(name) for name in ("ts_ns", "op", "type", "offset", "size", "cpu")])
-
 #: What a number may be: field of Recipe → first and last value.
 RANGES: dict[str, tuple[float, float]] = {
     "events": (1, 10**15),  # an event takes 2,048 ns at most, so the time still fits 63 bits
@@ -161,18 +158,36 @@ def sizes_of(trace: Path) -> list[int]:
     return counts
 
 
+def columns(recipe: Recipe) -> pa.Schema:
+    """The trace's columns: all but ``pid``, ``result`` and the ``seen_`` ones, which are a kernel's to fill in.
+
+    A column that will have no null is declared so: that makes it about a fifth cheaper to encode.
+    """
+    slotless_events = bool(recipe.compact_every or recipe.migrate_every)
+    nullable = {
+        "ts_ns": False,
+        "op": False,
+        "type": slotless_events,
+        "offset": slotless_events,
+        "size": True,
+        "cpu": False,
+    }
+    return pa.schema([SCHEMA.field(name).with_nullable(null) for name, null in nullable.items()])
+
+
 def batches(recipe: Recipe, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-    """The events of a recipe, in order, as batches of COLUMNS; the events are the same whatever `batch_rows` is."""
+    """The events of a recipe, in order, as batches of columns(recipe); `batch_rows` does not change the events."""
     weights = sizes_of(recipe.sizes_from) if recipe.sizes_from else parse_sizes(recipe.sizes)
     try:
         synth = _zreplay.Synth(recipe, weights)
     except MemoryError as error:
         raise UsageError(f"--resident {recipe.resident:,}: found too little memory for 8 bytes a page") from error
     words = pa.array(OPS)
+    schema = columns(recipe)
     for first in range(0, recipe.events, batch_rows):
         drawn = pa.record_batch(synth.next(min(batch_rows, recipe.events - first)))
         op = pa.DictionaryArray.from_arrays(drawn["op"], words)
-        yield pa.RecordBatch.from_arrays([drawn["ts_ns"], op, *drawn.columns[2:]], schema=COLUMNS)
+        yield pa.RecordBatch.from_arrays([drawn["ts_ns"], op, *drawn.columns[2:]], schema=schema)
 
 
 def metadata(recipe: Recipe) -> dict[str, str]:
@@ -215,10 +230,10 @@ def synth(
                 yield batch
                 progress(batch.num_rows)
 
-        _write(output, metadata(recipe), ahead())
+        _write(output, columns(recipe).with_metadata(metadata(recipe)), ahead())
 
 
-def _write(output: Path, file_metadata: dict[str, str], rows: Iterator[pa.RecordBatch]) -> None:
+def _write(output: Path, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> None:
     """Whole or absent: written beside its place, synced, renamed."""
     if output.is_dir():
         raise UsageError(f"{output}: found a directory, expected the name of a file")
@@ -227,10 +242,10 @@ def _write(output: Path, file_metadata: dict[str, str], rows: Iterator[pa.Record
         with unfinished.open("wb") as file:
             with pq.ParquetWriter(
                 file,
-                COLUMNS.with_metadata(file_metadata),
+                schema,
                 compression="lz4",
-                use_dictionary=["op"],
-                column_encoding=dict.fromkeys(("ts_ns", "type", "offset", "size", "cpu"), "DELTA_BINARY_PACKED"),
+                use_dictionary=["op", "type", "cpu"],
+                column_encoding=dict.fromkeys(("ts_ns", "offset", "size"), "DELTA_BINARY_PACKED"),
                 write_statistics=["ts_ns"],
                 write_page_checksum=True,
             ) as writer:
