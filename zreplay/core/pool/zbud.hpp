@@ -209,6 +209,15 @@ class Zbud {
     }
 
     void warm(Location location) const { __builtin_prefetch(location.descriptor<Page>(), 1); }
+    // A second stage, some events later: the neighbours in its lists of the page, cached by now.
+    void warm_links(Location location) const {
+        const Page* page = location.descriptor<Page>();
+        if (!page) return;
+        __builtin_prefetch(page->list.prev, 1);
+        __builtin_prefetch(page->list.next, 1);
+        __builtin_prefetch(page->lru.prev, 1);
+        __builtin_prefetch(page->lru.next, 1);
+    }
 
     void check() const;
     void charge(Cost& cost) { cost_ = &cost; }
