@@ -19,12 +19,9 @@ uint8_t group_of_four(uint32_t used, uint32_t objects) {
 }  // namespace
 
 Zsmalloc::Zsmalloc(Options options) : table_(options.class_rule, options.chain_limit) {
-    constexpr uint32_t groups = 4;
-    with_room_mask_ = (1u << (groups - 1)) - 2;
     for (const SizeClass& shape : table_.classes()) {
         Class& of = classes_.emplace_back();
         of.shape = shape;
-        of.groups.resize(groups);
         for (uint32_t used = 0; used <= shape.objects; ++used) of.group_of.push_back(group_of_four(used, shape.objects));
     }
 }
@@ -33,7 +30,8 @@ Zsmalloc::Zsmalloc(Options options) : table_(options.class_rule, options.chain_l
 Zsmalloc::Zspage* Zsmalloc::make_zspage(Class& of) {
     void* place;
     if (of.discarded.empty()) {
-        place = zspages_.take(sizeof(Zspage) + (of.shape.pages + of.shape.objects) * sizeof(uint64_t));
+        place = zspages_.take(sizeof(Zspage) + (of.shape.objects + of.shape.pages) * sizeof(uint64_t));
+        of.memory.push_back(static_cast<Zspage*>(place));
     } else {
         place = of.discarded.back();
         of.discarded.pop_back();
@@ -69,8 +67,8 @@ uint64_t Zsmalloc::compact() {
 
 // Kernel-model 5.6. Source and destination are both off the lists, so they differ.
 void Zsmalloc::compact(Class& of) {
-    while (uint32_t with_room = of.nonempty & with_room_mask_) {
-        Zspage* source = isolate(of, emptiest(with_room));
+    while (of.nonempty) {
+        Zspage* source = isolate(of, emptiest(of.nonempty));
         Zspage* destination = nullptr;
         bool stuck = can_compact(of) == 0;
         for (uint16_t i = 0; i < of.shape.objects && !stuck; ++i) {
@@ -80,10 +78,9 @@ void Zsmalloc::compact(Class& of) {
                 destination = nullptr;
             }
             if (!destination) {
-                with_room = of.nonempty & with_room_mask_;
-                stuck = !with_room;
+                stuck = !of.nonempty;
                 if (stuck) break;
-                destination = isolate(of, fullest(with_room));
+                destination = isolate(of, fullest(of.nonempty));
             }
             move_object(source, i, destination);
         }
@@ -107,15 +104,18 @@ void Zsmalloc::move_object(Zspage* source, uint16_t index, Zspage* destination) 
 
 std::vector<ClassRow> Zsmalloc::classes() const {
     std::vector<ClassRow> rows;
-    for (const Class& of : classes_)
-        if (of.zspages)
-            rows.push_back({.class_size = of.shape.size_bytes,
-                            .pages = of.zspages * of.shape.pages,
-                            .objects_used = of.objects_used,
-                            .objects_allocated = of.objects_allocated(),
-                            .almost_empty = of.groups[almost_empty].size(),
-                            .almost_full = of.groups[almost_full].size(),
-                            .full = of.groups[full].size()});
+    for (const Class& of : classes_) {
+        if (!of.zspages) continue;
+        uint64_t with_room = 0;
+        for (const Group& group : of.groups) with_room += group.size();
+        rows.push_back({.class_size = of.shape.size_bytes,
+                        .pages = of.zspages * of.shape.pages,
+                        .objects_used = of.objects_used,
+                        .objects_allocated = of.objects_allocated(),
+                        .almost_empty = of.groups[almost_empty].size(),
+                        .almost_full = of.groups[almost_full].size(),
+                        .full = of.zspages - with_room});
+    }
     std::ranges::reverse(rows);
     return rows;
 }
@@ -125,19 +125,25 @@ std::vector<ClassRow> Zsmalloc::classes() const {
 void Zsmalloc::check() const {
     PoolUsage seen;
     for (const Class& of : classes_) {
-        uint64_t zspages = 0, objects_used = 0;
-        for (uint32_t g = 0; g < of.groups.size(); ++g) {
-            require((of.nonempty >> g & 1) == !of.groups[g].empty(), "the bitmap says which groups have zspages", g);
-            for (const Zspage* zspage = of.groups[g].head(); zspage; zspage = Group::next(zspage)) {
-                ++zspages;
-                objects_used += zspage->in_use;
-                require(zspage->of == &of, "a zspage is listed by its class", of.shape.size_bytes);
-                require(zspage->in_use > 0, "an empty zspage is freed", of.shape.size_bytes);
-                require(zspage->group == g, "a zspage knows its group", zspage->group, g);
-                require(of.group_of[zspage->in_use] == g, "the group is that of the objects in use", g, of.group_of[zspage->in_use]);
-                seen.asked_bytes += check_objects(of, zspage);
-            }
+        uint64_t zspages = 0, with_room = 0, listed = 0, objects_used = 0;
+        for (const Zspage* zspage : of.memory) {
+            if (!zspage->in_use) continue;
+            ++zspages;
+            with_room += zspage->in_use < of.shape.objects;
+            objects_used += zspage->in_use;
+            require(zspage->of == &of, "a zspage knows its class", of.shape.size_bytes);
+            require(zspage->group == of.group_of[zspage->in_use], "a zspage is in the group of its objects in use", zspage->group,
+                    of.group_of[zspage->in_use]);
+            seen.asked_bytes += check_objects(of, zspage);
         }
+        for (uint32_t g = 0; g < most_groups; ++g) {
+            require((of.nonempty >> g & 1) == !of.groups[g].empty(), "the bitmap says which groups have zspages", g);
+            for (const Zspage* zspage = of.groups[g].head(); zspage; zspage = Group::next(zspage), ++listed)
+                require(zspage->in_use && zspage->group == g, "a zspage is on the list of its group", zspage->group, g);
+        }
+        require(listed == with_room, "exactly the zspages with room are listed", listed, with_room);
+        require(of.memory.size() == zspages + of.discarded.size(), "every other zspage waits to be used again",
+                of.memory.size() - zspages, of.discarded.size());
         require(zspages == of.zspages, "zspages of a class", of.zspages, zspages);
         require(objects_used == of.objects_used, "objects of a class", of.objects_used, objects_used);
         seen.pages += zspages * of.shape.pages;

@@ -13,14 +13,15 @@
 // here it has a cell like any other.) An object moves by rewriting its handle cell; the location given out never changes.
 //
 // Zspages of a class are listed by how full they are. An allocation takes the head of the fullest group that has room. A zspage
-// is listed anew only when its group changes; one that has become empty is freed at once. Compaction empties the emptiest
-// zspages into the fullest. How many groups there are, where in a group a zspage is put, and how compaction pairs sources with
+// is listed anew only when its group changes; one that has become empty is freed at once. From the kernel's list of full
+// zspages nothing is ever taken; here they are on none. Compaction empties the emptiest zspages into the fullest. How many groups there are, where in a group a zspage is put, and how compaction pairs sources with
 // destinations is what changed in 6.4.
 //
 // What the kernel's cell says with a page frame number is here the zspage and the number of the page in which the object starts.
 // Length and swap entry, which are zswap's or zram's to remember, are beside the handle cell.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <string_view>
@@ -62,8 +63,8 @@ class Zsmalloc {
         Class& of = classes_[table_.of_request(size_bytes)];
         Zspage* zspage;
         bool is_new = false;
-        if (uint32_t with_room = of.nonempty & with_room_mask_) {
-            zspage = of.groups[fullest(with_room)].head();
+        if (of.nonempty) {
+            zspage = of.groups[fullest(of.nonempty)].head();
             ++cost_->headers_read;
         } else {
             zspage = make_zspage(of);
@@ -143,6 +144,9 @@ class Zsmalloc {
     void charge(Cost& cost) { cost_ = &cost; }
 
   private:
+    static constexpr uint32_t most_groups = 4;
+    static constexpr uint16_t no_object = 0xffff;
+
     struct Class;
     struct Zspage;
 
@@ -154,7 +158,7 @@ class Zsmalloc {
         uint16_t size_bytes = 0;  // as asked
     };
 
-    // Followed in memory by the numbers of its pages and the cells of its objects.
+    // Followed in memory by the cells of its objects, where a handle alone can find them, and the numbers of its pages.
     struct Zspage {
         Link<Zspage> list;
         Class* of = nullptr;
@@ -162,8 +166,8 @@ class Zsmalloc {
         uint16_t first_free = 0;
         uint16_t group = 0;
 
-        uint64_t* page_ids() { return reinterpret_cast<uint64_t*>(this + 1); }
-        uint64_t* cells() { return page_ids() + of->shape.pages; }
+        uint64_t* cells() { return reinterpret_cast<uint64_t*>(this + 1); }
+        uint64_t* page_ids() { return cells() + of->shape.objects; }
         const uint64_t* page_ids() const { return const_cast<Zspage*>(this)->page_ids(); }
         const uint64_t* cells() const { return const_cast<Zspage*>(this)->cells(); }
     };
@@ -173,15 +177,14 @@ class Zsmalloc {
         SizeClass shape;
         uint64_t zspages = 0;
         uint64_t objects_used = 0;
-        uint32_t nonempty = 0;           // bit g: groups[g] has a zspage
-        std::vector<Group> groups;       // 0: empty; the last: full
-        std::vector<uint8_t> group_of;   // by objects in use
-        std::vector<Zspage*> discarded;  // memory to use again
+        uint32_t nonempty = 0;                     // bit g: groups[g] has a zspage
+        std::array<Group, most_groups> groups;     // those between empty and full
+        std::vector<uint8_t> group_of;             // by objects in use
+        std::vector<Zspage*> memory, discarded;    // ever taken; to use again
 
         uint64_t objects_allocated() const { return zspages * shape.objects; }
     };
 
-    static constexpr uint16_t no_object = 0xffff;
 
     static uint32_t fullest(uint32_t groups) { return 31 - static_cast<uint32_t>(std::countl_zero(groups)); }
     static uint32_t emptiest(uint32_t groups) { return static_cast<uint32_t>(std::countr_zero(groups)); }
@@ -220,6 +223,7 @@ class Zsmalloc {
 
     void enlist(Class& of, Zspage* zspage) {
         zspage->group = of.group_of[zspage->in_use];
+        if (zspage->group == full_group_) return;
         Group& group = of.groups[zspage->group];
         // The fuller one stays in front: 6.1 compares with the head only.
         if (Zspage* head = group.head(); head && zspage->in_use < head->in_use)
@@ -230,6 +234,7 @@ class Zsmalloc {
     }
 
     void unlist(Class& of, Zspage* zspage) {
+        if (zspage->group == full_group_) return;
         Group& group = of.groups[zspage->group];
         group.remove(zspage);
         if (group.empty()) of.nonempty &= ~(1u << zspage->group);
@@ -250,7 +255,7 @@ class Zsmalloc {
 
     ClassTable table_;
     std::vector<Class> classes_;  // as in table_: from the largest
-    uint32_t with_room_mask_;     // the groups that are neither empty nor full
+    uint32_t full_group_ = 3;     // the last group; group 0 is the empty
     Arena<Handle> handles_;
     ByteArena zspages_;
     PoolUsage usage_;
