@@ -1,10 +1,12 @@
 // The ftrace importer, and the checks a trace's rows must pass.
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "arrow.hpp"
 #include "module.hpp"
 #include "trace/ftrace.hpp"
+#include "trace/rows.hpp"
 
 namespace zreplay {
 
@@ -47,6 +49,25 @@ ColumnsOut to_columns(const std::vector<TraceRow>& rows) {
     return out;
 }
 
+template <class T>
+ColumnView<T> view(const ArrowBatch& batch, const char* name, const char* format) {
+    const ArrowArray* array = batch.column(name, format);
+    if (!array || array->length == 0) return {};
+    int64_t first = array->offset + batch.offset();
+    const void* valid = array->null_count == 0 ? nullptr : array->buffers[0];
+    return {static_cast<const T*>(array->buffers[1]) + first, static_cast<const uint8_t*>(valid), first};
+}
+
+RowsView view_rows(const ArrowBatch& batch) {
+    return {batch.rows(),
+            view<int64_t>(batch, "ts_ns", "l"),
+            view<int8_t>(batch, "op", "c"),
+            view<uint8_t>(batch, "type", "C"),
+            view<uint64_t>(batch, "offset", "L"),
+            view<uint32_t>(batch, "size", "I"),
+            view<int32_t>(batch, "result", "i")};
+}
+
 }  // namespace
 
 void bind_trace(nanobind::module_& module) {
@@ -80,6 +101,36 @@ void bind_trace(nanobind::module_& module) {
         })
         .def_prop_ro("counts", &FtraceImporter::counts, nb::rv_policy::copy)
         .def_prop_ro("messages", &FtraceImporter::messages);
+    module.def("find_bad_row",
+               [](nb::handle batch, int64_t previous_ts_ns) -> nb::object {
+                   ArrowBatch arrow(batch);
+                   BadRow bad = find_bad_row(view_rows(arrow), previous_ts_ns);
+                   if (bad.row < 0) return nb::none();
+                   return nb::make_tuple(bad.row, bad.column, bad.found, bad.expected);
+               },
+               nb::arg("batch"), nb::arg("previous_ts_ns"));
+    nb::class_<Survey>(module, "Survey")
+        .def(nb::init<>())
+        .def("add",
+             [](Survey& survey, nb::handle batch) {
+                 ArrowBatch arrow(batch);
+                 RowsView rows = view_rows(arrow);
+                 nb::gil_scoped_release release;
+                 survey.add(rows);
+             },
+             nb::arg("batch"))
+        .def_ro("events", &Survey::events)
+        .def_ro("rows", &Survey::rows)
+        .def_ro("first_ts_ns", &Survey::first_ts_ns)
+        .def_ro("last_ts_ns", &Survey::last_ts_ns)
+        .def_ro("stores_rejected", &Survey::stores_rejected)
+        .def_ro("stores_same_filled", &Survey::stores_same_filled)
+        .def_ro("stores_without_size", &Survey::stores_without_size)
+        .def_ro("loads_missed", &Survey::loads_missed)
+        .def_ro("writebacks_failed", &Survey::writebacks_failed)
+        .def_ro("resident_peak", &Survey::resident_peak)
+        .def_prop_ro("distinct_slots", &Survey::distinct_slots)
+        .def_prop_ro("sizes", &Survey::sizes);
 }
 
 }  // namespace zreplay
