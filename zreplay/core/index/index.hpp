@@ -41,6 +41,9 @@ class SwapIndex {
     virtual uint64_t nodes() const = 0;  // separately allocated nodes; an rbtree's are its entries
     virtual uint64_t bytes() const = 0;  // by the kernel's sizes, docs/models.md
 
+    // Where a type's tree begins, laid out as the index's file draws it: for a debugger, and for tests that break it.
+    virtual const void* root(uint32_t type) const = 0;
+
     // Whose account the next calls are charged to.
     void charge(Cost& cost) { cost_ = &cost; }
 

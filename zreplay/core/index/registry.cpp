@@ -3,11 +3,25 @@
 #include <stdexcept>
 #include <string>
 
+#include "index/radix_lowbit.hpp"
+#include "index/radix_tag.hpp"
+#include "index/rbtree.hpp"
+
 namespace zreplay {
 
 namespace {
 
-constexpr std::span<const IndexKind> kinds{};
+template <class Index>
+std::unique_ptr<SwapIndex> make() {
+    return std::make_unique<Index>();
+}
+
+constexpr IndexKind kinds[] = {
+    {"rbtree", "red-black tree of zswap entries, as zswap 3.11 to 6.8", make<Rbtree>, make<Rbtree>},
+    {"radix-tag", "radix tree of descriptors, the position in tree tags", make<RadixTag<6>>, make<RadixTag<2>>},
+    {"radix-lowbit", "radix tree of descriptors, the position in the pointer's low bits", make<RadixLowbit<6>>,
+     make<RadixLowbit<2>>},
+};
 
 }  // namespace
 

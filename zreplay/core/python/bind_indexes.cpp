@@ -1,7 +1,187 @@
+// One swap index at a time, for tests and experiments: call by call, or a record batch of calls.
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "index/registry.hpp"
 #include "module.hpp"
+#include "python/arrow.hpp"
+
+namespace nb = nanobind;
 
 namespace zreplay {
 
-void bind_indexes(nanobind::module_&) {}
+namespace {
+
+enum Call : uint8_t { call_insert, call_find, call_erase, call_update, call_kinds };
+
+SwapEntry entry_of(uint64_t type, uint64_t offset) {
+    if (type >= swap_types) throw std::invalid_argument("swap type " + std::to_string(type) + ", expected 0 to 31");
+    if (offset > SwapEntry::offset_mask)
+        throw std::invalid_argument("offset " + std::to_string(offset) + ", expected less than 2^58");
+    return {static_cast<uint32_t>(type), offset};
+}
+
+Location location_of(uint64_t word) {
+    if (word & 1 || !(word & ~Location::position_mask))
+        throw std::invalid_argument("location word " + std::to_string(word) + ", expected bit 0 clear and a descriptor");
+    return Location::from_word(word);
+}
+
+// The batch's columns, read once and checked as they are read.
+class Calls {
+  public:
+    explicit Calls(const ArrowBatch& batch)
+        : rows(static_cast<size_t>(batch.rows())),
+          op_(values<uint8_t>(batch, "op", "C")),
+          type_(values<uint8_t>(batch, "type", "C")),
+          offset_(values<uint64_t>(batch, "offset", "L")),
+          word_(values<uint64_t>(batch, "word", "L")) {}
+
+    const size_t rows;
+
+    Call call(size_t row) const {
+        if (op_[row] >= call_kinds)
+            throw std::invalid_argument("op " + std::to_string(op_[row]) + ", expected 0 to 3, in row " + std::to_string(row));
+        return static_cast<Call>(op_[row]);
+    }
+    SwapEntry entry(size_t row) const { return entry_of(type_[row], offset_[row]); }
+    Location location(size_t row) const { return location_of(word_[row]); }
+
+  private:
+    template <class T>
+    static const T* values(const ArrowBatch& batch, const char* name, const char* format) {
+        const ArrowArray* column = batch.column(name, format);
+        if (!column) throw std::invalid_argument(std::string("no column '") + name + "'");
+        return static_cast<const T*>(column->buffers[1]) + column->offset + batch.offset();
+    }
+
+    const uint8_t* op_;
+    const uint8_t* type_;
+    const uint64_t* offset_;
+    const uint64_t* word_;
+};
+
+struct PythonIndex {
+    PythonIndex(std::string_view name, bool small)
+        : index(small ? index_kind(name).make_small() : index_kind(name).make()) {
+        index->charge(cost);
+    }
+
+    uint64_t apply_one(Call call, SwapEntry entry, Location location) {
+        switch (call) {
+            case call_insert: return index->insert(entry, location).word();
+            case call_find: return index->find(entry).word();
+            case call_erase: return index->erase(entry).word();
+            default: return index->find(entry) ? index->update(entry, location).word() : 0;
+        }
+    }
+
+    ColumnsOut apply(nb::handle columns, uint64_t check_every, bool warm) {
+        ArrowBatch batch(columns);
+        Calls calls(batch);
+        std::vector<uint64_t> old(calls.rows);
+        {
+            nb::gil_scoped_release running;
+            constexpr size_t span = 16;
+            std::array<SwapEntry, span> next;
+            std::array<Location, span> found;
+            for (size_t row = 0; row < calls.rows; ++row) {
+                if (warm && row % span == 0) {
+                    size_t count = std::min(span, calls.rows - row);
+                    for (size_t i = 0; i < count; ++i) next[i] = calls.entry(row + i);
+                    index->warm(std::span(next).first(count), std::span(found).first(count));
+                }
+                Call call = calls.call(row);
+                bool has_location = call == call_insert || call == call_update;
+                old[row] = apply_one(call, calls.entry(row), has_location ? calls.location(row) : Location());
+                if (check_every && (row + 1) % check_every == 0) index->check();
+            }
+        }
+        ColumnsOut out;
+        out.add("old", "L", std::move(old));
+        return out;
+    }
+
+    std::unique_ptr<SwapIndex> index;
+    Cost cost;
+};
+
+nb::dict cost_dict(const Cost& cost) {
+    nb::dict out;
+    out["nodes_visited"] = cost.nodes_visited;
+    out["cache_lines"] = cost.cache_lines;
+    out["nodes_allocated"] = cost.nodes_allocated;
+    out["nodes_freed"] = cost.nodes_freed;
+    out["slots_written"] = cost.slots_written;
+    out["tag_words_written"] = cost.tag_words_written;
+    return out;
+}
+
+}  // namespace
+
+void bind_indexes(nb::module_& module) {
+    module.def("index_kinds", [] {
+        std::vector<std::pair<std::string, std::string>> kinds;
+        for (const IndexKind& kind : index_kinds()) kinds.emplace_back(kind.name, kind.summary);
+        return kinds;
+    }, "Name and one-line summary of each swap index there is.");
+
+    nb::class_<PythonIndex>(module, "Index", "A swap index: all its trees, one a type. Locations are words; 0 means none.")
+        .def(nb::init<std::string_view, bool>(), nb::arg("name"), nb::arg("small") = false)
+        .def("find", [](PythonIndex& self, uint64_t type, uint64_t offset) {
+            return self.index->find(entry_of(type, offset)).word();
+        }, nb::arg("type"), nb::arg("offset"))
+        .def("insert", [](PythonIndex& self, uint64_t type, uint64_t offset, uint64_t word) {
+            return self.index->insert(entry_of(type, offset), location_of(word)).word();
+        }, nb::arg("type"), nb::arg("offset"), nb::arg("word"), "Replaces; gives the old word.")
+        .def("erase", [](PythonIndex& self, uint64_t type, uint64_t offset) {
+            return self.index->erase(entry_of(type, offset)).word();
+        }, nb::arg("type"), nb::arg("offset"))
+        .def("update", [](PythonIndex& self, uint64_t type, uint64_t offset, uint64_t word) {
+            Cost uncharged;
+            self.index->charge(uncharged);
+            bool there = static_cast<bool>(self.index->find(entry_of(type, offset)));
+            self.index->charge(self.cost);
+            if (!there) throw nb::key_error("update of an entry that is not there");
+            return self.index->update(entry_of(type, offset), location_of(word)).word();
+        }, nb::arg("type"), nb::arg("offset"), nb::arg("word"), "The object moved; gives the old word. KeyError if not there.")
+        .def("items", [](PythonIndex& self, uint64_t type) {
+            std::vector<std::pair<uint64_t, uint64_t>> items;
+            self.index->for_each(entry_of(type, 0).type(), [&](uint64_t offset, Location location) {
+                items.emplace_back(offset, location.word());
+            });
+            return items;
+        }, nb::arg("type"), "(offset, word) of each entry, in ascending order of offset.")
+        .def("warm", [](PythonIndex& self, const std::vector<std::pair<uint64_t, uint64_t>>& keys) {
+            std::vector<SwapEntry> entries;
+            for (auto [type, offset] : keys) entries.push_back(entry_of(type, offset));
+            std::vector<Location> found(entries.size());
+            self.index->warm(entries, found);
+            std::vector<uint64_t> words;
+            for (Location location : found) words.push_back(location.word());
+            return words;
+        }, nb::arg("keys"), "What find() would give for each (type, offset); counts nothing.")
+        .def("apply", &PythonIndex::apply, nb::arg("columns"), nb::arg("check_every") = 0, nb::arg("warm") = false,
+             "Makes the calls of a record batch (op: 0 insert, 1 find, 2 erase, 3 find and update if there; type, offset,\n"
+             "word) and gives each one's answer as column `old`. ValueError names a value out of range.")
+        .def("check", [](PythonIndex& self) { self.index->check(); }, "CheckFailed if an invariant does not hold.")
+        .def("root_address", [](PythonIndex& self, uint64_t type) {
+            return reinterpret_cast<uint64_t>(self.index->root(entry_of(type, 0).type()));
+        }, nb::arg("type"), "Where the type's tree begins, laid out as the kernel's.")
+        .def("cost", [](PythonIndex& self) { return cost_dict(self.cost); }, "What all calls so far have cost, counted.")
+        .def_prop_ro("entries", [](PythonIndex& self) { return self.index->entries(); })
+        .def_prop_ro("nodes", [](PythonIndex& self) { return self.index->nodes(); })
+        .def_prop_ro("bytes", [](PythonIndex& self) { return self.index->bytes(); });
+}
 
 }  // namespace zreplay

@@ -1,0 +1,188 @@
+"""Every registered swap index against a dict, with the kernel's nodes and with 4-way ones."""
+
+import _zreplay
+import polars as pl
+import pyarrow as pa
+import pytest
+from core.reference_index import (
+    ERASE,
+    FIND,
+    INSERT,
+    OFFSET_LIMIT,
+    SAME_FILLED,
+    UPDATE,
+    ReferenceIndex,
+    answers,
+    batch_of,
+    calls,
+    node_formula,
+    random_calls,
+    word,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+KINDS = [name for name, _ in _zreplay.index_kinds()]
+RADIX = [name for name in KINDS if name.startswith("radix")]
+
+every_index = pytest.mark.parametrize(
+    ("kind", "small"),
+    [(kind, small) for kind in KINDS for small in (False, True)],
+    ids=lambda value: value if isinstance(value, str) else ("4-way" if value else "kernel's"),
+)
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+# Few enough that calls meet; and each power of two with its neighbours, where heights change.
+offsets = st.one_of(
+    st.integers(0, 20),
+    st.integers(60, 70),
+    st.builds(
+        lambda bit, near: max(0, min((1 << bit) + near, OFFSET_LIMIT - 1)), st.integers(0, 58), st.integers(-1, 1)
+    ),
+    st.integers(0, OFFSET_LIMIT - 1),
+)
+words = st.one_of(st.just(SAME_FILLED), st.builds(word, st.integers(1, 2**59), st.integers(0, 3)))
+types = st.one_of(st.integers(0, 1), st.integers(0, 31))
+call_lists = st.lists(
+    st.tuples(st.sampled_from([INSERT, INSERT, FIND, ERASE, UPDATE]), types, offsets, words), min_size=1, max_size=120
+)
+
+
+def old_words(index: _zreplay.Index, batch: pa.RecordBatch, **options: object) -> list[int]:
+    return pa.record_batch(index.apply(batch, **options))["old"].to_pylist()
+
+
+def assert_holds(index: _zreplay.Index, reference: ReferenceIndex, kind: str, small: bool) -> None:
+    index.check()
+    assert index.entries == reference.entries()
+    for type in range(32):
+        assert index.items(type) == reference.items(type)
+    if kind in RADIX:
+        assert index.nodes == reference.radix_nodes(2 if small else 6)
+        assert small or index.bytes == 568 * index.nodes
+    if kind == "rbtree":
+        assert (index.nodes, index.bytes) == (index.entries, 64 * index.entries)
+
+
+@every_index
+@given(rows=call_lists)
+@settings(max_examples=150, deadline=None)
+def test_any_calls_answer_as_a_dict_and_leave_every_invariant_standing(kind, small, rows):
+    index, reference = _zreplay.Index(kind, small), ReferenceIndex()
+    expected = answers(
+        pl.DataFrame(
+            rows,
+            schema=["op", "type", "offset", "word"],
+            orient="row",
+            schema_overrides={"offset": pl.UInt64, "word": pl.UInt64},
+        ),
+        reference,
+    )
+    assert old_words(index, calls(rows), check_every=1) == expected
+    assert_holds(index, reference, kind, small)
+    keys = [(type, offset) for _, type, offset, _ in rows]
+    before = index.cost()
+    assert index.warm(keys) == [reference.find(*key) for key in keys]
+    assert index.cost() == before
+
+
+@every_index
+@given(rows=call_lists)
+@settings(max_examples=50, deadline=None)
+def test_warming_changes_no_answer_and_no_cost(kind, small, rows):
+    plain, warmed = _zreplay.Index(kind, small), _zreplay.Index(kind, small)
+    assert old_words(plain, calls(rows)) == old_words(warmed, calls(rows), warm=True, check_every=1)
+    assert plain.cost() == warmed.cost()
+
+
+@every_index
+@given(keys=st.lists(offsets, unique=True, min_size=1, max_size=60), order=st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_nothing_is_left_after_erasing_all_in_any_order(kind, small, keys, order):
+    index = _zreplay.Index(kind, small)
+    for i, offset in enumerate(keys):
+        index.insert(3, offset, word(i + 1, i % 4))
+    order.shuffle(keys)
+    left = set(keys)
+    for offset in keys:
+        assert index.erase(3, offset)
+        left.remove(offset)
+        index.check()
+        if kind in RADIX:
+            assert index.nodes == node_formula(left, 2 if small else 6)
+    assert (index.entries, index.nodes, index.bytes) == (0, 0, 0)
+    cost = index.cost()
+    assert cost["nodes_allocated"] == cost["nodes_freed"]
+
+
+@every_index
+@pytest.mark.parametrize("warm", [False, True], ids=["plain", "warmed"])
+def test_two_hundred_thousand_random_calls_answer_as_a_dict(kind, small, warm):
+    frame = random_calls(200_000, seed=1, offsets=20_000)
+    reference = ReferenceIndex()
+    expected = answers(frame, reference)
+    index = _zreplay.Index(kind, small)
+    assert old_words(index, batch_of(frame), check_every=20_000, warm=warm) == expected
+    assert_holds(index, reference, kind, small)
+
+
+@every_index
+def test_small_range_is_checked_after_each_of_many_calls(kind, small):
+    frame = random_calls(10_000, seed=2, offsets=70)
+    assert old_words(_zreplay.Index(kind, small), batch_of(frame), check_every=1) == answers(frame)
+
+
+@pytest.mark.slow
+def test_ten_million_random_calls_answer_as_a_dict():
+    frame = random_calls(10_000_000, seed=3, offsets=1 << 20)
+    reference = ReferenceIndex()
+    expected = pl.Series("old", answers(frame, reference), dtype=pl.UInt64)
+    for kind in KINDS:
+        for small in (False, True):
+            index = _zreplay.Index(kind, small)
+            old = pa.record_batch(index.apply(batch_of(frame), check_every=2_500_000, warm=small))["old"]
+            assert pl.Series("old", old).equals(expected), f"{kind}, {small=}"
+            assert_holds(index, reference, kind, small)
+
+
+@every_kind
+def test_types_do_not_see_each_other(kind):
+    index = _zreplay.Index(kind)
+    for type in range(32):
+        assert index.insert(type, 7, word(type + 1)) == 0
+    assert [index.find(type, 7) for type in range(32)] == [word(type + 1) for type in range(32)]
+    assert index.erase(5, 7) == word(6)
+    assert (index.find(5, 7), index.find(6, 7)) == (0, word(7))
+
+
+@every_kind
+@pytest.mark.parametrize("offset", [0, 1, OFFSET_LIMIT - 1])
+def test_same_filled_page_is_a_location_like_any_other(kind, offset):
+    index = _zreplay.Index(kind)
+    assert index.insert(0, offset, SAME_FILLED) == 0
+    assert index.insert(0, offset, word(9, 3)) == SAME_FILLED
+    assert index.update(0, offset, SAME_FILLED) == word(9, 3)
+    index.check()
+    assert index.erase(0, offset) == SAME_FILLED
+
+
+@every_kind
+def test_values_out_of_range_are_refused_by_name(kind):
+    index = _zreplay.Index(kind)
+    with pytest.raises(ValueError, match="swap type 32, expected 0 to 31"):
+        index.find(32, 0)
+    with pytest.raises(ValueError, match=r"offset 288230376151711744, expected less than 2\^58"):
+        index.find(0, OFFSET_LIMIT)
+    with pytest.raises(ValueError, match="location word 17, expected bit 0 clear"):
+        index.insert(0, 1, 17)
+    with pytest.raises(ValueError, match="location word 4, expected bit 0 clear and a descriptor"):
+        index.insert(0, 1, 4)
+    with pytest.raises(KeyError):
+        index.update(0, 1, 16)
+    with pytest.raises(ValueError, match="op 4, expected 0 to 3, in row 1"):
+        index.apply(calls([(FIND, 0, 0, 16), (4, 0, 0, 16)]))
+
+
+def test_unknown_index_is_refused_with_the_names_there_are():
+    with pytest.raises(ValueError, match="no swap index 'btree'; there are rbtree, radix-tag, radix-lowbit"):
+        _zreplay.Index("btree")
