@@ -23,3 +23,9 @@ class TraceError(ZreplayError):
     """The trace itself: not a trace, damaged, of a newer format, or with a row that cannot be."""
 
     exit_code = 4
+
+
+class ModelError(ZreplayError):
+    """A structure of the model failed its own check: a bug of zreplay, never of the trace."""
+
+    exit_code = 5

@@ -51,12 +51,14 @@ class ReferenceIndex:
 def calls(rows: Iterable[tuple[int, int, int, int]]) -> pa.RecordBatch:
     """A batch for Index.apply from rows of (op, type, offset, word)."""
     op, type, offset, location = zip(*rows, strict=True)
-    return pa.record_batch({
-        "op": pa.array(op, pa.uint8()),
-        "type": pa.array(type, pa.uint8()),
-        "offset": pa.array(offset, pa.uint64()),
-        "word": pa.array(location, pa.uint64()),
-    })
+    return pa.record_batch(
+        {
+            "op": pa.array(op, pa.uint8()),
+            "type": pa.array(type, pa.uint8()),
+            "offset": pa.array(offset, pa.uint64()),
+            "word": pa.array(location, pa.uint64()),
+        }
+    )
 
 
 def stores(offsets: Sequence[int]) -> pa.RecordBatch:
@@ -72,16 +74,20 @@ def stores(offsets: Sequence[int]) -> pa.RecordBatch:
 
 def random_calls(count: int, seed: int, offsets: int, types: int = 2) -> pl.DataFrame:
     """Random calls over offsets 0..offsets-1: half of them stores, a quarter of those of same-filled pages."""
-    noise = pl.from_arrow(pa.Array.from_buffers(pa.uint64(), count,
-                                                [None, pa.py_buffer(random.Random(seed).randbytes(8 * count))]))
+    noise = pl.from_arrow(
+        pa.Array.from_buffers(pa.uint64(), count, [None, pa.py_buffer(random.Random(seed).randbytes(8 * count))])
+    )
     bits = pl.Series("bits", noise)
     return pl.select(
-        op=(bits % 8).replace_strict([0, 1, 2, 3, 4, 5, 6, 7], [INSERT] * 4 + [FIND, ERASE, ERASE, UPDATE],
-                                     return_dtype=pl.UInt8),
+        op=(bits % 8).replace_strict(
+            [0, 1, 2, 3, 4, 5, 6, 7], [INSERT] * 4 + [FIND, ERASE, ERASE, UPDATE], return_dtype=pl.UInt8
+        ),
         type=(bits // 2**3 % types).cast(pl.UInt8),
         offset=bits // 2**8 % offsets,
-        word=pl.when(bits // 2**40 % 4 == 0).then(SAME_FILLED).otherwise((bits // 2**42 % 2**20 + 1) * 16
-                                                                          + bits // 2**62 * 2).cast(pl.UInt64),
+        word=pl.when(bits // 2**40 % 4 == 0)
+        .then(SAME_FILLED)
+        .otherwise((bits // 2**42 % 2**20 + 1) * 16 + bits // 2**62 * 2)
+        .cast(pl.UInt64),
     )
 
 
@@ -92,6 +98,10 @@ def batch_of(frame: pl.DataFrame) -> pa.RecordBatch:
 def answers(frame: pl.DataFrame, reference: ReferenceIndex | None = None) -> list[int]:
     """What each call of the frame must give."""
     reference = reference or ReferenceIndex()
-    does = [reference.insert, lambda t, o, _: reference.find(t, o), lambda t, o, _: reference.erase(t, o),
-            reference.update]
+    does = [
+        reference.insert,
+        lambda t, o, _: reference.find(t, o),
+        lambda t, o, _: reference.erase(t, o),
+        reference.update,
+    ]
     return [does[op](type, offset, location) for op, type, offset, location in frame.iter_rows()]

@@ -125,8 +125,8 @@ def test_tag_costs_one_more_walk_to_load_and_one_to_store_the_last_buddy():
     assert_costs(index, index.find, 0, 6, nodes_visited=2, cache_lines=2)  # nothing there to be tagged
     assert_costs(index, index.find, 0, 128, nodes_visited=1, cache_lines=1)
     assert_costs(index, index.update, 0, 64, word(7, 1), nodes_visited=2, cache_lines=2, slots_written=1)
-    # Lookup, tag get, slot; then tag clear: the top's line 0, the leaf's line 8, and as the word is empty now the leaf's
-    # parent (line 0) and the top's line 8.
+    # Lookup, tag get, slot; then tag clear: the top's line 0, the leaf's line 8, and as the word is empty now the
+    # leaf's parent (line 0) and the top's line 8.
     assert_costs(index, index.insert, 0, 64, FIRST,
                  nodes_visited=6, cache_lines=4 + 4, slots_written=1, tag_words_written=2)
     assert_costs(index, index.insert, 0, 64, LAST,

@@ -69,4 +69,32 @@ class Arena {
     uint64_t live_ = 0;
 };
 
+// The same memory for things of several sizes, which their owner uses again by himself; nothing is given back before the end.
+class ByteArena {
+    static constexpr size_t chunk_bytes = size_t{2} << 20;
+
+  public:
+    // Aligned to 16. At most a chunk at once. Throws std::bad_alloc.
+    void* take(size_t bytes) {
+        bytes = (bytes + 15) & ~size_t{15};
+        if (chunks_.empty() || used_ + bytes > chunk_bytes) {
+            auto* chunk = static_cast<std::byte*>(std::aligned_alloc(chunk_bytes, chunk_bytes));
+            if (!chunk) throw std::bad_alloc();
+            madvise(chunk, chunk_bytes, MADV_HUGEPAGE);
+            chunks_.emplace_back(chunk);
+            used_ = 0;
+        }
+        void* place = chunks_.back().get() + used_;
+        used_ += bytes;
+        return place;
+    }
+
+  private:
+    struct Unmap {
+        void operator()(std::byte* chunk) const { std::free(chunk); }
+    };
+    std::vector<std::unique_ptr<std::byte, Unmap>> chunks_;
+    size_t used_ = 0;
+};
+
 }  // namespace zreplay

@@ -45,5 +45,7 @@ METADATA: dict[str, type] = {
     "totalram_pages": int,
     "cpus": int,
     "lost_events": int,
+    "unreadable_lines": int,
+    "backward_times": int,
     "converter": str,
 }

@@ -42,7 +42,11 @@ concept Pool = requires(P pool, const P& view, Location location, SwapEntry entr
     { view.pages() } -> std::same_as<uint64_t>;
     { view.usage() } -> std::same_as<PoolUsage>;
     { view.classes() } -> std::same_as<std::vector<ClassRow>>;
-    view.warm(location);  // prefetch what free(location) and size(location) will touch
+    // Prefetch what free(location) and size(location), or alloc(size), will touch. A step reads what the step before it
+    // fetched, so a caller takes each step for many objects before the next; hints, never counted.
+    { P::warm_steps } -> std::convertible_to<int>;
+    view.warm(location, int{});
+    view.warm_alloc(size, int{});
     view.check();         // throws CheckFailed
     pool.charge(cost);
 };

@@ -1,7 +1,268 @@
+// One pool by itself, for tests and experiments: what the replay loop calls, call by call. A location is its word.
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
 #include "module.hpp"
+#include "pool/registry.hpp"
+
+namespace nb = nanobind;
 
 namespace zreplay {
 
-void bind_pools(nanobind::module_&) {}
+namespace {
+
+template <class List>
+struct AnyOf;
+template <class... Kinds>
+struct AnyOf<PoolList<Kinds...>> {
+    using Variant = std::variant<std::unique_ptr<Kinds>...>;
+};
+
+[[noreturn]] void cannot(std::string_view pool, const char* what) {
+    throw nb::type_error((std::string(pool) + " cannot " + what).c_str());
+}
+
+template <class P>
+concept Movable = requires(P pool) { pool.compact(); };
+
+[[noreturn]] void no_choice(std::string_view option, std::string_view found, const char* choices) {
+    throw nb::value_error((std::string(option) + " '" + std::string(found) + "', expected " + choices).c_str());
+}
+
+void set_option(ZsmallocOptions& options, std::string_view option, nb::handle value) {
+    if (option == "class_rule") {
+        auto rule = nb::cast<std::string>(value);
+        if (rule != "a" && rule != "b") no_choice(option, rule, "a or b");
+        options.class_rule = rule == "a" ? ClassRule::a : ClassRule::b;
+    } else if (option == "chain_limit") {
+        options.chain_limit = nb::cast<uint32_t>(value);
+    } else {
+        throw nb::type_error(("zsmalloc has no option '" + std::string(option) + "'").c_str());
+    }
+}
+
+template <class P>
+std::unique_ptr<P> make_pool(nb::kwargs given) {
+    if constexpr (requires { typename P::Options; }) {
+        typename P::Options options;
+        for (auto [key, value] : given) set_option(options, nb::cast<std::string>(key), value);
+        return std::make_unique<P>(options);
+    } else {
+        if (given.size()) throw nb::type_error((std::string(P::name) + " has no options").c_str());
+        return std::make_unique<P>();
+    }
+}
+
+nb::dict to_dict(const PoolUsage& usage) {
+    nb::dict out;
+    out["pages"] = usage.pages;
+    out["objects"] = usage.objects;
+    out["asked_bytes"] = usage.asked_bytes;
+    out["used_bytes"] = usage.used_bytes;
+    return out;
+}
+
+nb::dict to_dict(const ClassRow& row) {
+    nb::dict out;
+    out["class_size"] = row.class_size;
+    out["free_chunks"] = row.free_chunks;
+    out["pages"] = row.pages;
+    out["objects_used"] = row.objects_used;
+    out["objects_allocated"] = row.objects_allocated;
+    out["almost_empty"] = row.almost_empty;
+    out["almost_full"] = row.almost_full;
+    out["full"] = row.full;
+    return out;
+}
+
+nb::dict to_dict(const Zsmalloc::Moves& moves) {
+    nb::dict out;
+    out["pages_compacted"] = moves.pages_compacted;
+    out["objects_copied"] = moves.objects_copied;
+    out["handles_rewritten"] = moves.handles_rewritten;
+    return out;
+}
+
+class AnyPool;
+
+class AnyReclaim {
+  public:
+    AnyReclaim(AnyPool& pool, uint32_t retries);
+    uint64_t victim() const { return attempt_->victim().word(); }
+    void result(bool evicted) { attempt_->result(evicted); }
+    int error() const { return attempt_->error(); }
+
+  private:
+    struct Attempt {
+        virtual ~Attempt() = default;
+        virtual Location victim() const = 0;
+        virtual void result(bool evicted) = 0;
+        virtual int error() const = 0;
+    };
+    template <class P>
+    struct AttemptOn final : Attempt {
+        AttemptOn(P& pool, uint32_t retries) : reclaim(pool, retries) {}
+        Location victim() const override { return reclaim.victim(); }
+        void result(bool evicted) override { reclaim.result(evicted); }
+        int error() const override { return reclaim.error(); }
+        typename P::Reclaim reclaim;
+    };
+    std::unique_ptr<Attempt> attempt_;
+};
+
+class AnyPool {
+  public:
+    template <class Visit>
+    decltype(auto) visit(Visit&& visit) {
+        return std::visit([&](auto& pool) -> decltype(auto) { return visit(*pool); }, pool_);
+    }
+
+    AnyPool(std::string_view name, nb::kwargs options)
+        : pool_(with_pool(name, [&]<class P>(std::type_identity<P>) -> AnyOf<Pools>::Variant { return make_pool<P>(options); })) {
+        visit([&](auto& pool) { pool.charge(cost_); });
+    }
+
+    std::pair<uint64_t, int> alloc(uint32_t size_bytes, uint32_t type, uint64_t offset) {
+        Allocation made = visit([&](auto& pool) { return pool.alloc(size_bytes, SwapEntry(type, offset)); });
+        return {made.location.word(), made.error};
+    }
+
+    int reclaim(uint32_t retries, nb::callable evict) {
+        return visit([&]<class P>(P& pool) -> int {
+            if constexpr (P::evictable)
+                return pool.reclaim(retries, [&](Location victim) { return nb::cast<bool>(evict(victim.word())); });
+            else
+                cannot(P::name, "reclaim");
+        });
+    }
+
+    // Steps are the appendix's: n > 0 allocates n bytes and appends the object to the live list, n ≤ 0 frees live[−n] and
+    // moves the last one into its place. Gives (allocations, rejections).
+    std::pair<uint64_t, uint64_t> apply(nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> steps) {
+        return visit([&](auto& pool) {
+            nb::gil_scoped_release unlocked;
+            uint64_t rejections = 0, allocations = 0;
+            for (size_t k = 0; k < steps.shape(0); ++k) {
+                const int32_t step = steps.data()[k];
+                if (step > 0) {
+                    Allocation made = pool.alloc(static_cast<uint32_t>(step), SwapEntry(0, k));
+                    if (made.error == 0) live_.push_back(made.location);
+                    ++(made.error ? rejections : allocations);
+                } else {
+                    Location& chosen = live_.at(static_cast<size_t>(-static_cast<int64_t>(step)));
+                    pool.free(chosen);
+                    chosen = live_.back();
+                    live_.pop_back();
+                }
+            }
+            return std::pair{allocations, rejections};
+        });
+    }
+
+    const Cost& cost() const { return cost_; }
+
+  private:
+    Cost cost_;
+    AnyOf<Pools>::Variant pool_;
+    std::vector<Location> live_;  // apply()'s
+};
+
+AnyReclaim::AnyReclaim(AnyPool& pool, uint32_t retries) {
+    pool.visit([&]<class P>(P& kind) {
+        if constexpr (P::evictable)
+            attempt_ = std::make_unique<AttemptOn<P>>(kind, retries);
+        else
+            cannot(P::name, "reclaim");
+    });
+}
+
+// Binds a method that every pool has, locations as words.
+#define ON_LOCATION(method) \
+    [](AnyPool& any, uint64_t word) { return any.visit([&](auto& pool) { return pool.method(Location::from_word(word)); }); }
+
+}  // namespace
+
+void bind_pools(nb::module_& module) {
+    module.def("pool_kinds", [] {
+        nb::list kinds;
+        for (const PoolKind& kind : pool_kinds()) kinds.append(nb::make_tuple(kind.name, kind.summary));
+        return kinds;
+    }, "(name, one-line summary) of each pool.");
+
+    nb::class_<AnyPool>(module, "Pool", "One pool, call by call.")
+        .def("__init__", [](AnyPool* self, std::string_view name, nb::kwargs options) { new (self) AnyPool(name, options); },
+             nb::arg("name"), nb::arg("options"))
+        .def("alloc", &AnyPool::alloc, nb::arg("size_bytes"), nb::arg("type") = 0, nb::arg("offset") = 0)
+        .def("free", ON_LOCATION(free), nb::arg("location"))
+        .def("size", ON_LOCATION(size), nb::arg("location"))
+        .def("entry", [](AnyPool& any, uint64_t word) {
+            SwapEntry entry = any.visit([&](auto& pool) { return pool.entry(Location::from_word(word)); });
+            return std::pair{entry.type(), entry.offset()};
+        }, nb::arg("location"))
+        .def("position", [](AnyPool&, uint64_t word) { return Location::from_word(word).position(); }, nb::arg("location"))
+        .def("page_id", ON_LOCATION(page_id), nb::arg("location"))
+        .def("is_resident", [](AnyPool& any, uint64_t word) {
+            return any.visit([&]<class P>(P& pool) -> bool {
+                if constexpr (P::evictable) return pool.is_resident(Location::from_word(word));
+                cannot(P::name, "evict, so nothing in it is marked resident");
+            });
+        }, nb::arg("location"))
+        .def("set_resident", [](AnyPool& any, uint64_t word) {
+            any.visit([&]<class P>(P& pool) {
+                if constexpr (P::evictable) pool.set_resident(Location::from_word(word));
+                else cannot(P::name, "evict, so nothing in it is marked resident");
+            });
+        }, nb::arg("location"))
+        .def("object_index", [](AnyPool& any, uint64_t word) {
+            return any.visit([&]<class P>(P& pool) -> uint32_t {
+                if constexpr (Movable<P>) return pool.object_index(Location::from_word(word));
+                cannot(P::name, "say an object's index");
+            });
+        }, nb::arg("location"))
+        .def("can_compact", [](AnyPool& any) {
+            return any.visit([]<class P>(P& pool) -> uint64_t {
+                if constexpr (Movable<P>) return pool.can_compact();
+                cannot(P::name, "compact");
+            });
+        })
+        .def("compact", [](AnyPool& any) {
+            return any.visit([]<class P>(P& pool) -> uint64_t {
+                if constexpr (Movable<P>) return pool.compact();
+                cannot(P::name, "compact");
+            });
+        })
+        .def("moves", [](AnyPool& any) {
+            return any.visit([]<class P>(P& pool) -> nb::dict {
+                if constexpr (Movable<P>) return to_dict(pool.moves());
+                cannot(P::name, "move objects");
+            });
+        })
+        .def("reclaim", &AnyPool::reclaim, nb::arg("retries"), nb::arg("evict"))
+        .def("apply", &AnyPool::apply, nb::arg("steps"))
+        .def_prop_ro("pages", [](AnyPool& any) { return any.visit([](auto& pool) { return pool.pages(); }); })
+        .def_prop_ro("headers_read", [](AnyPool& any) { return any.cost().headers_read; })
+        .def("usage", [](AnyPool& any) { return to_dict(any.visit([](auto& pool) { return pool.usage(); })); })
+        .def("classes", [](AnyPool& any) {
+            nb::list rows;
+            for (const ClassRow& row : any.visit([](auto& pool) { return pool.classes(); })) rows.append(to_dict(row));
+            return rows;
+        })
+        .def("check", [](AnyPool& any) { any.visit([](auto& pool) { pool.check(); }); });
+
+    nb::class_<AnyReclaim>(module, "Reclaim", "A reclaim under way: evict victim, report result(), until victim is 0.")
+        .def(nb::init<AnyPool&, uint32_t>(), nb::arg("pool"), nb::arg("retries"), nb::keep_alive<1, 2>())
+        .def_prop_ro("victim", &AnyReclaim::victim)
+        .def("result", &AnyReclaim::result, nb::arg("evicted"))
+        .def_prop_ro("error", &AnyReclaim::error);
+}
 
 }  // namespace zreplay

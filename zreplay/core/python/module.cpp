@@ -7,6 +7,7 @@ NB_MODULE(_zreplay, module) {
     module.doc() = "The replay engine of zreplay.";
     nanobind::exception<zreplay::CheckFailed>(module, "CheckFailed", PyExc_AssertionError);
     zreplay::bind_arrow(module);
+    zreplay::bind_replay(module);
     zreplay::bind_trace(module);
     zreplay::bind_synth(module);
     zreplay::bind_indexes(module);

@@ -1,0 +1,43 @@
+"""Events per second, from Parquet to Parquet: `pytest tests/bench --benchmark-only`. Nothing here is asserted.
+
+Compare ratios of one run, never figures of two: machines are noisy.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zreplay
+from zreplay.replay.config import index_names, pool_names
+
+RECORDING = Path(__file__).parents[2] / "traces" / "linux-6.1-zsmalloc-g++.parquet"
+
+
+@pytest.fixture(scope="session")
+def a_million_resident(tmp_path_factory) -> Path:
+    """Ten million events over one million resident entries at random offsets."""
+    path = tmp_path_factory.mktemp("synth") / "random-1m.parquet"
+    command = "synth --events 10000000 --resident 1000000 --pattern random --seed 1 -q -o"
+    subprocess.run([sys.executable, "-m", "zreplay", *command.split(), path], check=True, cwd=path.parent)
+    return path
+
+
+def replay(benchmark, trace: Path, index: str, pool: str, out: Path) -> None:
+    config = zreplay.Config(trace=trace, out=out / "run", index=index, pool=pool, force=True, max_pool_percent=100)
+    run = benchmark.pedantic(zreplay.run, args=(config,), rounds=3, warmup_rounds=1)
+    best = run.summary()["events"] / benchmark.stats["min"]
+    benchmark.extra_info["million_events_per_second"] = round(best / 1e6, 2)
+
+
+@pytest.mark.parametrize("pool", pool_names())
+@pytest.mark.parametrize("index", index_names())
+def test_recording(benchmark, tmp_path, index, pool):
+    replay(benchmark, RECORDING, index, pool, tmp_path)
+
+
+@pytest.mark.parametrize("pool", pool_names())
+@pytest.mark.parametrize("index", index_names())
+def test_a_million_random_entries(benchmark, tmp_path, a_million_resident, index, pool):
+    replay(benchmark, a_million_resident, index, pool, tmp_path)

@@ -1,0 +1,101 @@
+"""zbud, slow and obvious: a list of pages, lists of lists, head first; reclaim is a generator that asks to evict."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+EINVAL, ENOSPC, EAGAIN = 22, 28, 11
+FIRST, LAST = 0, 1
+
+
+@dataclass(eq=False)
+class Page:
+    id: int
+    chunks: list[int] = field(default_factory=lambda: [0, 0])
+    under_reclaim: bool = False
+
+    @property
+    def free_chunks(self) -> int:
+        return 63 - sum(self.chunks)
+
+
+@dataclass(eq=False)
+class Object:
+    page: Page
+    position: int
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.page.id, self.position
+
+
+class ReferenceZbud:
+    def __init__(self) -> None:
+        self.taken = 0
+        self.live: list[Page] = []
+        self.lru: list[Page] = []
+        self.unbuddied: list[list[Page]] = [[] for _ in range(63)]
+
+    @property
+    def pages(self) -> int:
+        return len(self.live)
+
+    def alloc(self, size: int) -> Object | int:
+        if size == 0:
+            return -EINVAL
+        if size > 3968:
+            return -ENOSPC
+        chunks = -(-size // 64)
+        for pages in self.unbuddied[chunks:]:
+            if pages:
+                page = pages.pop(0)
+                self.lru.remove(page)
+                break
+        else:
+            page = Page(self.taken)
+            self.taken += 1
+            self.live.append(page)
+        position = LAST if page.chunks[FIRST] else FIRST
+        page.chunks[position] = chunks
+        self.enlist(page)
+        self.lru.insert(0, page)
+        return Object(page, position)
+
+    def enlist(self, page: Page) -> None:
+        if not all(page.chunks):
+            self.unbuddied[page.free_chunks].insert(0, page)
+
+    def delist(self, page: Page) -> None:
+        for pages in self.unbuddied:
+            if page in pages:
+                pages.remove(page)
+
+    def free(self, freed: Object) -> None:
+        page = freed.page
+        page.chunks[freed.position] = 0
+        if page.under_reclaim:
+            return
+        self.delist(page)
+        if any(page.chunks):
+            self.enlist(page)
+        else:
+            self.lru.remove(page)
+            self.live.remove(page)
+
+    def reclaim(self, retries: int) -> Generator[tuple[int, int], bool, int]:
+        if not self.lru or not retries:
+            return -EINVAL
+        for _ in range(retries):
+            page = self.lru.pop()
+            self.delist(page)
+            page.under_reclaim = True
+            for position in [p for p in (FIRST, LAST) if page.chunks[p]]:
+                evicted = yield page.id, position
+                if not evicted:
+                    break
+            page.under_reclaim = False
+            if not any(page.chunks):
+                self.live.remove(page)
+                return 0
+            self.enlist(page)
+            self.lru.insert(0, page)
+        return -EAGAIN

@@ -1,0 +1,239 @@
+"""zbud against the kernel model: its golden numbers, its tiny trace, and each rule of its lists by hand."""
+
+from collections.abc import Collection
+
+import pytest
+from _zreplay import Pool, Reclaim
+from core.reference_pool_workload import run_golden
+
+FIRST, LAST = 0, 1
+EINVAL, ENOSPC, EAGAIN = 22, 28, 11
+
+
+def alloc(pool: Pool, size_bytes: int, offset: int = 1) -> int:
+    location, error = pool.alloc(size_bytes, 0, offset)
+    assert error == 0
+    return location
+
+
+class Evictor:
+    """Notes the objects it is asked to evict and frees those outside `refused`; with None it refuses all."""
+
+    def __init__(self, pool: Pool, refused: Collection[int] | None = ()) -> None:
+        self.pool, self.refused, self.victims = pool, refused, []
+
+    def __call__(self, victim: int) -> bool:
+        self.victims.append(victim)
+        if self.refused is None or victim in self.refused:
+            return False
+        self.pool.free(victim)
+        return True
+
+
+@pytest.mark.parametrize(
+    ("function", "live", "pages", "after_reclaims", "evicted"),
+    [
+        ("A", 896, [528, 165, 260, 837, 559], 509, 72),
+        ("B", 1212, [516, 205, 360, 927, 734], 684, 72),
+        ("C", 1212, [516, 206, 361, 927, 731], 681, 72),
+        ("D", 1212, [1030, 324, 556, 1854, 1212], 1162, 50),
+    ],
+)
+def test_golden_workload(function, live, pages, after_reclaims, evicted):
+    golden = run_golden(Pool("zbud"), function)
+    assert (len(golden.live), golden.pages) == (live, pages)
+    evict = Evictor(golden.pool)
+    assert [golden.pool.reclaim(8, evict) for _ in range(50)] == [0] * 50
+    assert (golden.pool.pages, len(evict.victims)) == (after_reclaims, evicted)
+    golden.pool.check()
+
+
+def test_tiny_trace():
+    pool = Pool("zbud")
+    objects = [alloc(pool, size) for size in (1000, 2000, 3000)]
+    x, y = pool.page_id(objects[0]), pool.page_id(objects[2])
+    assert [pool.page_id(o) for o in objects] == [x, x, y]
+    assert [pool.position(o) for o in objects] == [FIRST, LAST, FIRST]
+    pool.free(objects[0])
+    assert pool.pages == 2
+    joined = alloc(pool, 900)
+    assert (pool.page_id(joined), pool.position(joined), pool.pages) == (y, LAST, 2)
+    evict = Evictor(pool)
+    assert pool.reclaim(8, evict) == 0
+    assert (evict.victims, pool.pages) == ([objects[1]], 1)
+    pool.check()
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "error"), [(0, -EINVAL), (1, 0), (3968, 0), (3969, -ENOSPC), (4096, -ENOSPC), (2**32 - 1, -ENOSPC)]
+)
+def test_accepts_1_to_3968_bytes(size_bytes, error):
+    pool = Pool("zbud")
+    assert pool.alloc(size_bytes)[1] == error
+    assert pool.usage()["objects"] == (error == 0)
+
+
+@pytest.mark.parametrize(("second_bytes", "pages"), [(31 * 64, 1), (31 * 64 + 1, 2)])
+def test_two_objects_share_a_page_up_to_63_chunks(second_bytes, pages):
+    pool = Pool("zbud")
+    alloc(pool, 32 * 64)
+    alloc(pool, second_bytes)
+    assert pool.pages == pages
+
+
+def test_best_fit_takes_the_page_with_the_fewest_free_chunks_that_suffice():
+    pool = Pool("zbud")
+    roomy, tight, full = (alloc(pool, c * 64) for c in (33, 43, 53))  # 30, 20 and 10 chunks free
+    assert pool.page_id(alloc(pool, 20 * 64)) == pool.page_id(tight)
+    assert pool.page_id(alloc(pool, 20 * 64)) == pool.page_id(roomy)
+    assert pool.page_id(alloc(pool, 1)) == pool.page_id(full)
+
+
+def test_second_buddy_takes_the_head_of_the_best_fitting_list():
+    pool = Pool("zbud")
+    older, newer = alloc(pool, 40 * 64), alloc(pool, 40 * 64)
+    assert pool.page_id(alloc(pool, 64)) == pool.page_id(newer)
+    assert pool.page_id(alloc(pool, 64)) == pool.page_id(older)
+
+
+def test_freed_first_half_is_used_again_before_a_new_page():
+    pool = Pool("zbud")
+    first, last = alloc(pool, 1000), alloc(pool, 1000)
+    pool.free(first)
+    again = alloc(pool, 3000)
+    assert (pool.page_id(again), pool.position(again)) == (pool.page_id(last), FIRST)
+
+
+def test_a_page_taken_again_gets_a_new_number():
+    pool = Pool("zbud")
+    location = alloc(pool, 100)
+    before = pool.page_id(location)
+    pool.free(location)
+    assert pool.pages == 0
+    assert pool.page_id(alloc(pool, 100)) == before + 1
+
+
+def test_object_keeps_length_entry_and_position():
+    pool = Pool("zbud")
+    location, _ = pool.alloc(777, 3, 2**58 - 1)
+    assert (pool.size(location), pool.entry(location), pool.position(location)) == (777, (3, 2**58 - 1), FIRST)
+
+
+def test_resident_mark_is_the_object_s_own_and_ends_with_it():
+    pool = Pool("zbud")
+    first, last = alloc(pool, 500), alloc(pool, 500)
+    pool.set_resident(last)
+    assert (pool.is_resident(first), pool.is_resident(last)) == (False, True)
+    pool.free(last)
+    again = alloc(pool, 500)
+    assert again == last
+    assert not pool.is_resident(again)
+
+
+def test_allocation_moves_a_page_to_the_lru_head_and_freeing_does_not():
+    pool = Pool("zbud")
+    a, b, c = (alloc(pool, 40 * 64) for _ in range(3))  # LRU: c b a
+    to_b = [alloc(pool, 64), alloc(pool, 64)]  # joins c, then b: b c a
+    assert pool.page_id(to_b[1]) == pool.page_id(b)
+    pool.free(a)  # b c
+    pool.free(to_b[0])  # still b c
+    evict = Evictor(pool)
+    assert pool.reclaim(8, evict) == 0
+    assert evict.victims == [c]
+
+
+def test_reclaim_without_a_page_or_without_retries_is_invalid():
+    pool = Pool("zbud")
+    assert pool.reclaim(8, lambda _: True) == -EINVAL
+    alloc(pool, 100)
+    assert pool.reclaim(0, lambda _: True) == -EINVAL
+
+
+def test_refused_evictions_rotate_the_lru_and_give_up_after_the_retries():
+    pool = Pool("zbud")
+    objects = [alloc(pool, 3900) for _ in range(3)]
+    evict = Evictor(pool, refused=None)
+    assert pool.reclaim(8, evict) == -EAGAIN
+    assert evict.victims == [objects[k % 3] for k in range(8)]
+    assert pool.pages == 3
+    pool.check()
+
+
+def test_last_is_not_tried_once_first_is_refused():
+    pool = Pool("zbud")
+    first, _last = alloc(pool, 1000), alloc(pool, 1000)
+    evict = Evictor(pool, refused=None)
+    assert pool.reclaim(1, evict) == -EAGAIN
+    assert evict.victims == [first]
+
+
+def test_page_that_lost_its_first_and_kept_its_last_returns_with_one_buddy():
+    pool = Pool("zbud")
+    _first, last = alloc(pool, 16 * 64), alloc(pool, 16 * 64)
+    alloc(pool, 3968)  # the LRU's head
+    assert pool.reclaim(1, Evictor(pool, refused=[last])) == -EAGAIN
+    pool.check()
+    again = alloc(pool, 47 * 64)
+    assert (pool.page_id(again), pool.position(again)) == (pool.page_id(last), FIRST)
+
+
+def test_page_under_reclaim_is_not_allocated_from():
+    pool = Pool("zbud")
+    held = alloc(pool, 100)
+    attempt = Reclaim(pool, 8)
+    assert attempt.victim == held
+    other = alloc(pool, 100)
+    assert pool.page_id(other) != pool.page_id(held)
+    pool.check()
+    attempt.result(False)  # back at the head; the tail is the other page now
+    assert attempt.victim == other
+
+
+def test_object_freed_by_another_task_during_its_eviction_lets_the_page_go():
+    pool = Pool("zbud")
+    first, last = alloc(pool, 100), alloc(pool, 200)
+    attempt = Reclaim(pool, 8)
+    pool.free(last)
+    assert (attempt.victim, pool.pages) == (first, 1)
+    pool.free(first)
+    pool.check()
+    attempt.result(True)
+    assert (attempt.victim, pool.size(last)) == (last, 0)  # still called for, as the kernel does, though it is gone
+    attempt.result(True)
+    assert (attempt.victim, attempt.error, pool.pages) == (0, 0, 0)
+    pool.check()
+
+
+def test_eviction_refused_because_the_object_was_freed_meanwhile_still_frees_the_page():
+    pool = Pool("zbud")
+    only = alloc(pool, 100)
+    attempt = Reclaim(pool, 8)
+    pool.free(only)
+    attempt.result(False)
+    assert (attempt.victim, attempt.error, pool.pages) == (0, 0, 0)
+
+
+def test_usage_and_classes():
+    pool = Pool("zbud")
+    alloc(pool, 1000)  # 16 chunks, joined by
+    alloc(pool, 2000)  # 32 chunks: 15 free
+    alloc(pool, 48 * 64)  # alone: 15 free
+    alloc(pool, 3968)  # alone: 1 free
+    assert pool.usage() == {
+        "pages": 3,
+        "objects": 4,
+        "asked_bytes": 1000 + 2000 + 48 * 64 + 3968,
+        "used_bytes": (16 + 32 + 48 + 62) * 64,
+    }
+    rows = [(row["free_chunks"], row["pages"], row["objects_used"]) for row in pool.classes()]
+    assert rows == [(1, 1, 1), (15, 2, 3)]
+
+
+def test_headers_read_one_for_each_page_looked_into():
+    pool = Pool("zbud")
+    first = alloc(pool, 100)
+    assert pool.headers_read == 0  # a new page is written, not read
+    alloc(pool, 100)
+    assert pool.headers_read == 1
+    pool.free(first)
+    assert pool.headers_read == 2

@@ -1,0 +1,230 @@
+"""zsmalloc against the kernel model: its class tables, its golden numbers, its tiny trace, and each rule by hand."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from _zreplay import Pool
+from core.reference_pool_workload import run_golden
+
+EINVAL = 22
+DATA = Path(__file__).parent / "data"
+
+
+def alloc(pool: Pool, size_bytes: int, offset: int = 1) -> int:
+    location, error = pool.alloc(size_bytes, 0, offset)
+    assert error == 0
+    return location
+
+
+def class_table(**options: object) -> list[dict[str, int]]:
+    """Find the classes from outside: the one a lone object of each size lands in."""
+    pool, rows = Pool("zsmalloc", **options), []
+    for size in range(1, 4097):
+        location = alloc(pool, size)
+        [row] = pool.classes()
+        pool.free(location)
+        bytes_, pages, objects = row["class_size"], row["pages"], row["objects_allocated"]
+        if not rows or rows[-1]["class_size"] != bytes_:
+            waste = pages * 4096 - objects * bytes_
+            rows.append({"index": (bytes_ - 32) // 16, "class_size": bytes_, "pages": pages, "objects": objects})
+            rows[-1] |= {"waste": waste, "from": size}
+        rows[-1]["to"] = size
+    return rows
+
+
+def published_table(name: str) -> list[dict[str, int]]:
+    with (DATA / name).open() as file:
+        return [{key: int(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def test_classes_to_6_2_are_those_of_table_5a():
+    assert class_table() == class_table(class_rule="a", chain_limit=4) == published_table("zsmalloc-classes-6.1.csv")
+
+
+def test_classes_from_6_3_are_those_of_table_5b():
+    assert class_table(class_rule="b", chain_limit=8) == published_table("zsmalloc-classes-chain8.csv")
+
+
+def test_rule_b_with_chain_4_changes_only_class_208():
+    a, b = class_table(class_rule="a"), class_table(class_rule="b")
+    changed = [row for row in b if row not in a]
+    assert changed == [{"index": 11, "class_size": 208, "pages": 3, "objects": 59, "waste": 16, "from": 185, "to": 200}]
+    assert len(a) == len(b) == 69
+
+
+@pytest.mark.parametrize(
+    ("chain_limit", "classes", "last_ordinary"), [(8, 119, 3632), (10, 141, 3712), (16, 192, 3840)]
+)
+def test_longer_chains_make_more_classes(chain_limit, classes, last_ordinary):
+    table = class_table(class_rule="b", chain_limit=chain_limit)
+    assert (len(table), table[-2]["class_size"], table[-1]["class_size"]) == (classes, last_ordinary, 4096)
+    assert max(row["pages"] for row in table) <= chain_limit
+
+
+@pytest.mark.parametrize(
+    ("function", "pages", "freed", "after"),
+    [
+        ("A", [652, 355, 538, 1117, 939], 151, 788),
+        ("B", [352, 258, 355, 578, 538], 137, 401),
+        ("C", [140, 126, 145, 227, 218], 67, 151),
+        ("D", [796, 382, 642, 1435, 1214], 271, 943),
+    ],
+)
+def test_golden_workload(function, pages, freed, after):
+    golden = run_golden(Pool("zsmalloc"), function)
+    pool = golden.pool
+    assert golden.pages == pages
+    assert (pool.can_compact(), pool.compact(), pool.pages, pool.can_compact()) == (freed, freed, after, 0)
+    assert pool.moves()["pages_compacted"] == freed
+    pool.check()
+
+
+def test_tiny_trace():
+    pool = Pool("zsmalloc")
+    first = alloc(pool, 1000)
+    pages = [pool.pages]
+    for step in (2000, 3000, None, 4096, 4097, 3257, 3256):
+        if step is None:
+            pool.free(first)
+        else:
+            assert pool.alloc(step)[1] == (-EINVAL if step > 4096 else 0)
+        pages.append(pool.pages)
+    assert pages == [1, 2, 5, 4, 5, 5, 6, 10]
+    pool.check()
+
+
+@pytest.mark.parametrize("size_bytes", [0, 4097, 2**32 - 1])
+def test_refuses_nothing_and_more_than_a_page(size_bytes):
+    assert Pool("zsmalloc").alloc(size_bytes) == (0, -EINVAL)
+
+
+@pytest.mark.parametrize("options", [{"chain_limit": 3}, {"chain_limit": 17}, {"class_rule": "c"}])
+def test_refuses_options_the_kernel_has_not(options):
+    with pytest.raises(ValueError, match="expected"):
+        Pool("zsmalloc", **options)
+
+
+def test_new_zspage_hands_out_its_objects_in_order_and_then_the_one_freed_last():
+    pool = Pool("zsmalloc")
+    objects = [alloc(pool, 800) for _ in range(5)]  # class 816: five in a page
+    assert ([pool.object_index(o) for o in objects], pool.pages) == ([0, 1, 2, 3, 4], 1)
+    pool.free(objects[3])
+    pool.free(objects[1])
+    assert [pool.object_index(alloc(pool, 800)) for _ in range(2)] == [1, 3]
+
+
+def test_page_of_an_object_is_the_one_it_starts_in():
+    pool = Pool("zsmalloc")
+    objects = [alloc(pool, 40) for _ in range(256)]  # class 48: object 85 spans bytes 4080 to 4128
+    first = pool.page_id(objects[0])
+    assert [pool.page_id(objects[i]) - first for i in (85, 86, 170, 171, 255)] == [0, 1, 1, 2, 2]
+    assert pool.pages == 3
+
+
+def test_empty_zspage_is_freed_at_once_with_all_its_pages():
+    pool = Pool("zsmalloc")
+    objects = [alloc(pool, 3000) for _ in range(4)]  # class 3072: four in three pages
+    for location in objects[:3]:
+        pool.free(location)
+    assert pool.pages == 3
+    pool.free(objects[3])
+    assert pool.pages == 0
+
+
+def test_object_keeps_length_entry_and_position():
+    pool = Pool("zsmalloc")
+    location, _ = pool.alloc(4096, 31, 2**58 - 1)
+    assert (pool.size(location), pool.entry(location), pool.position(location)) == (4096, (31, 2**58 - 1), 0)
+
+
+def groups(pool: Pool) -> tuple[int, int, int]:
+    [row] = pool.classes()
+    return row["almost_empty"], row["almost_full"], row["full"]
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "expected"),
+    [
+        (4096, ["full"]),
+        (2000, ["almost_empty", "full"]),
+        (1300, ["almost_empty", "almost_empty", "full"]),  # 3·3/4 = 2
+        (1000, ["almost_empty", "almost_empty", "almost_empty", "full"]),
+        (800, ["almost_empty", "almost_empty", "almost_empty", "almost_full", "full"]),  # 3·5/4 = 3
+    ],
+)
+def test_almost_empty_is_up_to_three_quarters(size_bytes, expected):
+    pool = Pool("zsmalloc")
+    for group in expected:
+        alloc(pool, size_bytes)
+        [row] = pool.classes()
+        assert [name for name in ("almost_empty", "almost_full", "full") if row[name]] == [group]
+
+
+def test_allocation_prefers_the_almost_full():
+    pool = Pool("zsmalloc")
+    a, b = ([alloc(pool, 800) for _ in range(5)] for _ in range(2))
+    pool.free(b[0])  # four in use: almost full
+    for location in a[:3]:
+        pool.free(location)  # two in use: almost empty
+    assert groups(pool) == (1, 1, 0)
+    assert pool.page_id(alloc(pool, 800)) == pool.page_id(b[1])
+    assert pool.page_id(alloc(pool, 800)) == pool.page_id(a[4])
+
+
+def two_almost_empty_zspages(pool: Pool) -> tuple[list[int], list[int]]:
+    """Class 256, sixteen in a page: `a` with twelve in use, and in front of it `b` with eleven."""
+    a, b = ([alloc(pool, 240) for _ in range(16)] for _ in range(2))
+    for location in [*a[:4], *b[:5]]:
+        pool.free(location)
+    return a[4:], b[5:]
+
+
+def test_zspage_that_stays_in_its_group_keeps_its_place():
+    pool = Pool("zsmalloc")
+    _a, b = two_almost_empty_zspages(pool)
+    assert pool.page_id(alloc(pool, 240)) == pool.page_id(b[0])
+
+
+def test_zspage_with_fewer_objects_than_the_head_is_listed_second():
+    pool = Pool("zsmalloc")
+    a, _b = two_almost_empty_zspages(pool)
+    assert pool.can_compact() == 0  # nine free objects are less than a zspage: the source, b, is only put back
+    assert pool.compact() == 0
+    assert pool.page_id(alloc(pool, 240)) == pool.page_id(a[0])
+
+
+def test_compaction_moves_an_object_and_not_its_location():
+    pool = Pool("zsmalloc")
+    halves = [[alloc(pool, 2000, offset) for offset in (k, 10 + k)] for k in range(3)]  # class 2048: two in a page
+    for left, _ in halves:
+        pool.free(left)
+    _a, b, c = (right for _, right in halves)  # almost empty: c b a
+    assert (pool.can_compact(), pool.compact(), pool.pages) == (1, 1, 2)
+    assert (pool.page_id(c), pool.object_index(c)) == (pool.page_id(b), 0)
+    assert (pool.size(c), pool.entry(c)) == (2000, (0, 12))
+    assert pool.moves() == {"pages_compacted": 1, "objects_copied": 1, "handles_rewritten": 1}
+    pool.check()
+
+
+def test_source_that_fills_one_destination_goes_on_with_the_next():
+    pool = Pool("zsmalloc")
+    a, b, c = ([alloc(pool, 1300) for _ in range(3)] for _ in range(3))  # class 1360: three in a page
+    for location in (a[0], b[0], c[0]):
+        pool.free(location)  # two in use each; almost empty: c b a
+    assert pool.compact() == 1
+    assert [pool.page_id(o) for o in c[1:]] == [pool.page_id(b[1]), pool.page_id(a[1])]
+    assert groups(pool) == (0, 0, 2)
+    pool.check()
+
+
+def test_usage_counts_asked_and_class_bytes():
+    pool = Pool("zsmalloc")
+    alloc(pool, 1000)
+    alloc(pool, 3000)
+    assert pool.usage() == {"pages": 4, "objects": 2, "asked_bytes": 4000, "used_bytes": 1024 + 3072}
+
+
+def test_evicts_nothing_itself():
+    with pytest.raises(TypeError, match="zsmalloc cannot reclaim"):
+        Pool("zsmalloc").reclaim(8, lambda _: True)

@@ -1,0 +1,26 @@
+"""Progress bars: on a terminal's standard error, and nowhere else."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def bytes_bar(path: Path, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar by bytes of ``path`` with events/s; yields ``progress(rows, rows_in_all)``, or None when nobody watches."""
+    if quiet or not sys.stderr.isatty() or not path.is_file():
+        yield None
+        return
+    from tqdm import tqdm
+
+    size_bytes = path.stat().st_size
+    with tqdm(total=size_bytes, unit="B", unit_scale=True, leave=False, desc=path.name) as bar:
+
+        def progress(rows: int, all_rows: int) -> None:
+            bar.update(size_bytes * rows // max(all_rows, 1) - bar.n)
+            seconds = bar.format_dict["elapsed"]
+            if seconds:
+                bar.set_postfix_str(f"{rows / seconds / 1e6:.1f} million events/s", refresh=False)
+
+        yield progress

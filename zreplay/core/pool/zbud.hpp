@@ -1,0 +1,301 @@
+// zbud: at most two objects a page, one at each end. Kernel-model section 3; the same rules from 3.12 until the pool's
+// own reclaim left in 6.5 (and, without reclaim, until 6.15).
+//
+//      byte 0        64                                        4096
+//      | header chunk | first buddy →      free      ← last buddy |
+//
+// A page is cut into 64 chunks of 64 bytes; the header takes one, so first + last ≤ 63. One more is always kept back for
+// a second buddy, so the largest object is 62 chunks, 3968 bytes.
+//
+// A page with one buddy is on the list of pages with exactly as many free chunks; the best fit for c chunks is the head of
+// the first list from c up that is not empty. A page with both buddies is on none of them: the kernel has a list for those
+// pages from which nothing is ever taken, so here they are only counted. Every page is on the LRU, newest allocation at its
+// head, except while it is under reclaim: then it is on no list, nobody can allocate from it, and objects freed by others
+// only lose their chunks; the reclaimer finishes the page.
+//
+// Objects never move, so there is nothing to compact and no page can be migrated. What the kernel keeps in the object's
+// first 8 bytes (the swap entry) and in zswap's entry (the exact length) is in the page's descriptor here, one cache line.
+//
+// first, last: the two positions. c: a count of chunks. free chunks: 63 − first − last.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "arena.hpp"
+#include "list.hpp"
+#include "pool/pool.hpp"
+
+namespace zreplay {
+
+class Zbud {
+  public:
+    static constexpr std::string_view name = "zbud";
+    static constexpr std::string_view summary = "at most two objects a page, found by best fit; evicts by its own LRU";
+    static constexpr bool evictable = true;
+
+    static constexpr uint32_t chunk_bytes = 64;
+    static constexpr uint32_t usable_chunks = 63;
+    static constexpr uint32_t largest_bytes = page_bytes - 2 * chunk_bytes;
+    enum Position : uint32_t { first = 0, last = 1 };
+
+  private:
+    struct alignas(64) Page {
+        Link<Page> lru;   // of all pages, or of those under reclaim
+        Link<Page> list;  // of the pages with one buddy and as many free chunks
+        std::array<SwapEntry, 2> entries;
+        uint64_t id = 0;
+        std::array<uint16_t, 2> size_bytes{};  // as asked
+        std::array<uint8_t, 2> chunks{};       // 0: unused
+        uint8_t resident = 0;                  // one bit a position
+        bool under_reclaim = false;
+
+        uint32_t free_chunks() const { return usable_chunks - chunks[first] - chunks[last]; }
+        bool buddied() const { return chunks[first] && chunks[last]; }
+        bool empty() const { return !chunks[first] && !chunks[last]; }
+    };
+    static_assert(sizeof(Page) == 64, "one cache line");
+
+  public:
+    // size_bytes includes the 8-byte swap header of the kernels where zbud evicts; adding it is the caller's affair.
+    // The object is not resident. Fails with −EINVAL (nothing asked for) or −ENOSPC (too large for any page).
+    Allocation alloc(uint32_t size_bytes, SwapEntry entry) {
+        if (size_bytes == 0) return {{}, -e_inval};
+        if (size_bytes > largest_bytes) return {{}, -e_nospc};
+        const uint32_t c = (size_bytes + chunk_bytes - 1) / chunk_bytes;
+        Page* page;
+        uint32_t position = first;
+        if (uint64_t fitting = nonempty_ >> c << c) {
+            page = unbuddied_[std::countr_zero(fitting)].head();
+            ++cost_->headers_read;
+            unlist(page);
+            lru_.remove(page);
+            if (page->chunks[first]) position = last;
+        } else {
+            page = pages_.make();
+            page->id = next_page_id_++;
+            ++usage_.pages;
+        }
+        page->chunks[position] = static_cast<uint8_t>(c);
+        page->size_bytes[position] = static_cast<uint16_t>(size_bytes);
+        page->entries[position] = entry;
+        page->resident &= static_cast<uint8_t>(~(1u << position));
+        enlist(page);
+        lru_.push_head(page);
+        usage_.objects += 1;
+        usage_.asked_bytes += size_bytes;
+        usage_.used_bytes += c * chunk_bytes;
+        return {Location(page, position), 0};
+    }
+
+    // The page keeps its place in the LRU.
+    void free(Location location) {
+        Page* page = location.descriptor<Page>();
+        const uint32_t position = location.position();
+        ++cost_->headers_read;
+        if (!page->under_reclaim) unlist(page);
+        usage_.objects -= 1;
+        usage_.asked_bytes -= page->size_bytes[position];
+        usage_.used_bytes -= page->chunks[position] * chunk_bytes;
+        page->chunks[position] = 0;
+        page->size_bytes[position] = 0;
+        if (page->under_reclaim) return;
+        if (page->empty()) {
+            lru_.remove(page);
+            release(page);
+        } else {
+            enlist(page);
+        }
+    }
+
+    // One attempt to free a page, in steps, because other tasks allocate and free while an object is being written out:
+    // evict victim(), say how it went with result(), until victim() is empty; then error() is 0, −EINVAL or −EAGAIN.
+    //
+    //      take the LRU's tail ──▶ victim: first, then last ──▶ all gone: page freed, 0
+    //             ▲                        │ refused, or something is left
+    //             └── retries left ── back on its list and at the LRU's head ── no retries left: −EAGAIN
+    //
+    // A successful eviction has freed the object through free(). The victims are those the page had when it was taken: one
+    // that somebody else has freed meanwhile still comes up (size 0), as the kernel's reclaimer still calls for it.
+    class Reclaim {
+      public:
+        Reclaim(Zbud& pool, uint32_t retries) : pool_(pool), retries_(retries) {
+            if (retries_ && !pool_.lru_.empty())
+                take();
+            else
+                error_ = -e_inval;
+        }
+        Reclaim(const Reclaim&) = delete;
+        Reclaim& operator=(const Reclaim&) = delete;
+
+        Location victim() const {
+            return page_ ? Location(page_, static_cast<uint32_t>(std::countr_zero(remaining_))) : Location();
+        }
+
+        void result(bool evicted) {
+            remaining_ &= remaining_ - 1;
+            if (evicted && remaining_) return;
+            const bool freed = pool_.end_reclaim(page_);
+            page_ = nullptr;
+            if (freed) return;
+            if (--retries_)
+                take();
+            else
+                error_ = -e_again;
+        }
+
+        int error() const { return error_; }
+
+      private:
+        void take() {
+            page_ = pool_.begin_reclaim();
+            remaining_ = (page_->chunks[first] ? 1u << first : 0) | (page_->chunks[last] ? 1u << last : 0);
+        }
+
+        Zbud& pool_;
+        Page* page_ = nullptr;
+        uint32_t remaining_ = 0;  // one bit a position still to be evicted
+        uint32_t retries_;
+        int error_ = 0;
+    };
+
+    // All steps at once: evict(Location) → bool frees the object through free() where it succeeds.
+    template <class Evict>
+    int reclaim(uint32_t retries, Evict&& evict) {
+        Reclaim attempt(*this, retries);
+        while (Location victim = attempt.victim()) attempt.result(evict(victim));
+        return attempt.error();
+    }
+
+    // The length is asked for when an object is read, and costs a look into the page's header.
+    uint32_t size(Location location) const {
+        ++cost_->headers_read;
+        return location.descriptor<Page>()->size_bytes[location.position()];
+    }
+    SwapEntry entry(Location location) const { return location.descriptor<Page>()->entries[location.position()]; }
+    // A number given to each page when it is taken, never again to another.
+    uint64_t page_id(Location location) const { return location.descriptor<Page>()->id; }
+
+    // Whether the slot also has a page in the swap cache, which makes its eviction pointless.
+    bool is_resident(Location location) const {
+        return location.descriptor<Page>()->resident >> location.position() & 1;
+    }
+    void set_resident(Location location) {
+        location.descriptor<Page>()->resident |= static_cast<uint8_t>(1u << location.position());
+    }
+
+    uint64_t pages() const { return usage_.pages; }
+    PoolUsage usage() const { return usage_; }
+
+    // Pages by free chunks, whatever list they are on or off; not those emptied but still under reclaim.
+    std::vector<ClassRow> classes() const {
+        std::array<uint64_t, usable_chunks> pages = buddied_, objects;
+        for (uint32_t i = 0; i < usable_chunks; ++i) {
+            objects[i] = 2 * pages[i] + unbuddied_[i].size();
+            pages[i] += unbuddied_[i].size();
+        }
+        for (const Page* page = reclaimed_.head(); page; page = Lru::next(page))
+            if (!page->empty()) {
+                pages[page->free_chunks()] += 1;
+                objects[page->free_chunks()] += page->buddied() ? 2 : 1;
+            }
+        std::vector<ClassRow> rows;
+        for (uint32_t i = 0; i < usable_chunks; ++i)
+            if (pages[i]) rows.push_back({.free_chunks = i, .pages = pages[i], .objects_used = objects[i]});
+        return rows;
+    }
+
+    static constexpr int warm_steps = 2;
+    void warm(Location location, int step) const { warm_page(location.descriptor<Page>(), step); }
+    void warm_alloc(uint32_t size_bytes, int step) const {
+        const uint32_t c = (size_bytes + chunk_bytes - 1) / chunk_bytes;
+        if (uint64_t fitting = c < usable_chunks ? nonempty_ >> c << c : 0)
+            warm_page(unbuddied_[std::countr_zero(fitting)].head(), step);
+    }
+
+    void check() const;
+    void charge(Cost& cost) { cost_ = &cost; }
+
+  private:
+    using ByFreeChunks = List<Page, &Page::list>;
+    using Lru = List<Page, &Page::lru>;
+
+    // The page, then its neighbours, which unlinking writes to.
+    static void warm_page(const Page* page, int step) {
+        if (step == 0) {
+            __builtin_prefetch(page, 1);
+        } else {
+            __builtin_prefetch(page->lru.prev, 1);
+            __builtin_prefetch(page->lru.next, 1);
+            __builtin_prefetch(page->list.prev, 1);
+            __builtin_prefetch(page->list.next, 1);
+        }
+    }
+
+    void enlist(Page* page) {
+        const uint32_t i = page->free_chunks();
+        if (page->buddied()) {
+            ++buddied_[i];
+        } else {
+            unbuddied_[i].push_head(page);
+            nonempty_ |= uint64_t{1} << i;
+        }
+    }
+
+    // Before the chunk counts change.
+    void unlist(Page* page) {
+        const uint32_t i = page->free_chunks();
+        if (page->buddied()) {
+            --buddied_[i];
+        } else {
+            unbuddied_[i].remove(page);
+            if (unbuddied_[i].empty()) nonempty_ &= ~(uint64_t{1} << i);
+        }
+    }
+
+    Page* begin_reclaim() {
+        Page* page = lru_.tail();
+        ++cost_->headers_read;
+        lru_.remove(page);
+        unlist(page);
+        page->under_reclaim = true;
+        reclaimed_.push_head(page);
+        return page;
+    }
+
+    // True: nothing was left in it.
+    bool end_reclaim(Page* page) {
+        page->under_reclaim = false;
+        reclaimed_.remove(page);
+        if (page->empty()) {
+            release(page);
+            return true;
+        }
+        enlist(page);
+        lru_.push_head(page);
+        return false;
+    }
+
+    void release(Page* page) {
+        pages_.release(page);
+        --usage_.pages;
+    }
+
+    Arena<Page> pages_;
+    std::array<ByFreeChunks, usable_chunks> unbuddied_;
+    uint64_t nonempty_ = 0;                            // bit i: unbuddied_[i] has a page
+    std::array<uint64_t, usable_chunks> buddied_{};    // pages with both buddies, by free chunks
+    Lru lru_;
+    Lru reclaimed_;  // pages under reclaim
+    PoolUsage usage_;
+    uint64_t next_page_id_ = 0;
+    Cost nowhere_;
+    Cost* cost_ = &nowhere_;
+};
+
+static_assert(Pool<Zbud>);
+
+}  // namespace zreplay

@@ -1,0 +1,183 @@
+#include "pool/zsmalloc.hpp"
+
+#include <algorithm>
+
+namespace zreplay {
+
+namespace {
+
+// Groups from 0, empty, to the last, full; `used` of `objects` are in use. The source's comment on the limit of "almost empty"
+// says a quarter, its code three quarters.
+enum Four : uint8_t { empty, almost_empty, almost_full, full };
+
+uint8_t group_of_four(uint32_t used, uint32_t objects) {
+    if (used == 0) return empty;
+    if (used == objects) return full;
+    return used <= 3 * objects / 4 ? almost_empty : almost_full;
+}
+
+}  // namespace
+
+Zsmalloc::Zsmalloc(Options options) : table_(options.class_rule, options.chain_limit) {
+    for (const SizeClass& shape : table_.classes()) {
+        Class& of = classes_.emplace_back();
+        of.shape = shape;
+        for (uint32_t used = 0; used <= shape.objects; ++used) of.group_of.push_back(group_of_four(used, shape.objects));
+    }
+}
+
+// On no list yet: the kernel lists it after its first object is in.
+Zsmalloc::Zspage* Zsmalloc::make_zspage(Class& of) {
+    void* place;
+    if (of.discarded.empty()) {
+        place = zspages_.take(sizeof(Zspage) + (of.shape.objects + of.shape.pages) * sizeof(uint64_t));
+        of.memory.push_back(static_cast<Zspage*>(place));
+    } else {
+        place = of.discarded.back();
+        of.discarded.pop_back();
+    }
+    auto* zspage = new (place) Zspage;
+    zspage->of = &of;
+    for (uint32_t k = 0; k < of.shape.pages; ++k) zspage->page_ids()[k] = next_page_id_++;
+    for (uint32_t i = 0; i < of.shape.objects; ++i)
+        zspage->cells()[i] = uint64_t{i + 1 < of.shape.objects ? i + 1 : no_object} << 1;
+    ++of.zspages;
+    usage_.pages += of.shape.pages;
+    return zspage;
+}
+
+void Zsmalloc::release(Class& of, Zspage* zspage) {
+    of.discarded.push_back(zspage);
+    --of.zspages;
+    usage_.pages -= of.shape.pages;
+}
+
+Zsmalloc::Zspage* Zsmalloc::isolate(Class& of, uint32_t group) {
+    Zspage* zspage = of.groups[group].head();
+    ++cost_->headers_read;
+    unlist(of, zspage);
+    return zspage;
+}
+
+uint64_t Zsmalloc::compact() {
+    const uint64_t before = moves_.pages_compacted;
+    for (Class& of : classes_) compact(of);
+    return moves_.pages_compacted - before;
+}
+
+// Kernel-model 5.6. Source and destination are both off the lists, so they differ.
+void Zsmalloc::compact(Class& of) {
+    while (of.nonempty) {
+        Zspage* source = isolate(of, emptiest(of.nonempty));
+        Zspage* destination = nullptr;
+        bool stuck = can_compact(of) == 0;
+        for (uint16_t i = 0; i < of.shape.objects && !stuck; ++i) {
+            if (!(source->cells()[i] & 1)) continue;
+            if (destination && destination->in_use == of.shape.objects) {
+                enlist(of, destination);
+                destination = nullptr;
+            }
+            if (!destination) {
+                stuck = !of.nonempty;
+                if (stuck) break;
+                destination = isolate(of, fullest(of.nonempty));
+            }
+            move_object(source, i, destination);
+        }
+        if (destination) enlist(of, destination);
+        if (source->in_use) {
+            enlist(of, source);
+            return;
+        }
+        moves_.pages_compacted += of.shape.pages;
+        release(of, source);
+    }
+}
+
+void Zsmalloc::move_object(Zspage* source, uint16_t index, Zspage* destination) {
+    auto* handle = reinterpret_cast<Handle*>(source->cells()[index] & ~uint64_t{1});
+    push_free(source, index);
+    place(handle, destination);
+    ++moves_.objects_copied;
+    ++moves_.handles_rewritten;
+}
+
+std::vector<ClassRow> Zsmalloc::classes() const {
+    std::vector<ClassRow> rows;
+    for (const Class& of : classes_) {
+        if (!of.zspages) continue;
+        uint64_t with_room = 0;
+        for (const Group& group : of.groups) with_room += group.size();
+        rows.push_back({.class_size = of.shape.size_bytes,
+                        .pages = of.zspages * of.shape.pages,
+                        .objects_used = of.objects_used,
+                        .objects_allocated = of.objects_allocated(),
+                        .almost_empty = of.groups[almost_empty].size(),
+                        .almost_full = of.groups[almost_full].size(),
+                        .full = of.zspages - with_room});
+    }
+    std::ranges::reverse(rows);
+    return rows;
+}
+
+// Kernel-model 5.3 and 7.9-12, 14: every zspage in its class's right group, its free objects in one stack, and every handle
+// and object pointing at each other.
+void Zsmalloc::check() const {
+    PoolUsage seen;
+    for (const Class& of : classes_) {
+        uint64_t zspages = 0, with_room = 0, listed = 0, objects_used = 0;
+        for (const Zspage* zspage : of.memory) {
+            if (!zspage->in_use) continue;
+            ++zspages;
+            with_room += zspage->in_use < of.shape.objects;
+            objects_used += zspage->in_use;
+            require(zspage->of == &of, "a zspage knows its class", of.shape.size_bytes);
+            require(zspage->group == of.group_of[zspage->in_use], "a zspage is in the group of its objects in use", zspage->group,
+                    of.group_of[zspage->in_use]);
+            seen.asked_bytes += check_objects(of, zspage);
+        }
+        for (uint32_t g = 0; g < most_groups; ++g) {
+            require((of.nonempty >> g & 1) == !of.groups[g].empty(), "the bitmap says which groups have zspages", g);
+            for (const Zspage* zspage = of.groups[g].head(); zspage; zspage = Group::next(zspage), ++listed)
+                require(zspage->in_use && zspage->group == g, "a zspage is on the list of its group", zspage->group, g);
+        }
+        require(listed == with_room, "exactly the zspages with room are listed", listed, with_room);
+        require(of.memory.size() == zspages + of.discarded.size(), "every other zspage waits to be used again",
+                of.memory.size() - zspages, of.discarded.size());
+        require(zspages == of.zspages, "zspages of a class", of.zspages, zspages);
+        require(objects_used == of.objects_used, "objects of a class", of.objects_used, objects_used);
+        seen.pages += zspages * of.shape.pages;
+        seen.objects += objects_used;
+        seen.used_bytes += objects_used * of.shape.size_bytes;
+    }
+    require(seen.pages == usage_.pages, "pages", usage_.pages, seen.pages);
+    require(seen.objects == usage_.objects, "objects", usage_.objects, seen.objects);
+    require(seen.objects == handles_.live(), "one handle an object", handles_.live(), seen.objects);
+    require(seen.asked_bytes == usage_.asked_bytes, "asked bytes", usage_.asked_bytes, seen.asked_bytes);
+    require(seen.used_bytes == usage_.used_bytes, "used bytes", usage_.used_bytes, seen.used_bytes);
+}
+
+// Gives the bytes its objects were asked for with.
+uint64_t Zsmalloc::check_objects(const Class& of, const Zspage* zspage) const {
+    uint64_t asked_bytes = 0;
+    uint32_t in_use = 0, free = 0;
+    for (uint32_t i = 0; i < of.shape.objects; ++i) {
+        if (!(zspage->cells()[i] & 1)) continue;
+        const auto* handle = reinterpret_cast<const Handle*>(zspage->cells()[i] & ~uint64_t{1});
+        const uint64_t page_id = zspage->page_ids()[i * of.shape.size_bytes / page_bytes];
+        ++in_use;
+        asked_bytes += handle->size_bytes;
+        require(handle->zspage == zspage && handle->index == i, "a handle names the object that names it", handle->index, i);
+        require(handle->page_id == page_id, "a handle names the page its object starts in", handle->page_id, page_id);
+        require(&classes_[table_.of_request(handle->size_bytes)] == &of, "an object is in the class of its size", handle->size_bytes);
+    }
+    require(in_use == zspage->in_use, "objects in use of a zspage", zspage->in_use, in_use);
+    for (uint16_t i = zspage->first_free; i != no_object; i = static_cast<uint16_t>(zspage->cells()[i] >> 1)) {
+        require(i < of.shape.objects && !(zspage->cells()[i] & 1), "the free stack holds free objects", i, of.shape.objects);
+        require(++free + in_use <= of.shape.objects, "the free stack has no loop", free + in_use, of.shape.objects);
+    }
+    require(free + in_use == of.shape.objects, "every object is in use or in the free stack", free + in_use, of.shape.objects);
+    return asked_bytes;
+}
+
+}  // namespace zreplay

@@ -1,0 +1,270 @@
+// zsmalloc: objects of equal size packed into chains of pages, found through handle cells. Kernel-model section 5.
+//
+// A class of objects (zsmalloc_classes.hpp) is served by zspages: 1 to `chain limit` pages cut into equal objects, some of
+// which cross from one page into the next.
+//
+//      location ─▶ handle cell ─▶ zspage | page 0      | page 1      | page 2      |
+//                  (zspage, index)       | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 |~|
+//                        ▲                 │
+//                        └─── cell of the object: handle | 1   (free object: index of the next free one << 1)
+//
+// The first 8 bytes of an object are the cell. Free objects form a stack through their cells, so the one freed last is handed
+// out first. (In the 4096-byte class the kernel keeps the handle in the page's descriptor to leave the object all its bytes;
+// here it has a cell like any other.) An object moves by rewriting its handle cell; the location given out never changes.
+//
+// Zspages of a class are listed by how full they are. An allocation takes the head of the fullest group that has room. A zspage
+// is listed anew only when its group changes; one that has become empty is freed at once. From the kernel's list of full
+// zspages nothing is ever taken; here they are on none. Compaction empties the emptiest zspages into the fullest. How many groups there are, where in a group a zspage is put, and how compaction pairs sources with
+// destinations is what changed in 6.4.
+//
+// What the kernel's cell says with a page frame number is here the zspage and the number of the page in which the object starts.
+// Length and swap entry, which are zswap's or zram's to remember, are beside the handle cell.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "arena.hpp"
+#include "list.hpp"
+#include "pool/pool.hpp"
+#include "pool/zsmalloc_classes.hpp"
+
+namespace zreplay {
+
+struct ZsmallocOptions {  // the defaults are 6.1's
+    ClassRule class_rule = ClassRule::a;
+    uint32_t chain_limit = 4;
+};
+
+class Zsmalloc {
+  public:
+    static constexpr std::string_view name = "zsmalloc";
+    static constexpr std::string_view summary = "size classes over chains of pages; objects move, compaction frees pages";
+    static constexpr bool evictable = false;
+
+    using Options = ZsmallocOptions;
+
+    // What has been moved so far.
+    struct Moves {
+        uint64_t pages_compacted = 0;  // freed by compaction
+        uint64_t objects_copied = 0;
+        uint64_t handles_rewritten = 0;
+    };
+
+    // Throws std::invalid_argument for a chain limit outside 4 to 16.
+    explicit Zsmalloc(Options options = {});
+
+    // Fails with −EINVAL: nothing asked for, or more than a page.
+    Allocation alloc(uint32_t size_bytes, SwapEntry entry) {
+        if (size_bytes == 0 || size_bytes > page_bytes) return {{}, -e_inval};
+        Class& of = classes_[table_.of_request(size_bytes)];
+        Zspage* zspage;
+        bool is_new = false;
+        if (of.nonempty) {
+            zspage = of.groups[fullest(of.nonempty)].head();
+            ++cost_->headers_read;
+        } else {
+            zspage = make_zspage(of);
+            is_new = true;
+        }
+        Handle* handle = handles_.make();
+        handle->entry = entry;
+        handle->size_bytes = static_cast<uint16_t>(size_bytes);
+        place(handle, zspage);
+        ++of.objects_used;
+        if (is_new)
+            enlist(of, zspage);
+        else
+            regroup(of, zspage);
+        usage_.objects += 1;
+        usage_.asked_bytes += size_bytes;
+        usage_.used_bytes += of.shape.size_bytes;
+        return {Location(handle, 0), 0};
+    }
+
+    void free(Location location) {
+        Handle* handle = location.descriptor<Handle>();
+        Zspage* zspage = handle->zspage;
+        Class& of = *zspage->of;
+        ++cost_->headers_read;
+        push_free(zspage, handle->index);
+        --of.objects_used;
+        usage_.objects -= 1;
+        usage_.asked_bytes -= handle->size_bytes;
+        usage_.used_bytes -= of.shape.size_bytes;
+        if (zspage->in_use == 0) {
+            unlist(of, zspage);
+            release(of, zspage);
+        } else {
+            regroup(of, zspage);
+        }
+        handles_.release(handle);
+    }
+
+    // Pages that compaction could free: whole zspages' worth of free objects, class by class.
+    uint64_t can_compact() const {
+        uint64_t pages = 0;
+        for (const Class& of : classes_) pages += can_compact(of);
+        return pages;
+    }
+
+    // Moves objects until no class could give a zspage back; gives the pages freed.
+    uint64_t compact();
+
+    const Moves& moves() const { return moves_; }
+
+    // Mapping an object reads the zspage, for the size of its class.
+    uint32_t size(Location location) const {
+        ++cost_->headers_read;
+        return location.descriptor<Handle>()->size_bytes;
+    }
+    SwapEntry entry(Location location) const { return location.descriptor<Handle>()->entry; }
+    // Number of the page in which the object starts, given when the page was taken and never again to another.
+    uint64_t page_id(Location location) const { return location.descriptor<Handle>()->page_id; }
+    // Index of the object in its zspage.
+    uint32_t object_index(Location location) const { return location.descriptor<Handle>()->index; }
+
+    uint64_t pages() const { return usage_.pages; }
+    PoolUsage usage() const { return usage_; }
+    std::vector<ClassRow> classes() const;  // those that have zspages, from the smallest
+
+    static constexpr int warm_steps = 3;
+    void warm(Location location, int step) const {
+        const Handle* handle = location.descriptor<Handle>();
+        if (step == 0) __builtin_prefetch(handle, 1);
+        else warm_zspage(handle->zspage, handle->index, step - 1);
+    }
+    // The zspage that an allocation takes is the head of a list, most often still in the cache.
+    void warm_alloc(uint32_t, int) const {}
+
+    void check() const;
+    void charge(Cost& cost) { cost_ = &cost; }
+
+  private:
+    static constexpr uint32_t most_groups = 4;
+    static constexpr uint16_t no_object = 0xffff;
+
+    struct Class;
+    struct Zspage;
+
+    struct alignas(16) Handle {
+        Zspage* zspage = nullptr;
+        uint64_t page_id = 0;
+        SwapEntry entry;
+        uint16_t index = 0;
+        uint16_t size_bytes = 0;  // as asked
+    };
+
+    // Followed in memory by the cells of its objects, where a handle alone can find them, and the numbers of its pages.
+    struct Zspage {
+        Link<Zspage> list;
+        Class* of = nullptr;
+        uint16_t in_use = 0;
+        uint16_t first_free = 0;
+        uint16_t group = 0;
+
+        uint64_t* cells() { return reinterpret_cast<uint64_t*>(this + 1); }
+        uint64_t* page_ids() { return cells() + of->shape.objects; }
+        const uint64_t* page_ids() const { return const_cast<Zspage*>(this)->page_ids(); }
+        const uint64_t* cells() const { return const_cast<Zspage*>(this)->cells(); }
+    };
+    using Group = List<Zspage, &Zspage::list>;
+
+    struct Class {
+        SizeClass shape;
+        uint64_t zspages = 0;
+        uint64_t objects_used = 0;
+        uint32_t nonempty = 0;                     // bit g: groups[g] has a zspage
+        std::array<Group, most_groups> groups;     // those between empty and full
+        std::vector<uint8_t> group_of;             // by objects in use
+        std::vector<Zspage*> memory, discarded;    // ever taken; to use again
+
+        uint64_t objects_allocated() const { return zspages * shape.objects; }
+    };
+
+
+    static uint32_t fullest(uint32_t groups) { return 31 - static_cast<uint32_t>(std::countl_zero(groups)); }
+    static uint32_t emptiest(uint32_t groups) { return static_cast<uint32_t>(std::countr_zero(groups)); }
+
+    static uint64_t can_compact(const Class& of) {
+        return (of.objects_allocated() - of.objects_used) / of.shape.objects * of.shape.pages;
+    }
+
+    // The descriptor, then the object's cell and the neighbours that leaving a list writes to.
+    static void warm_zspage(const Zspage* zspage, uint16_t index, int step) {
+        if (step == 0) {
+            __builtin_prefetch(zspage, 1);
+        } else {
+            __builtin_prefetch(&zspage->cells()[index], 1);
+            __builtin_prefetch(zspage->list.prev, 1);
+            __builtin_prefetch(zspage->list.next, 1);
+        }
+    }
+
+    void place(Handle* handle, Zspage* zspage) {
+        const uint16_t index = zspage->first_free;
+        uint64_t& cell = zspage->cells()[index];
+        zspage->first_free = static_cast<uint16_t>(cell >> 1);
+        cell = reinterpret_cast<uint64_t>(handle) | 1;
+        ++zspage->in_use;
+        handle->zspage = zspage;
+        handle->index = index;
+        handle->page_id = zspage->page_ids()[index * zspage->of->shape.size_bytes / page_bytes];
+    }
+
+    void push_free(Zspage* zspage, uint16_t index) {
+        zspage->cells()[index] = uint64_t{zspage->first_free} << 1;
+        zspage->first_free = index;
+        --zspage->in_use;
+    }
+
+    void enlist(Class& of, Zspage* zspage) {
+        zspage->group = of.group_of[zspage->in_use];
+        if (zspage->group == full_group_) return;
+        Group& group = of.groups[zspage->group];
+        // The fuller one stays in front: 6.1 compares with the head only.
+        if (Zspage* head = group.head(); head && zspage->in_use < head->in_use)
+            group.insert_after(head, zspage);
+        else
+            group.push_head(zspage);
+        of.nonempty |= 1u << zspage->group;
+    }
+
+    void unlist(Class& of, Zspage* zspage) {
+        if (zspage->group == full_group_) return;
+        Group& group = of.groups[zspage->group];
+        group.remove(zspage);
+        if (group.empty()) of.nonempty &= ~(1u << zspage->group);
+    }
+
+    void regroup(Class& of, Zspage* zspage) {
+        if (of.group_of[zspage->in_use] == zspage->group) return;
+        unlist(of, zspage);
+        enlist(of, zspage);
+    }
+
+    Zspage* make_zspage(Class& of);
+    void release(Class& of, Zspage* zspage);
+    Zspage* isolate(Class& of, uint32_t group);
+    void compact(Class& of);
+    void move_object(Zspage* source, uint16_t index, Zspage* destination);
+    uint64_t check_objects(const Class& of, const Zspage* zspage) const;
+
+    ClassTable table_;
+    std::vector<Class> classes_;  // as in table_: from the largest
+    uint32_t full_group_ = 3;     // the last group; group 0 is the empty
+    Arena<Handle> handles_;
+    ByteArena zspages_;
+    PoolUsage usage_;
+    Moves moves_;
+    uint64_t next_page_id_ = 0;
+    Cost nowhere_;
+    Cost* cost_ = &nowhere_;
+};
+
+static_assert(Pool<Zsmalloc>);
+
+}  // namespace zreplay

@@ -1,0 +1,163 @@
+// Replays for Python: batches in, columns out, the interpreter's lock released in between.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+
+#include "event_batch.hpp"
+#include "module.hpp"
+#include "replay/replay.hpp"
+
+namespace zreplay {
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+// One column from a member or a computed value of each row.
+template <class Row, class Get>
+auto column(const std::vector<Row>& rows, Get&& get) {
+    std::vector<std::decay_t<decltype(get(rows[0]))>> values;
+    values.reserve(rows.size());
+    for (const Row& row : rows) values.push_back(get(row));
+    return values;
+}
+
+template <class Row, class Get>
+void add_optional(ColumnsOut& out, const char* name, const char* format, const std::vector<Row>& rows, Get&& get) {
+    std::vector<uint8_t> valid;
+    using T = typename std::decay_t<decltype(get(rows[0]))>::value_type;
+    std::vector<T> values;
+    for (const Row& row : rows) {
+        values.push_back(get(row).value_or(T{}));
+        valid.push_back(get(row).has_value());
+    }
+    out.add(name, format, std::move(values), valid);
+}
+
+ColumnsOut timeline(Replay& replay) {
+    std::vector<Sample> rows = replay.take_samples();
+    ColumnsOut out;
+    out.add("ts_ns", "l", column(rows, [](const Sample& s) { return s.ts_ns; }));
+    for (const CounterField& field : counter_fields)
+        out.add(std::string(field.name), "L", column(rows, [&](const Sample& s) { return s.counters.*field.member; }));
+    auto usage = [&](const char* name, auto get) {
+        out.add(name, "L", column(rows, [&](const Sample& s) -> uint64_t { return get(s.usage); }));
+    };
+    usage("pool_pages", [](const PoolUsage& u) { return u.pages; });
+    usage("pool_bytes", [](const PoolUsage& u) { return u.pages * page_bytes; });
+    usage("pool_objects", [](const PoolUsage& u) { return u.objects; });
+    usage("internal_fragmentation_bytes", [](const PoolUsage& u) { return u.used_bytes - u.asked_bytes; });
+    usage("external_fragmentation_bytes", [](const PoolUsage& u) { return u.pages * page_bytes - u.used_bytes; });
+    out.add("density", "g", column(rows, [](const Sample& s) {
+        return s.usage.pages ? static_cast<double>(s.usage.objects) / static_cast<double>(s.usage.pages) : 0.0;
+    }));
+    out.add("index_entries", "L", column(rows, [](const Sample& s) { return s.index_entries; }));
+    out.add("index_nodes", "L", column(rows, [](const Sample& s) { return s.index_nodes; }));
+    out.add("index_bytes", "L", column(rows, [](const Sample& s) { return s.index_bytes; }));
+    return out;
+}
+
+ColumnsOut classes(Replay& replay) {
+    std::vector<ClassSample> rows = replay.take_class_samples();
+    using S = ClassSample;
+    ColumnsOut out;
+    out.add("ts_ns", "l", column(rows, [](const S& s) { return s.ts_ns; }));
+    out.add("events", "L", column(rows, [](const S& s) { return s.events; }));
+    add_optional(out, "class_size", "I", rows, [](const S& s) { return s.row.class_size; });
+    add_optional(out, "free_chunks", "I", rows, [](const S& s) { return s.row.free_chunks; });
+    out.add("pages", "L", column(rows, [](const S& s) { return s.row.pages; }));
+    out.add("objects_used", "L", column(rows, [](const S& s) { return s.row.objects_used; }));
+    add_optional(out, "objects_allocated", "L", rows, [](const S& s) { return s.row.objects_allocated; });
+    add_optional(out, "almost_empty", "L", rows, [](const S& s) { return s.row.almost_empty; });
+    add_optional(out, "almost_full", "L", rows, [](const S& s) { return s.row.almost_full; });
+    add_optional(out, "full", "L", rows, [](const S& s) { return s.row.full; });
+    return out;
+}
+
+ColumnsOut observations(Replay& replay) {
+    std::vector<Observation> rows = replay.take_observations();
+    using O = Observation;
+    ColumnsOut out;
+    out.add("result", "i", column(rows, [](const O& o) { return o.result; }));
+    out.add("stored_pages", "L", column(rows, [](const O& o) { return o.stored_pages; }));
+    out.add("pool_total_pages", "L", column(rows, [](const O& o) { return o.pool_total_pages; }));
+    out.add("page", "l", column(rows, [](const O& o) { return o.page; }));
+    out.add("position", "c", column(rows, [](const O& o) { return o.position; }));
+    return out;
+}
+
+struct CostField {
+    const char* name;
+    uint64_t Cost::*member;
+};
+constexpr CostField cost_fields[] = {
+    {"nodes_visited", &Cost::nodes_visited},         {"cache_lines", &Cost::cache_lines},
+    {"nodes_allocated", &Cost::nodes_allocated},     {"nodes_freed", &Cost::nodes_freed},
+    {"slots_written", &Cost::slots_written},         {"tag_words_written", &Cost::tag_words_written},
+    {"page_headers_read", &Cost::headers_read},
+};
+
+nb::list operations(const Replay& replay) {
+    nb::list rows;
+    for (const OperationRow& row : replay.operations()) {
+        nb::dict out;
+        out["op"] = nb::str(op_names[static_cast<size_t>(row.op)].data());
+        out["count"] = row.count;
+        for (const CostField& field : cost_fields) out[field.name] = row.cost.*field.member;
+        const Durations& durations = *row.durations;
+        double mean = durations.samples() ? static_cast<double>(durations.total_ns()) / static_cast<double>(durations.samples()) : 0;
+        out["timed"] = durations.samples();
+        out["total_ns"] = mean * static_cast<double>(row.count);
+        for (auto [name, q] : {std::pair{"p50_ns", 0.5}, {"p90_ns", 0.9}, {"p99_ns", 0.99}, {"max_ns", 0.999999}})
+            out[name] = durations.quantile_ns(q);
+        rows.append(out);
+    }
+    return rows;
+}
+
+nb::dict counters(const Replay& replay) {
+    nb::dict out;
+    for (const CounterField& field : counter_fields) out[nb::str(field.name.data(), field.name.size())] = replay.counters().*field.member;
+    out["pool_pages_final"] = replay.pool_pages();
+    out["pool_pages_mean"] = replay.pool_pages_mean();
+    out["stored_pages_peak"] = replay.peaks().stored_pages;
+    out["pool_pages_peak"] = replay.peaks().pool_pages;
+    out["index_nodes_peak"] = replay.peaks().index_nodes;
+    out["index_bytes_peak"] = replay.peaks().index_bytes;
+    return out;
+}
+
+std::unique_ptr<Replay> make(const std::string& index, const std::string& pool, const std::string& kernel, bool driven,
+                             std::optional<uint64_t> totalram_pages, uint64_t max_pool_percent,
+                             uint64_t accept_threshold_percent, uint64_t sample_events, int64_t sample_ns,
+                             uint64_t check_every, bool observe) {
+    return Replay::make({index, pool, kernel, driven, {totalram_pages, max_pool_percent, accept_threshold_percent},
+                         sample_events, sample_ns, check_every, observe});
+}
+
+}  // namespace
+
+void bind_replay(nb::module_& module) {
+    nb::class_<Replay>(module, "Replay", "One replay; see zreplay/core/replay/replay.hpp.")
+        .def_static("make", &make, nb::kw_only(), "index"_a, "pool"_a, "kernel"_a = "6.1", "driven"_a = false,
+                    "totalram_pages"_a = nb::none(), "max_pool_percent"_a = 20, "accept_threshold_percent"_a = 90,
+                    "sample_events"_a = 1000, "sample_ns"_a = 0, "check_every"_a = 0, "observe"_a = false)
+        .def("feed",
+             [](Replay& replay, nb::handle record_batch) {
+                 ArrowBatch batch(record_batch);
+                 EventBatch events = event_batch(batch);
+                 nb::gil_scoped_release unlocked;
+                 replay.feed(events);
+             },
+             "batch"_a)
+        .def("finish", &Replay::finish, nb::call_guard<nb::gil_scoped_release>())
+        .def("counters", &counters)
+        .def("operations", &operations)
+        .def("take_timeline", &timeline)
+        .def("take_classes", &classes)
+        .def("take_observations", &observations)
+        .def_prop_ro("samples_waiting", &Replay::samples_waiting);
+}
+
+}  // namespace zreplay

@@ -1,0 +1,41 @@
+#include "event_batch.hpp"
+
+#include <algorithm>
+
+namespace zreplay {
+
+namespace {
+
+// The dictionary's words, in whatever order the writer put them, as the engine's operations.
+std::array<Op, 128> read_dictionary(const ArrowArray& dictionary) {
+    std::array<Op, 128> op_of_code{};
+    const auto* ends = static_cast<const int32_t*>(dictionary.buffers[1]) + dictionary.offset;
+    const auto* text = static_cast<const char*>(dictionary.buffers[2]);
+    for (int64_t code = 0; code < std::min<int64_t>(dictionary.length, 128); ++code) {
+        std::string_view word(text + ends[code], static_cast<size_t>(ends[code + 1] - ends[code]));
+        auto place = std::find(op_names.begin(), op_names.end(), word);
+        if (place == op_names.end()) throw nanobind::value_error(("unknown op '" + std::string(word) + "'").c_str());
+        op_of_code[static_cast<size_t>(code)] = static_cast<Op>(place - op_names.begin());
+    }
+    return op_of_code;
+}
+
+}  // namespace
+
+EventBatch event_batch(const ArrowBatch& batch) {
+    EventBatch events;
+    events.rows = batch.rows();
+    events.ts_ns = column_of<int64_t>(batch, "ts_ns", "l");
+    events.op_code = column_of<int8_t>(batch, "op", "c");
+    events.type = column_of<uint8_t>(batch, "type", "C");
+    events.offset = column_of<uint64_t>(batch, "offset", "L");
+    events.size = column_of<uint32_t>(batch, "size", "I");
+    events.result = column_of<int32_t>(batch, "result", "i");
+    const ArrowArray* op = batch.column("op", "c");
+    if (!op || !op->dictionary || !events.ts_ns.values)
+        throw nanobind::type_error("a batch of events needs the columns ts_ns (int64) and op (dictionary of strings)");
+    events.op_of_code = read_dictionary(*op->dictionary);
+    return events;
+}
+
+}  // namespace zreplay

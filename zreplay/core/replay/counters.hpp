@@ -1,0 +1,86 @@
+// What a replay counts. Kernel things carry the names of debugfs zswap/ and /proc/vmstat; every name here is a column of
+// timeline.parquet and, at the end of the run, of summary.parquet (docs/run-directory.md).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace zreplay {
+
+struct Counters {
+    // events, by what came of them
+    uint64_t events = 0;
+    uint64_t stores = 0;
+    uint64_t stores_rejected = 0;
+    uint64_t loads_hit = 0;
+    uint64_t loads_missed = 0;
+    uint64_t loads_unknown = 0;  // of those missed: zswap was never given the slot (frontswap's bit is clear)
+    uint64_t invalidates = 0;
+    uint64_t invalidates_unknown = 0;
+
+    // zswap's own
+    uint64_t stored_pages = 0;       // gauge
+    uint64_t same_filled_pages = 0;  // gauge
+    uint64_t pool_total_size = 0;    // gauge, bytes, as of the kernel's last refresh
+    uint64_t pool_limit_hit = 0;
+    uint64_t reject_reclaim_fail = 0;
+    uint64_t reject_alloc_fail = 0;
+    uint64_t reject_compress_poor = 0;
+    uint64_t written_back_pages = 0;
+    uint64_t duplicate_entry = 0;
+
+    // refusals that no counter of 6.1 shows
+    uint64_t reject_hysteresis = 0;     // reached_full, and not yet below accept_threshold_percent
+    uint64_t reject_compress_fail = 0;  // the recording's compressor gave an error (counted by newer kernels)
+    uint64_t reject_missing_size = 0;   // the recorded kernel refused before compressing, so the trace has no size
+
+    // the pool
+    uint64_t compressed_bytes = 0;  // gauge: Σ dlen of stored objects, no allocator header
+    uint64_t loaded_bytes = 0;      // Σ dlen decompressed
+    uint64_t shrinks = 0;           // times the shrink work ran
+    uint64_t writebacks_failed = 0;
+    uint64_t compactions = 0;
+    uint64_t pages_compacted = 0;
+    uint64_t migrations = 0;
+    uint64_t migrations_not_movable = 0;
+};
+
+struct CounterField {
+    std::string_view name;
+    uint64_t Counters::*member;
+};
+
+inline constexpr CounterField counter_fields[] = {
+    {"events", &Counters::events},
+    {"stores", &Counters::stores},
+    {"stores_rejected", &Counters::stores_rejected},
+    {"loads_hit", &Counters::loads_hit},
+    {"loads_missed", &Counters::loads_missed},
+    {"loads_unknown", &Counters::loads_unknown},
+    {"invalidates", &Counters::invalidates},
+    {"invalidates_unknown", &Counters::invalidates_unknown},
+    {"stored_pages", &Counters::stored_pages},
+    {"same_filled_pages", &Counters::same_filled_pages},
+    {"pool_total_size", &Counters::pool_total_size},
+    {"pool_limit_hit", &Counters::pool_limit_hit},
+    {"reject_reclaim_fail", &Counters::reject_reclaim_fail},
+    {"reject_alloc_fail", &Counters::reject_alloc_fail},
+    {"reject_compress_poor", &Counters::reject_compress_poor},
+    {"written_back_pages", &Counters::written_back_pages},
+    {"duplicate_entry", &Counters::duplicate_entry},
+    {"reject_hysteresis", &Counters::reject_hysteresis},
+    {"reject_compress_fail", &Counters::reject_compress_fail},
+    {"reject_missing_size", &Counters::reject_missing_size},
+    {"compressed_bytes", &Counters::compressed_bytes},
+    {"loaded_bytes", &Counters::loaded_bytes},
+    {"shrinks", &Counters::shrinks},
+    {"writebacks_failed", &Counters::writebacks_failed},
+    {"compactions", &Counters::compactions},
+    {"pages_compacted", &Counters::pages_compacted},
+    {"migrations", &Counters::migrations},
+    {"migrations_not_movable", &Counters::migrations_not_movable},
+};
+static_assert(sizeof(counter_fields) / sizeof(CounterField) * sizeof(uint64_t) == sizeof(Counters),
+              "every counter has its line in counter_fields");
+
+}  // namespace zreplay

@@ -1,0 +1,57 @@
+// A batch of events as the trace's columns, and one event of it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "types.hpp"
+
+namespace zreplay {
+
+// One nullable column, borrowed. No validity bits: no nulls. No values: every row is null.
+template <class T>
+struct Column {
+    const T* values = nullptr;
+    const uint8_t* validity = nullptr;
+    int64_t offset = 0;  // of row 0, in values and in validity bits
+
+    bool has(int64_t row) const {
+        if (!values) return false;
+        if (!validity) return true;
+        int64_t bit = offset + row;
+        return validity[bit >> 3] >> (bit & 7) & 1;
+    }
+    T operator[](int64_t row) const { return values[offset + row]; }
+    T get(int64_t row, T otherwise) const { return has(row) ? (*this)[row] : otherwise; }
+};
+
+struct Event {
+    static constexpr int32_t missing_size = -1;
+
+    Op op;
+    SwapEntry entry;
+    int32_t size = missing_size;    // dlen; 0: same-filled
+    std::optional<int32_t> result;  // the recorded kernel's
+};
+
+struct EventBatch {
+    int64_t rows = 0;
+    Column<int64_t> ts_ns;
+    Column<int8_t> op_code;
+    std::array<Op, 128> op_of_code{};
+    Column<uint8_t> type;
+    Column<uint64_t> offset;
+    Column<uint32_t> size;
+    Column<int32_t> result;
+
+    Op op(int64_t row) const { return op_of_code[static_cast<size_t>(op_code[row])]; }
+    SwapEntry entry(int64_t row) const { return {type.get(row, 0), offset.get(row, 0)}; }
+
+    Event event(int64_t row) const {
+        return {op(row), entry(row), size.has(row) ? static_cast<int32_t>(size[row]) : Event::missing_size,
+                result.has(row) ? std::optional(result[row]) : std::nullopt};
+    }
+};
+
+}  // namespace zreplay

@@ -1,0 +1,183 @@
+// The replay loop, compiled once for each swap model over each pool.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+
+#include "index/registry.hpp"
+#include "replay/replay.hpp"
+
+namespace zreplay {
+
+template <template <class> class Model, class P>
+class Loop final : public Replay {
+    static constexpr int64_t group = 16;
+    // Index and descriptors together; below this they live in a core's own cache and fetching ahead only costs.
+    static constexpr uint64_t warm_above_bytes = 1 << 20;
+    static constexpr uint64_t descriptor_bytes = 64;
+    // Class rows are many; one timeline sample in this many has them.
+    static constexpr uint64_t class_sample_one_in = 10;
+
+  public:
+    explicit Loop(const ReplayConfig& config)
+        : config_(config),
+          index_(index_kind(config.index).make()),
+          model_(*index_, pool_, config.limits, costs_, counters_),
+          next_sample_event_(config.sample_ns ? std::numeric_limits<uint64_t>::max() : config.sample_events),
+          next_check_(config.check_every ? config.check_every : std::numeric_limits<uint64_t>::max()) {}
+
+    void feed(const EventBatch& batch) override {
+        for (int64_t row = 0; row < batch.rows; row += group) {
+            int64_t end = std::min(row + group, batch.rows);
+            if (warm_) warm(batch, row, end);
+            for (int64_t i = row; i < end; ++i) step(batch, i);
+        }
+    }
+
+    void finish() override {
+        check();
+        if (samples_.empty() || last_sampled_ != counters_.events) sample(true);
+        else sample_classes();
+    }
+
+    uint64_t pool_pages() const override { return pool_.pages(); }
+
+  private:
+    void step(const EventBatch& batch, int64_t row) {
+        Event event = batch.event(row);
+        last_ts_ns_ = batch.ts_ns[row];
+        size_t kind = static_cast<size_t>(event.op);
+        if (config_.sample_ns) sample_by_time();
+
+        Observation seen{};
+        if (config_.observe) observe_before(event, seen);
+        int result;
+        if (counters_.events % Durations::one_in == 0) {
+            int64_t start = Durations::now_ns();
+            result = apply(event);
+            durations_[kind].add(static_cast<uint64_t>(Durations::now_ns() - start));
+        } else {
+            result = apply(event);
+        }
+        ++op_counts_[kind];
+        ++counters_.events;
+        pool_pages_sum_ += pool_.pages();
+        if (event.op == Op::store) note_peaks();
+        if (config_.observe) observe_after(event, result, seen);
+        if (counters_.events >= next_sample_event_) {
+            sample(false);
+            next_sample_event_ += config_.sample_events;
+        }
+        if (counters_.events >= next_check_) {
+            check();
+            next_check_ += config_.check_every;
+        }
+    }
+
+    int apply(const Event& event) { return config_.driven ? model_.driven(event) : model_.predicted(event); }
+
+    void note_peaks() {
+        peaks_.stored_pages = std::max(peaks_.stored_pages, counters_.stored_pages);
+        peaks_.pool_pages = std::max(peaks_.pool_pages, pool_.pages());
+        if (uint64_t nodes = index_->nodes(); nodes > peaks_.index_nodes) {
+            peaks_.index_nodes = nodes;
+            peaks_.index_bytes = index_->bytes();
+        }
+    }
+
+    void warm(const EventBatch& batch, int64_t row, int64_t end) const {
+        std::array<SwapEntry, group> entries;
+        std::array<Location, group> found;
+        std::array<uint32_t, group> sizes;
+        size_t count = 0, stores = 0;
+        for (int64_t i = row; i < end; ++i) {
+            Op op = batch.op(i);
+            if (op <= Op::invalidate) entries[count++] = batch.entry(i);
+            if (op == Op::store) sizes[stores++] = batch.size.get(i, 0);
+        }
+        index_->warm(std::span(entries.data(), count), std::span(found.data(), count));
+        for (int step = 0; step < P::warm_steps; ++step) {
+            for (size_t i = 0; i < count; ++i)
+                if (found[i] && !found[i].is_same_filled()) pool_.warm(found[i], step);
+            for (size_t i = 0; i < stores; ++i)
+                if (sizes[i]) pool_.warm_alloc(sizes[i], step);
+        }
+    }
+
+    // A sample stands for the state before the first event at or after its time.
+    void sample_by_time() {
+        if (counters_.events == 0) next_sample_ns_ = last_ts_ns_ + config_.sample_ns;
+        if (last_ts_ns_ < next_sample_ns_) return;
+        sample(false);
+        next_sample_ns_ += (last_ts_ns_ - next_sample_ns_) / config_.sample_ns * config_.sample_ns + config_.sample_ns;
+    }
+
+    void sample(bool with_classes) {
+        samples_.push_back({last_ts_ns_, counters_, pool_.usage(), index_->entries(), index_->nodes(), index_->bytes()});
+        last_sampled_ = counters_.events;
+        warm_ = index_->bytes() + pool_.pages() * descriptor_bytes > warm_above_bytes;
+        if (with_classes || samples_taken_ % class_sample_one_in == 0) sample_classes();
+        ++samples_taken_;
+    }
+
+    void sample_classes() {
+        for (const ClassRow& row : pool_.classes()) class_samples_.push_back({last_ts_ns_, counters_.events, row});
+    }
+
+    // Looking is not the kernel's work: it goes on nobody's account.
+    void observe_before(const Event& event, Observation& seen) {
+        index_->charge(uncounted_);
+        Location location;
+        if (event.op == Op::writeback) location = model_.victim();
+        else if (event.op == Op::invalidate) location = index_->find(event.entry);
+        describe(location, seen);
+    }
+
+    void observe_after(const Event& event, int result, Observation& seen) {
+        index_->charge(uncounted_);
+        if (event.op == Op::store) describe(result == 0 ? index_->find(event.entry) : Location(), seen);
+        seen.result = result;
+        seen.stored_pages = counters_.stored_pages;
+        seen.pool_total_pages = counters_.pool_total_size / page_bytes;
+        observations_.push_back(seen);
+    }
+
+    void describe(Location location, Observation& seen) const {
+        seen.page = -1;
+        seen.position = 0;
+        if constexpr (requires { pool_.page_id(location); })
+            if (location && !location.is_same_filled()) {
+                seen.page = static_cast<int64_t>(pool_.page_id(location));
+                seen.position = static_cast<int8_t>(location.position());
+            }
+    }
+
+    void check() const {
+        try {
+            index_->check();
+            pool_.check();
+            require(index_->entries() == counters_.stored_pages, "index entries are stored_pages", index_->entries(),
+                    counters_.stored_pages);
+            require(pool_.usage().objects == counters_.stored_pages - counters_.same_filled_pages,
+                    "pool objects are stored_pages less same_filled_pages", pool_.usage().objects,
+                    counters_.stored_pages - counters_.same_filled_pages);
+        } catch (const CheckFailed& error) {
+            throw CheckFailed("after event " + std::to_string(counters_.events) + ": " + error.what());
+        }
+    }
+
+    ReplayConfig config_;
+    std::unique_ptr<SwapIndex> index_;
+    P pool_;
+    Model<P> model_;
+    Cost uncounted_;
+    bool warm_ = false;
+    int64_t last_ts_ns_ = 0;
+    uint64_t next_sample_event_;
+    int64_t next_sample_ns_ = 0;
+    uint64_t next_check_;
+    uint64_t last_sampled_ = 0;
+    uint64_t samples_taken_ = 0;
+};
+
+}  // namespace zreplay

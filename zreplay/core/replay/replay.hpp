@@ -1,0 +1,103 @@
+// One replay: a swap model over an index and a pool, fed with batches of events, writing down samples as it goes.
+//
+// The loop takes sixteen events at a time: a trace tells what comes next, so when the structures have outgrown the cache
+// the slots, descriptors and cells that the next events will need are fetched together first (index.warm, pool.warm);
+// their misses then overlap instead of following each other. Fetching changes nothing and is not counted, so every
+// counter is the same with and without it, and whatever the size of the batches.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cost.hpp"
+#include "pool/pool.hpp"
+#include "replay/config.hpp"
+#include "replay/counters.hpp"
+#include "replay/events.hpp"
+#include "replay/timing.hpp"
+#include "types.hpp"
+
+namespace zreplay {
+
+// A row of timeline.parquet; counters are cumulative, gauges as they stand.
+struct Sample {
+    int64_t ts_ns;
+    Counters counters;
+    PoolUsage usage;
+    uint64_t index_entries, index_nodes, index_bytes;
+};
+
+struct ClassSample {
+    int64_t ts_ns;
+    uint64_t events;
+    ClassRow row;
+};
+
+// The model's state after one event, for comparing with a kernel's. Page numbers count from 0 in the order in which the
+// pool took its pages; −1: the event concerns no object.
+struct Observation {
+    int32_t result;
+    uint64_t stored_pages;
+    uint64_t pool_total_pages;  // pool_total_size / 4096, as last refreshed
+    int64_t page;
+    int8_t position;
+};
+
+struct Peaks {
+    uint64_t stored_pages = 0;
+    uint64_t pool_pages = 0;
+    uint64_t index_nodes = 0;
+    uint64_t index_bytes = 0;
+};
+
+struct OperationRow {
+    Op op;
+    uint64_t count;
+    Cost cost;
+    const Durations* durations;
+};
+
+class Replay {
+  public:
+    // Throws std::invalid_argument for a name that is in no registry.
+    static std::unique_ptr<Replay> make(const ReplayConfig& config);
+    virtual ~Replay() = default;
+
+    // Throws CheckFailed, naming the event, when a check does not hold.
+    virtual void feed(const EventBatch& batch) = 0;
+    // The last sample and the last check. Nothing may be fed afterwards.
+    virtual void finish() = 0;
+
+    const Counters& counters() const { return counters_; }
+    const Peaks& peaks() const { return peaks_; }
+    virtual uint64_t pool_pages() const = 0;
+    double pool_pages_mean() const {  // over events
+        return counters_.events ? static_cast<double>(pool_pages_sum_) / static_cast<double>(counters_.events) : 0;
+    }
+    std::vector<OperationRow> operations() const;
+
+    // Each gives what has gathered since the last call.
+    std::vector<Sample> take_samples() { return std::exchange(samples_, {}); }
+    std::vector<ClassSample> take_class_samples() { return std::exchange(class_samples_, {}); }
+    std::vector<Observation> take_observations() { return std::exchange(observations_, {}); }
+    uint64_t samples_waiting() const { return samples_.size(); }
+
+  protected:
+    Counters counters_;
+    Peaks peaks_;
+    uint64_t pool_pages_sum_ = 0;
+    std::array<uint64_t, op_count> op_counts_{};
+    std::array<Cost, op_count> costs_{};
+    std::array<Durations, op_count> durations_{};
+    std::vector<Sample> samples_;
+    std::vector<ClassSample> class_samples_;
+    std::vector<Observation> observations_;
+};
+
+}  // namespace zreplay

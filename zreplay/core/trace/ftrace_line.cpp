@@ -1,0 +1,217 @@
+#include "trace/ftrace_line.hpp"
+
+#include <array>
+#include <cstring>
+
+#include "types.hpp"
+
+namespace zreplay {
+
+namespace {
+
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_word(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+const char* skip_spaces(const char* at, const char* end) {
+    while (at < end && *at == ' ') ++at;
+    return at;
+}
+
+// Reads decimal digits, at most `most` of them; returns where they end, or nullptr when there are none or too many.
+const char* read_digits(const char* at, const char* end, int most, uint64_t& value) {
+    const char* start = at;
+    value = 0;
+    while (at < end && is_digit(*at)) value = value * 10 + static_cast<uint64_t>(*at++ - '0');
+    return at == start || at - start > most ? nullptr : at;
+}
+
+struct Name {
+    std::string_view word;
+    Probe probe;
+    uint32_t required;         // keys of the call
+    uint32_t required_return;  // keys of its _ret
+};
+
+template <class... Keys>
+constexpr uint32_t keys(Keys... key) {
+    return ((1u << static_cast<uint32_t>(key)) | ... | 0u);
+}
+
+// The most frequent first. `compact` answers with `freed`; alloc's return carries a status (zpool) or a handle (zs_malloc).
+constexpr std::array<Name, 14> names{{
+    {"store", Probe::store, keys(Key::type, Key::offset), keys(Key::ret)},
+    {"load", Probe::load, keys(Key::type, Key::offset), keys(Key::ret)},
+    {"map", Probe::map, keys(Key::handle), 0},
+    {"alloc", Probe::alloc, keys(Key::size), 0},
+    {"invalidate", Probe::invalidate, keys(Key::type, Key::offset), 0},
+    {"free", Probe::free, keys(Key::handle), 0},
+    {"rw", Probe::rw, keys(Key::sector, Key::op), 0},
+    {"slotfree", Probe::slotfree, keys(Key::index), 0},
+    {"writeback", Probe::writeback, keys(Key::handle), keys(Key::ret)},
+    {"shrink", Probe::shrink, 0, keys(Key::ret)},
+    {"migrate", Probe::migrate, keys(Key::page), keys(Key::ret)},
+    {"compact", Probe::compact, 0, keys(Key::freed)},
+    {"bio", Probe::bio, keys(Key::sector, Key::op), 0},
+    {"invalidate_area", Probe::invalidate_area, keys(Key::type), 0},
+}};
+
+constexpr std::array<std::string_view, static_cast<size_t>(Key::count)> key_names{
+    "type", "offset", "size", "handle", "ret", "stored", "pool", "pages", "freed", "page", "op", "sector", "index"};
+
+const Name* find_name(std::string_view word, bool& is_return) {
+    is_return = word.ends_with("_ret");
+    if (is_return) word.remove_suffix(4);
+    for (const Name& name : names)
+        if (name.word == word) return &name;
+    return nullptr;
+}
+
+std::string quoted(std::string_view text) {
+    constexpr size_t shown = 80;
+    std::string out = "\"";
+    for (char c : text.substr(0, shown)) out += c >= ' ' && c < 127 ? c : '?';
+    return out + (text.size() > shown ? "…\"" : "\"");
+}
+
+std::string expected_key(size_t key, std::string_view arguments) {
+    return "expected " + std::string(key_names[key]) + "=…, found " + quoted(arguments);
+}
+
+// `-PID ` (or `-PID (TGID) `) right before `bracket`.
+bool read_pid(const char* start, const char* bracket, int32_t& pid) {
+    const char* at = bracket;
+    if (at == start || at[-1] != ' ') return false;
+    while (at > start && at[-1] == ' ') --at;
+    if (at > start && at[-1] == ')') {
+        while (at > start && *at != '(') --at;
+        while (at > start && at[-1] == ' ') --at;
+    }
+    const char* end = at;
+    while (at > start && is_digit(at[-1])) --at;
+    uint64_t value = 0;
+    if (at == start || at[-1] != '-' || !read_digits(at, end, 10, value) || value > INT32_MAX) return false;
+    pid = static_cast<int32_t>(value);
+    return true;
+}
+
+// `[CPU] FLAGS SECONDS: EVENT: ` from `bracket` on; FLAGS is absent in some tools' output.
+const char* read_rest(const char* bracket, const char* end, FtraceLine& line, std::string_view& event) {
+    uint64_t value = 0;
+    const char* at = read_digits(bracket + 1, end, 5, value);
+    if (!at || at == end || *at != ']' || value > UINT16_MAX) return nullptr;
+    line.cpu = static_cast<uint16_t>(value);
+    const char* word = skip_spaces(at + 1, end);
+    if (word == at + 1) return nullptr;
+    if (word < end && !is_digit(*word)) {
+        while (word < end && *word != ' ') ++word;
+        word = skip_spaces(word, end);
+    }
+    uint64_t seconds = 0;
+    at = read_digits(word, end, 10, seconds);
+    if (!at || at == end || *at != '.') return nullptr;
+    const char* fraction = at + 1;
+    at = read_digits(fraction, end, 9, value);
+    if (!at || at == end || *at != ':') return nullptr;
+    for (auto digits = at - fraction; digits < 9; ++digits) value *= 10;
+    line.ts_ns = static_cast<int64_t>(seconds * 1'000'000'000 + value);
+    const char* name = skip_spaces(at + 1, end);
+    at = name;
+    while (at < end && is_word(*at)) ++at;
+    if (at == name || at == end || *at != ':') return nullptr;
+    event = {name, static_cast<size_t>(at - name)};
+    return at + 1;
+}
+
+// A decimal or 0x number that fills the word; false for `(fault)` and for a number cut in two.
+bool read_value(std::string_view word, uint64_t& value) {
+    value = 0;
+    if (word.starts_with("0x")) {
+        if (word.size() < 3 || word.size() > 18) return false;
+        for (char c : word.substr(2)) {
+            int digit = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+            if (digit < 0) return false;
+            value = value << 4 | static_cast<uint64_t>(digit);
+        }
+        return true;
+    }
+    bool negative = word.starts_with('-');
+    if (negative) word.remove_prefix(1);
+    if (word.empty() || word.size() > 20) return false;
+    for (char c : word) {
+        if (!is_digit(c)) return false;
+        value = value * 10 + static_cast<uint64_t>(c - '0');
+    }
+    if (negative) value = 0 - value;
+    return true;
+}
+
+size_t find_key(std::string_view word) {
+    for (size_t key = 0; key < key_names.size(); ++key)
+        if (key_names[key] == word) return key;
+    return key_names.size();
+}
+
+std::string parse_arguments(std::string_view arguments, uint32_t required, FtraceLine& line) {
+    size_t at = 0;
+    while (at < arguments.size()) {
+        size_t end = std::min(arguments.find(' ', at), arguments.size());
+        std::string_view word = arguments.substr(at, end - at);
+        at = end + 1;
+        size_t equals = word.find('=');
+        if (equals == word.npos) continue;
+        size_t key = find_key(word.substr(0, equals));
+        if (key == key_names.size()) continue;
+        if (!read_value(word.substr(equals + 1), line.values[key])) return expected_key(key, arguments);
+        line.present |= 1u << key;
+    }
+    if (uint32_t missing = required & ~line.present)
+        return expected_key(static_cast<size_t>(__builtin_ctz(missing)), arguments);
+    if (line.has(Key::type) && line[Key::type] >= swap_types)
+        return "expected type= below 32, found " + quoted(arguments);
+    if (line.has(Key::offset) && line[Key::offset] > SwapEntry::offset_mask)
+        return "expected offset= below 2^58, found " + quoted(arguments);
+    if (line.has(Key::pool) && line[Key::pool] % page_bytes)
+        return "expected pool= in whole pages of 4096 bytes, found " + quoted(arguments);
+    return {};
+}
+
+}  // namespace
+
+std::string parse_ftrace_line(std::string_view text, FtraceLine& line) {
+    const char* start = text.data();
+    const char* end = start + text.size();
+    std::string_view event;
+    const char* rest = nullptr;
+    for (const char* bracket = start; bracket < end; ++bracket) {
+        bracket = static_cast<const char*>(std::memchr(bracket, '[', static_cast<size_t>(end - bracket)));
+        if (!bracket) break;
+        if (read_pid(start, bracket, line.pid) && (rest = read_rest(bracket, end, line, event))) break;
+    }
+    if (!rest) return "expected COMM-PID [CPU] FLAGS SECONDS: EVENT: …, found " + quoted(text);
+
+    const Name* name = find_name(event, line.is_return);
+    if (!name) return {};
+    line.probe = name->probe;
+    // The probe point is in parentheses and may itself hold `[module]` and spaces, but no parenthesis.
+    std::string_view arguments(rest, static_cast<size_t>(end - rest));
+    size_t closing = arguments.find(')');
+    if (closing == arguments.npos) return "expected (PROBE POINT) after " + std::string(event) + ":, found " + quoted(arguments);
+    arguments.remove_prefix(closing + 1);
+    return parse_arguments(arguments, line.is_return ? name->required_return : name->required, line);
+}
+
+bool parse_lost_line(std::string_view text, uint16_t& cpu, uint64_t& lost) {
+    if (!text.starts_with("CPU:")) return false;
+    const char* end = text.data() + text.size();
+    uint64_t value = 0;
+    const char* at = read_digits(text.data() + 4, end, 5, value);
+    if (!at) return false;
+    std::string_view rest(at, static_cast<size_t>(end - at));
+    cpu = static_cast<uint16_t>(value);
+    lost = 1;
+    if (rest == " [LOST EVENTS]") return true;
+    if (!rest.starts_with(" [LOST ") || !rest.ends_with(" EVENTS]")) return false;
+    return read_digits(rest.data() + 7, end, 19, lost) == end - 8;
+}
+
+}  // namespace zreplay

@@ -1,0 +1,49 @@
+// One line of ftrace text, taken apart:
+//
+//     kworker/0:2-47      [000] .N...    40.330286: store_ret: (caller+0x56/0xd0 <- probe) ret=0 stored=1 pool=4096
+//     COMM ------ PID     [CPU] FLAGS     SECONDS   EVENT       PROBE POINT               key=value …
+//
+// COMM is whatever a program calls itself: it may hold spaces, dashes, colons and brackets, so it cannot be read from
+// the left. It is at most 15 bytes, which is too short to hold everything that must surround the true `[CPU]`; so the
+// first bracket with `-PID ` before it and ` FLAGS SECONDS: EVENT:` behind it is the right one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace zreplay {
+
+// The probes by the names the recorder gives them. A `_ret` is its call with `is_return` set.
+enum class Probe : uint8_t {
+    store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate,  // as in Op
+    alloc, map, free,                                                               // inside those
+    rw, bio, slotfree,                                                              // zram's own
+    other,                                                                          // not one of ours
+};
+
+// The arguments a probe may carry; each is a bit of FtraceLine::present.
+enum class Key : uint8_t {
+    type, offset, size, handle, ret, stored, pool, pages, freed, page, op, sector, index, count
+};
+
+struct FtraceLine {
+    Probe probe = Probe::other;
+    bool is_return = false;
+    uint16_t cpu = 0;
+    int32_t pid = 0;
+    int64_t ts_ns = 0;
+    uint32_t present = 0;
+    uint64_t values[static_cast<size_t>(Key::count)] = {};  // negative numbers as two's complement
+
+    bool has(Key key) const { return present >> static_cast<uint32_t>(key) & 1; }
+    uint64_t operator[](Key key) const { return values[static_cast<size_t>(key)]; }
+};
+
+// Fills `line`; returns an empty string, or what was expected and found.
+std::string parse_ftrace_line(std::string_view text, FtraceLine& line);
+
+// `CPU:3 [LOST 120 EVENTS]`: true, with the CPU and the number (1 when the kernel does not say how many).
+bool parse_lost_line(std::string_view text, uint16_t& cpu, uint64_t& lost);
+
+}  // namespace zreplay

@@ -1,0 +1,118 @@
+// The generator: an endless, reproducible stream of swap events over a bounded set of slots.
+//
+// An event is drawn in three steps, each from its own word of the random stream, so that one seed gives one trace
+// whatever the size of the batches it is taken in:
+//
+//      1. time, CPU and kind         load | rewrite | turn-over     (compact and migrate by count, not by chance)
+//      2. slot                       of a turn-over a free one (store) or a live one (invalidate), else a live one
+//      3. size, of a store           0 for a same-filled page, else from the table of sizes
+//
+// A turn-over stores while fewer than `resident` slots are live and invalidates otherwise. So the resident count
+// climbs to `resident`, then goes back and forth between it and one less, and never exceeds it. A slot's life is a
+// store, some loads and rewrites, an invalidate; no load and no invalidate is of a slot that is not live.
+//
+// Which slot is the pattern's affair. Each pattern is a class of three operations: take a free slot, give a live one
+// back, choose a live one; synth.cpp has one class a pattern. All keep O(resident) state, the largest being 8 bytes
+// a resident page.
+//
+// Random numbers are xoshiro256++ seeded through splitmix64 (Blackman and Vigna, public domain; prng.di.unimi.it).
+// <random>'s distributions are not used: what they return differs between standard libraries.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "types.hpp"
+
+namespace zreplay {
+
+class Random {
+  public:
+    explicit Random(uint64_t seed) {
+        for (uint64_t& word : state_) {  // splitmix64
+            uint64_t z = seed += 0x9e3779b97f4a7c15;
+            z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+            z = (z ^ z >> 27) * 0x94d049bb133111eb;
+            word = z ^ z >> 31;
+        }
+    }
+
+    uint64_t next() {  // xoshiro256++
+        uint64_t drawn = rotate(state_[0] + state_[3], 23) + state_[0];
+        uint64_t shifted = state_[1] << 17;
+        state_[2] ^= state_[0];
+        state_[3] ^= state_[1];
+        state_[1] ^= state_[2];
+        state_[0] ^= state_[3];
+        state_[2] ^= shifted;
+        state_[3] = rotate(state_[3], 45);
+        return drawn;
+    }
+
+    // 0 to limit - 1, by multiplication; no value is off its fair share by more than limit / 2^32.
+    uint32_t below(uint32_t limit) { return static_cast<uint32_t>((next() >> 32) * limit >> 32); }
+
+  private:
+    static uint64_t rotate(uint64_t word, int bits) { return word << bits | word >> (64 - bits); }
+    std::array<uint64_t, 4> state_;
+};
+
+// Sizes 1 to page_bytes with given integer weights, in constant time: Walker's alias method.
+class SizeTable {
+  public:
+    // `weights[i]` belongs to size i + 1; their sum is at least 1 and below 2^48.
+    explicit SizeTable(const std::vector<uint64_t>& weights);
+
+    // From 12 + 32 random bits.
+    uint32_t pick(uint32_t column, uint32_t coin) const {
+        const Column& at = columns_[column];
+        return coin < at.threshold ? column + 1 : at.other;
+    }
+
+  private:
+    struct Column {
+        uint64_t threshold = 0;  // of 2^32: the share of this column that is its own size
+        uint32_t other = 0;
+    };
+    std::vector<Column> columns_;
+};
+
+struct SynthRecipe {
+    std::string pattern;  // random, clustered, zipf, scan
+    uint64_t seed = 0;
+    uint32_t resident = 1;  // at most 2^30
+    uint32_t types = 1;
+    uint32_t cpus = 1;
+    double load_share = 0;     // of the slot events, once something is resident
+    double rewrite_share = 0;  // likewise
+    double same_filled = 0;    // of the stores
+    uint64_t compact_every = 0;  // events; 0 is never
+    uint64_t migrate_every = 0;
+    std::vector<uint64_t> size_weights;  // page_bytes of them, see SizeTable
+};
+
+// Rows as columns. A byte of `has_slot` (type, offset) and `has_size` is 0 where the row's value is null.
+struct SynthBatch {
+    std::vector<int64_t> ts_ns;
+    std::vector<int8_t> op;
+    std::vector<uint8_t> type;
+    std::vector<uint64_t> offset;
+    std::vector<uint32_t> size;
+    std::vector<uint16_t> cpu;
+    std::vector<uint8_t> has_slot;
+    std::vector<uint8_t> has_size;
+};
+
+class Synth {
+  public:
+    virtual ~Synth() = default;
+    virtual SynthBatch next(size_t rows) = 0;
+};
+
+// Throws std::invalid_argument for a pattern there is not.
+std::unique_ptr<Synth> make_synth(const SynthRecipe& recipe);
+
+}  // namespace zreplay

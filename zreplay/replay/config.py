@@ -1,0 +1,130 @@
+"""What to replay, through what, and where to put it: one frozen record from the command line to the engine."""
+
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import _zreplay
+
+from zreplay.errors import UsageError
+
+if TYPE_CHECKING:
+    from zreplay.trace.files import TraceMetadata
+
+KERNELS = ("6.1",)
+
+
+def index_names() -> tuple[str, ...]:
+    """Names of the swap indexes, in the order of the engine's registry."""
+    return tuple(name for name, _ in _zreplay.index_kinds())
+
+
+def pool_names() -> tuple[str, ...]:
+    """Names of the pools, in the order of the engine's registry."""
+    return tuple(name for name, _ in _zreplay.pool_kinds())
+
+
+@dataclass(frozen=True)
+class Config:
+    """One replay.
+
+    Limits that are None come from the trace's metadata and, where the trace is silent, from the kernel's defaults
+    (20 and 90 percent; no limit without ``totalram_pages``). ``pool`` None is the pool the trace was recorded with.
+
+    Attributes:
+        trace: the trace to replay.
+        out: the run directory to write.
+        index: swap index, a name of :func:`index_names`.
+        pool: allocator, a name of :func:`pool_names`.
+        kernel: kernel profile, one of :data:`KERNELS`.
+        driven: replay the recording's own decisions in recorded order; otherwise the model decides.
+        totalram_pages: pages the kernel manages; the limit is a share of them.
+        max_pool_percent: limit of the pool, percent of totalram, 1 to 100.
+        accept_threshold_percent: a full pool accepts again below this percentage of its limit, 0 to 100.
+        sample_events: a row of the timeline every so many events.
+        sample_ms: or every so many milliseconds of trace time (overrides ``sample_events``).
+        check_every: verify every structure each so many events; 0: at the end only.
+        observe: keep the model's state after every event (for comparing with a kernel's).
+        force: replace an existing run directory.
+
+    Raises:
+        UsageError: a name or value that cannot be; the message names the option.
+    """
+
+    trace: Path
+    out: Path
+    index: str = "rbtree"
+    pool: str | None = None
+    kernel: str = "6.1"
+    driven: bool = False
+    totalram_pages: int | None = None
+    max_pool_percent: int | None = None
+    accept_threshold_percent: int | None = None
+    sample_events: int = 1000
+    sample_ms: float | None = None
+    check_every: int = 0
+    observe: bool = False
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trace", Path(self.trace))
+        object.__setattr__(self, "out", Path(self.out))
+        known("--index", self.index, index_names())
+        known("--kernel", self.kernel, KERNELS)
+        if self.pool is not None:
+            known("--pool", self.pool, pool_names())
+        within("--max-pool-percent", self.max_pool_percent, 1, 100)
+        within("--accept-threshold-percent", self.accept_threshold_percent, 0, 100)
+        within("--totalram-pages", self.totalram_pages, 1, None)
+        within("--sample-events", self.sample_events, 1, None)
+        within("--check-every", self.check_every, 0, None)
+        if self.sample_ms is not None and not self.sample_ms >= 0.001:
+            raise UsageError(f"--sample-ms: found {self.sample_ms}, expected at least 0.001")
+
+    def resolved(self, metadata: "TraceMetadata") -> "Config":
+        """The same replay with every default filled in from the trace, then from the kernel."""
+        pool = self.pool or (metadata.pool if metadata.pool in pool_names() else "zbud")
+        return replace(
+            self,
+            pool=pool,
+            totalram_pages=_first(self.totalram_pages, metadata.totalram_pages),
+            max_pool_percent=_first(self.max_pool_percent, metadata.max_pool_percent, 20),
+            accept_threshold_percent=_first(self.accept_threshold_percent, metadata.accept_threshold_percent, 90),
+        )
+
+    @property
+    def locate(self) -> str:
+        """What a slot of the index names: the ``entry``'s handle, a ``page``, or a ``handle`` cell (indirection)."""
+        if self.index == "rbtree":
+            return "entry"
+        # One page is not one location in zsmalloc: the slot holds the handle, as the kernel does.
+        return "handle" if self.pool == "zsmalloc" else "page"
+
+    def model_settings(self) -> dict[str, Any]:
+        """What decides the outcome, for the manifest and the summary; paths and output options left out."""
+        settings = asdict(self)
+        for name in ("trace", "out", "force", "observe", "check_every"):
+            del settings[name]
+        return {**settings, "locate": self.locate}
+
+
+def known(option: str, value: str, names: tuple[str, ...]) -> str:
+    """``value`` if it is one of ``names``; otherwise a UsageError that suggests the nearest."""
+    if value in names:
+        return value
+    near = get_close_matches(value, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+    raise UsageError(f"{option}: found '{value}', expected one of {', '.join(names)}; {hint}")
+
+
+def within(option: str, value: float | None, low: float, high: float | None) -> None:
+    """Raise UsageError unless ``value`` is None or in ``low`` to ``high`` (None: no upper end)."""
+    if value is None or (value >= low and (high is None or value <= high)):
+        return
+    expected = f"{low} to {high}" if high is not None else f"at least {low}"
+    raise UsageError(f"{option}: found {value}, expected {expected}")
+
+
+def _first(*values: int | None) -> int | None:
+    return next((value for value in values if value is not None), None)

@@ -1,0 +1,135 @@
+"""Run directories: written beside their place and renamed, so that one is whole or absent; read back lazily."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from zreplay.errors import UsageError
+
+SCHEMA_VERSION = "1.0"
+MANIFEST = "manifest.json"
+
+
+@contextmanager
+def new_directory(place: Path, *, force: bool) -> Iterator[Path]:
+    """A staging directory that becomes ``place`` when the block ends well and vanishes when it does not.
+
+    Raises:
+        UsageError: ``place`` exists and ``force`` is not set, or is something other than a run directory; or it cannot
+            be written (no permission, no space).
+    """
+    refuse_existing(place, force=force)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    except OSError as error:
+        raise cannot_write(place, error) from error
+    try:
+        yield staging
+        for file in staging.iterdir():
+            sync(file)
+        sync(staging)
+        staging.chmod(0o755)
+        replaced = None
+        if place.exists():
+            replaced = Path(tempfile.mkdtemp(prefix=f".{place.name}.old.", dir=place.parent))
+            place.rename(replaced / place.name)
+        staging.rename(place)
+        sync(place.parent)
+        if replaced:
+            shutil.rmtree(replaced)
+    except OSError as error:
+        raise cannot_write(place, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def refuse_existing(place: Path, *, force: bool) -> None:
+    """Raise UsageError when ``place`` may not be written: it exists without ``force``, or is no run directory."""
+    if not place.exists() and not place.is_symlink():
+        return
+    if not force:
+        raise UsageError(f"{place}: already exists; --force replaces it, -o names another place")
+    if not place.is_dir() or (any(place.iterdir()) and not (place / MANIFEST).is_file()):
+        raise UsageError(
+            f"{place}: not a run directory (no {MANIFEST}), so --force does not replace it; -o names another place"
+        )
+
+
+def cannot_write(place: Path, error: OSError) -> UsageError:
+    """The one-line error for an output that the system refused."""
+    return UsageError(f"{place}: cannot be written: {error.strerror or error}; -o names another place")
+
+
+def sync(path: Path) -> None:
+    """Flush a file or directory to its device."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def versioned(table: pa.Table) -> pa.Table:
+    """The same table with zreplay's schema version in its metadata."""
+    return table.replace_schema_metadata({"zreplay.schema_version": SCHEMA_VERSION})
+
+
+class TableFile:
+    """A Parquet file that grows batch by batch, so that memory does not grow with the trace."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Write a batch; the first one decides the schema, so it is written even when it has no rows."""
+        table = versioned(pa.Table.from_batches([batch]))
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
+        if table.num_rows:
+            self._writer.write_table(table)
+
+    def close(self) -> None:
+        """End the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows of equal keys as one Parquet file."""
+    pq.write_table(versioned(pa.Table.from_pylist(rows)), path, compression="zstd", write_page_checksum=True)
+
+
+def write_manifest(staging: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest, last: a directory is complete exactly when it has one."""
+    (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=False) + "\n", encoding="utf-8")
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """The manifest of a complete run directory.
+
+    Raises:
+        UsageError: no such directory, or one without a manifest, or one of a newer major schema version.
+    """
+    path = directory / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = str(manifest["schema_version"])
+    except FileNotFoundError as error:
+        what = f"no {MANIFEST}, so not a complete run directory" if directory.is_dir() else "no such run directory"
+        raise UsageError(f"{directory}: {what}; `zreplay run TRACE -o {directory}` makes one") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a manifest of zreplay: {error}") from error
+    major = SCHEMA_VERSION.split(".")[0]
+    if version.split(".")[0] != major:
+        raise UsageError(f"{directory}: schema version {version}, this zreplay reads {major}.x; update zreplay")
+    return manifest

@@ -1,0 +1,195 @@
+"""One replay from a trace to a run directory, and the directory read back."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import _zreplay
+import polars as pl
+import pyarrow as pa
+
+from zreplay import __version__
+from zreplay.errors import ModelError
+from zreplay.replay.config import Config
+from zreplay.replay.directory import (
+    SCHEMA_VERSION,
+    TableFile,
+    new_directory,
+    read_manifest,
+    refuse_existing,
+    write_manifest,
+    write_table,
+)
+from zreplay.trace.files import Trace, open_trace
+
+#: Rows of a batch handed to the engine: large enough to make the crossing free, small enough to stay in cache.
+BATCH_ROWS = 65_536
+#: Columns a predicted replay reads; a driven one needs the recorded results as well.
+COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result")
+#: Timeline rows kept in memory before they go to the file.
+TIMELINE_ROWS = 8_192
+
+Progress = Callable[[int, int], None]  # rows replayed, rows in all
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run directory. Columns and units: docs/run-directory.md."""
+
+    directory: Path
+    manifest: dict[str, Any]
+
+    def timeline(self) -> pl.LazyFrame:
+        """State and cumulative counters over trace time: one row per sample, ascending ``ts_ns`` (ns)."""
+        return pl.scan_parquet(self.directory / "timeline.parquet")
+
+    def operations(self) -> pl.LazyFrame:
+        """One row per kind of operation: count, counted costs, nanoseconds (total and quantiles)."""
+        return pl.scan_parquet(self.directory / "operations.parquet")
+
+    def classes(self) -> pl.LazyFrame:
+        """Occupancy over time: zsmalloc per size class, zbud by free chunks."""
+        return pl.scan_parquet(self.directory / "classes.parquet")
+
+    def observations(self) -> pl.LazyFrame:
+        """The model's state after every event; only of a run with ``observe``."""
+        return pl.scan_parquet(self.directory / "observations.parquet")
+
+    def summary(self) -> dict[str, Any]:
+        """The run's answer, by the names that ``zreplay run --json`` prints."""
+        row = pl.read_parquet(self.directory / "summary.parquet").row(0, named=True)
+        config = {name.removeprefix("config_"): row.pop(name) for name in list(row) if name.startswith("config_")}
+        return {**row, "config": config}
+
+
+def open_run(directory: str | os.PathLike[str]) -> Run:
+    """Open a run directory.
+
+    Raises:
+        UsageError: it is not complete, not zreplay's, or of a newer major schema version.
+    """
+    path = Path(directory)
+    return Run(path, read_manifest(path))
+
+
+def run(config: Config, progress: Progress | None = None) -> Run:
+    """Replay ``config.trace`` and write ``config.out``.
+
+    Raises:
+        UsageError: an option or path that cannot be used; an output that exists.
+        TraceError: the trace is damaged, of a newer format, or has a row that cannot be.
+        ModelError: a structure of the model failed its own check (a bug of zreplay).
+    """
+    refuse_existing(config.out, force=config.force)
+    trace = open_trace(config.trace)
+    config = config.resolved(trace.metadata)
+    with new_directory(config.out, force=config.force) as staging:
+        started = time.perf_counter()
+        replay, engine_seconds = _replay_into(staging, config, trace, progress)
+        seconds = time.perf_counter() - started
+        summary = _summary(replay, config, seconds, engine_seconds)
+        operations = replay.operations()
+        write_table(staging / "operations.parquet", operations)
+        flat = {name: value for name, value in summary.items() if name != "config"}
+        write_table(
+            staging / "summary.parquet",
+            [flat | {f"config_{name}": value for name, value in summary["config"].items()}],
+        )
+        write_manifest(staging, _manifest(config, trace))
+    return open_run(config.out)
+
+
+def _replay_into(
+    staging: Path, config: Config, trace: Trace, progress: Progress | None
+) -> tuple[_zreplay.Replay, float]:
+    """Feed every batch; write the growing files. Gives the replay and the seconds spent inside the engine."""
+    replay = _zreplay.Replay.make(
+        index=config.index,
+        pool=config.pool,
+        kernel=config.kernel,
+        driven=config.driven,
+        totalram_pages=config.totalram_pages,
+        max_pool_percent=config.max_pool_percent,
+        accept_threshold_percent=config.accept_threshold_percent,
+        sample_events=config.sample_events,
+        sample_ns=round(config.sample_ms * 1e6) if config.sample_ms else 0,
+        check_every=config.check_every,
+        observe=config.observe,
+    )
+    timeline, classes = TableFile(staging / "timeline.parquet"), TableFile(staging / "classes.parquet")
+    observations = TableFile(staging / "observations.parquet") if config.observe else None
+    rows = 0
+    engine_seconds = 0.0
+
+    def flush() -> None:
+        timeline.append(pa.record_batch(replay.take_timeline()))
+        classes.append(pa.record_batch(replay.take_classes()))
+
+    try:
+        for batch in trace.batches(columns=COLUMNS, batch_rows=BATCH_ROWS):
+            begun = time.perf_counter()
+            replay.feed(batch)
+            engine_seconds += time.perf_counter() - begun
+            rows += batch.num_rows
+            if replay.samples_waiting >= TIMELINE_ROWS:
+                flush()
+            if observations:
+                observations.append(pa.record_batch(replay.take_observations()))
+            if progress:
+                progress(rows, trace.rows)
+        replay.finish()
+    except _zreplay.CheckFailed as error:
+        raise ModelError(f"{config.trace}: {config.index} over {config.pool}: {error}") from error
+    flush()
+    for file in (timeline, classes, observations):
+        if file:
+            file.close()
+    return replay, engine_seconds
+
+
+def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_seconds: float) -> dict[str, Any]:
+    counters = replay.counters()
+    events = counters["events"]
+    loads = next(row for row in replay.operations() if row["op"] == "load")
+    lookups = counters["loads_hit"] + counters["loads_missed"] - counters["loads_unknown"]
+    return {
+        "events": events,
+        "events_per_second": events / seconds if seconds else 0.0,
+        "seconds": seconds,
+        "ns_per_event": engine_seconds / events * 1e9 if events else 0.0,
+        "writebacks": counters["written_back_pages"],
+        "pool_pages_final": counters["pool_pages_final"],
+        "nodes_visited_per_lookup": loads["nodes_visited"] / lookups if lookups else 0.0,
+        **{name: value for name, value in counters.items() if name not in ("events", "pool_pages_final")},
+        "device_writes": counters["stores_rejected"] + counters["written_back_pages"],
+        "device_reads": counters["loads_missed"],
+        "config": config.model_settings(),
+    }
+
+
+def _manifest(config: Config, trace: Trace) -> dict[str, Any]:
+    """Everything needed to say what this run was, and to repeat it."""
+    processor = platform.processor() or platform.machine()
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "zreplay": __version__,
+        "config": config.model_settings(),
+        "trace": {
+            "path": str(config.trace),
+            "sha256": trace.content_hash(),
+            "rows": trace.rows,
+            "metadata": asdict(trace.metadata),
+        },
+        "seed": None,  # nothing in a replay is drawn at random
+        "host": {"system": platform.platform(), "processor": processor, "cpus": os.cpu_count()},
+        "versions": {"python": platform.python_version(), "pyarrow": pa.__version__, "polars": pl.__version__},
+        "files": ["timeline.parquet", "operations.parquet", "classes.parquet", "summary.parquet"],
+    }

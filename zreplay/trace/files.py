@@ -1,0 +1,353 @@
+"""Trace files: written whole or not at all, read as a stream of checked batches.
+
+The specification is docs/trace-format.md. A reader may rely on every batch that comes out of `Trace.batches`: it has
+SCHEMA's columns and types, its ``op`` codes are the numbers of `OPS`, and each row has passed the rules of the format.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from zreplay import __version__
+from zreplay.errors import TraceError, UsageError
+from zreplay.trace.schema import FORMAT_MAJOR, FORMAT_MINOR, METADATA, OPS, PAGE_SIZE, REQUIRED_COLUMNS, SCHEMA
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ROW_GROUP_ROWS = 1 << 18
+BATCH_ROWS = 1 << 16
+# A column chunk is read through a buffer of this size, so that a file of one giant row group needs no more memory.
+_READ_BUFFER_BYTES = 1 << 20
+_PREFIX = "zreplay."
+_OPS = pa.array(OPS, pa.string())
+# Few values, in runs: a dictionary. Numbers that grow or stay near each other: differences.
+_DICTIONARY_COLUMNS = ["op", "type", "cpu", "pid", "result", "size"]
+_DELTA_COLUMNS = ["ts_ns", "offset", "seen_stored", "seen_pool_pages", "seen_handle"]
+
+
+@dataclass(frozen=True)
+class TraceMetadata:
+    """What a trace says about its source; None where it is unknown. The fields are the keys of `schema.METADATA`."""
+
+    format_version: str = f"{FORMAT_MAJOR}.{FORMAT_MINOR}"
+    page_size: int = PAGE_SIZE
+    clock: str | None = None
+    model: str | None = None
+    source_kernel: str | None = None
+    compressor: str | None = None
+    pool: str | None = None
+    max_pool_percent: int | None = None
+    accept_threshold_percent: int | None = None
+    totalram_pages: int | None = None
+    cpus: int | None = None
+    lost_events: int | None = None
+    unreadable_lines: int | None = None
+    backward_times: int | None = None
+    converter: str | None = f"zreplay {__version__}"
+
+    def to_file(self) -> dict[str, str]:
+        """The file's key-value pairs, unknown values left out."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {_PREFIX + key: str(value) for key, value in values.items() if value is not None}
+
+    @classmethod
+    def from_file(cls, path: Path, pairs: dict[bytes, bytes]) -> "TraceMetadata":
+        """Read and check the pairs of a file. Raises TraceError for what is not a trace, or not one for this reader."""
+        found = {
+            key.decode(errors="replace").removeprefix(_PREFIX): value.decode(errors="replace")
+            for key, value in pairs.items()
+            if key.startswith(_PREFIX.encode())
+        }
+        version = found.get("format_version")
+        if version is None:
+            raise TraceError(f"{path}: not a trace: no {_PREFIX}format_version in the file's metadata")
+        major, _, minor = version.partition(".")
+        if not (major.isdecimal() and minor.isdecimal()):
+            raise TraceError(f"{path}: format version {version!r}, expected two numbers like 1.0")
+        if int(major) != FORMAT_MAJOR:
+            mend = "a newer zreplay reads it" if int(major) > FORMAT_MAJOR else "convert it again"
+            raise TraceError(f"{path}: format {version}, this zreplay reads {FORMAT_MAJOR}.x; {mend}")
+        values: dict[str, str | int] = {}
+        for key, kind in METADATA.items():
+            if key not in found:
+                continue
+            if kind is int and not found[key].isdecimal():
+                raise TraceError(f"{path}: metadata {key}: found {found[key]!r}, expected a whole number")
+            values[key] = int(found[key]) if kind is int else found[key]
+        if values.get("page_size", PAGE_SIZE) != PAGE_SIZE:
+            raise TraceError(f"{path}: pages of {values['page_size']} bytes, this zreplay reads {PAGE_SIZE}")
+        return cls(**{"converter": None, **values})  # type: ignore[arg-type]
+
+
+class TraceWriter:
+    """Writes a trace beside its place and moves it there when closed; an exception inside `with` leaves nothing.
+
+    `metadata` may be replaced until the end: lost events are known last. Raises UsageError for an output that exists
+    (without `force`), cannot be created, or does not fit on the disk.
+    """
+
+    def __init__(self, path: str | Path, metadata: TraceMetadata, *, force: bool = False, zstd_level: int = 1) -> None:
+        self.path = Path(path)
+        self.metadata = metadata
+        self.rows = 0
+        if self.path.is_dir():
+            raise UsageError(f"{self.path}: is a directory, expected the name of a file to write")
+        if self.path.exists() and not force:
+            raise UsageError(f"{self.path}: already exists; --force replaces it")
+        self._beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = 0
+        try:
+            self._file: IO[bytes] = self._beside.open("wb")
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        self._parquet = pq.ParquetWriter(
+            self._file,
+            SCHEMA,
+            version="2.6",
+            data_page_version="2.0",
+            use_dictionary=_DICTIONARY_COLUMNS,
+            column_encoding=dict.fromkeys(_DELTA_COLUMNS, "DELTA_BINARY_PACKED"),
+            compression="zstd",
+            compression_level=zstd_level,
+            write_page_checksum=True,
+            write_statistics=["ts_ns", "offset"],
+        )
+
+    def __enter__(self) -> "TraceWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows; `batch` has SCHEMA's columns and types."""
+        self._pending.append(batch)
+        self._pending_rows += batch.num_rows
+        self.rows += batch.num_rows
+        while self._pending_rows >= ROW_GROUP_ROWS:
+            self._write_group(ROW_GROUP_ROWS)
+
+    def _write_group(self, rows: int) -> None:
+        table = pa.Table.from_batches(self._pending, SCHEMA)
+        try:
+            self._parquet.write_table(table.slice(0, rows), row_group_size=rows)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        rest = table.slice(rows)
+        self._pending = rest.to_batches()
+        self._pending_rows = rest.num_rows
+
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+        try:
+            if self._pending_rows or self.rows == 0:
+                self._write_group(self._pending_rows)
+            self._parquet.add_key_value_metadata(self.metadata.to_file())
+            self._parquet.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._beside.replace(self.path)
+            sync_directory(self.path.parent)
+        except OSError as error:
+            self.abort()
+            raise self._cannot_write(error) from error
+        except BaseException:
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        # Closed while its file still is writable: the writer's destructor would complain otherwise.
+        try:
+            self._parquet.close()
+            self._file.close()
+        except (OSError, ValueError):
+            pass
+        finally:
+            self._beside.unlink(missing_ok=True)
+
+    def _cannot_write(self, error: OSError) -> UsageError:
+        return UsageError(f"{self.path}: cannot write: {error.strerror or error}")
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename in `path` survive a power failure."""
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+class Trace:
+    """A trace file, opened and its metadata checked; the rows are read when asked for."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        file = self._open()
+        self.rows: int = file.metadata.num_rows
+        self.metadata = TraceMetadata.from_file(self.path, file.schema_arrow.metadata or file.metadata.metadata or {})
+        self._check_columns(file.schema_arrow)
+        self.columns: tuple[str, ...] = tuple(name for name in SCHEMA.names if name in file.schema_arrow.names)
+
+    def _open(self) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(
+                self.path,
+                read_dictionary=["op"],
+                pre_buffer=False,
+                buffer_size=_READ_BUFFER_BYTES,
+                page_checksum_verification=True,
+            )
+        except FileNotFoundError as error:
+            raise UsageError(f"{self.path}: no such file") from error
+        except PermissionError as error:
+            raise UsageError(f"{self.path}: no permission to read it") from error
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> Exception:
+        if self.path.is_dir():
+            return UsageError(f"{self.path}: is a directory, expected a trace file")
+        with self.path.open("rb") as file:
+            begins_well = file.read(4) == b"PAR1"
+        reason = str(error).splitlines()[0]
+        if not begins_well:
+            return TraceError(f"{self.path}: not a trace (expected Parquet; `zreplay convert` reads ftrace text)")
+        if "footer" in reason or "magic" in reason:
+            return TraceError(f"{self.path}: truncated: it begins as a trace, but its end is missing")
+        return TraceError(f"{self.path}: damaged: {reason}")
+
+    def _check_columns(self, schema: pa.Schema) -> None:
+        for name in REQUIRED_COLUMNS:
+            if name not in schema.names:
+                raise TraceError(f"{self.path}: not a trace: no column {name}, expected {', '.join(REQUIRED_COLUMNS)}")
+        for field in SCHEMA:
+            if field.name not in schema.names:
+                continue
+            found = schema.field(field.name).type
+            words = found.value_type if pa.types.is_dictionary(found) else found
+            fits = pa.types.is_string(words) or pa.types.is_large_string(words)
+            if field.name != "op":
+                fits = pa.types.is_integer(found)
+            if not fits:
+                expected = "words" if field.name == "op" else f"{field.type} or another integer"
+                raise TraceError(f"{self.path}: column {field.name} has type {found}, expected {expected}")
+
+    def batches(self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """Stream the rows in order, in SCHEMA's types, each checked; memory does not grow with the trace.
+
+        `columns` limits what is read (default: all of SCHEMA) and so what is checked. A column the file does not have
+        is null. Raises TraceError, naming the row counted from 0, for damage and for a row that cannot be.
+        """
+        from _zreplay import find_bad_row
+
+        names = SCHEMA.names if columns is None else [name for name in SCHEMA.names if name in columns]
+        schema = pa.schema([SCHEMA.field(name) for name in names])
+        file = self._open()
+        source = file.iter_batches(batch_size=batch_rows, columns=[name for name in names if name in self.columns])
+        first_row = 0
+        previous_ts_ns = -(2**63)
+        while True:
+            try:
+                raw = next(source, None)
+            except (pa.ArrowException, OSError) as error:
+                reason = str(error).splitlines()[0]
+                raise TraceError(f"{self.path}: damaged at or after row {first_row:,}: {reason}") from error
+            if raw is None:
+                return
+            batch = pa.RecordBatch.from_arrays([self._column(raw, name, first_row) for name in names], schema=schema)
+            if bad := find_bad_row(batch, previous_ts_ns):
+                row, column, found, expected = bad
+                raise self._bad_row(first_row + row, column, found, expected)
+            if batch.num_rows:
+                if "ts_ns" in names:
+                    previous_ts_ns = batch["ts_ns"][-1].as_py()
+                yield batch
+            first_row += batch.num_rows
+
+    def _bad_row(self, row: int, column: str, found: object, expected: str) -> TraceError:
+        return TraceError(f"{self.path}: row {row:,}: column {column}: found {found}, expected {expected}")
+
+    def _column(self, raw: pa.RecordBatch, name: str, first_row: int) -> pa.Array:
+        """One column of a batch as the file has it, in SCHEMA's type."""
+        kind = SCHEMA.field(name).type
+        if name not in self.columns:
+            return pa.nulls(raw.num_rows, kind)
+        column = raw.column(raw.schema.get_field_index(name))
+        if name == "op":
+            return self._ops(column, first_row)
+        if column.type == kind:
+            return column
+        try:
+            return column.cast(kind)
+        except pa.ArrowInvalid:
+            low, high = (0, 2**kind.bit_width) if str(kind)[0] == "u" else (-(2 ** (kind.bit_width - 1)),) * 2
+            high = high if high > 0 else -high
+            for row, value in enumerate(column.to_pylist()):
+                if value is not None and not low <= value < high:
+                    raise self._bad_row(first_row + row, name, value, f"a number that fits {kind}") from None
+            raise
+
+    def _ops(self, column: pa.Array, first_row: int) -> pa.DictionaryArray:
+        """The ``op`` column with codes that are our numbers, whatever order the file's dictionary has."""
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        words = column.dictionary.to_pylist()
+        codes = column.indices
+        if words == list(OPS[: len(words)]):
+            codes = codes.cast(pa.int8())
+        else:
+            unknown = -1
+            numbers = pa.array([OPS.index(word) if word in OPS else unknown for word in words], pa.int8())
+            codes = numbers.take(codes)
+            if unknown in numbers.to_pylist() and (row := pc.index(codes, unknown).as_py()) >= 0:
+                raise self._bad_row(first_row + row, "op", repr(column[row].as_py()), "one of " + ", ".join(OPS))
+        return pa.DictionaryArray.from_arrays(codes, _OPS, safe=False)
+
+    def events(self) -> "pl.LazyFrame":
+        """The rows as a polars LazyFrame, all of SCHEMA's columns, ``op`` as an Enum in the format's order."""
+        import polars as pl
+
+        frame = pl.scan_parquet(self.path)
+        kinds = pl.from_arrow(SCHEMA.empty_table())
+        assert isinstance(kinds, pl.DataFrame)
+        columns = []
+        for name, kind in kinds.schema.items():
+            if name not in self.columns:
+                columns.append(pl.lit(None, kind).alias(name))
+            elif name == "op":
+                columns.append(pl.col("op").cast(pl.String).cast(pl.Enum(OPS)))
+            else:
+                columns.append(pl.col(name).cast(kind))
+        return frame.select(columns)
+
+    def content_hash(self) -> str:
+        """The SHA-256 of the file's bytes, in hexadecimal: the trace's identity in a run's manifest."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_trace(path: str | Path) -> Trace:
+    """Open a trace and check its metadata and columns.
+
+    Raises UsageError when there is no such file and TraceError when it is not a trace, is damaged, or is of a format
+    this version does not read.
+    """
+    return Trace(path)
