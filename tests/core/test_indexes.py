@@ -36,13 +36,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 offsets = st.one_of(
     st.integers(0, 20),
     st.integers(60, 70),
-<<<<<<< HEAD
     st.builds(lambda bit, near: min((1 << bit) + near, OFFSET_LIMIT - 1), st.integers(0, 58), st.integers(-1, 1)),
-=======
-    st.builds(
-        lambda bit, near: max(0, min((1 << bit) + near, OFFSET_LIMIT - 1)), st.integers(0, 58), st.integers(-1, 1)
-    ),
->>>>>>> main
     st.integers(0, OFFSET_LIMIT - 1),
 )
 words = st.one_of(st.just(SAME_FILLED), st.builds(word, st.integers(1, 2**59), st.integers(0, 3)))
