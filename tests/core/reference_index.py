@@ -64,12 +64,14 @@ def calls(rows: Iterable[tuple[int, int, int, int]]) -> pa.RecordBatch:
 def stores(offsets: Sequence[int]) -> pa.RecordBatch:
     """A batch for Index.apply that stores a same-filled page at each offset of type 0."""
     rows = len(offsets)
-    return pa.record_batch({
-        "op": pa.repeat(pa.scalar(INSERT, pa.uint8()), rows),
-        "type": pa.repeat(pa.scalar(0, pa.uint8()), rows),
-        "offset": pa.array(offsets, pa.uint64()),
-        "word": pa.repeat(pa.scalar(SAME_FILLED, pa.uint64()), rows),
-    })
+    return pa.record_batch(
+        {
+            "op": pa.repeat(pa.scalar(INSERT, pa.uint8()), rows),
+            "type": pa.repeat(pa.scalar(0, pa.uint8()), rows),
+            "offset": pa.array(offsets, pa.uint64()),
+            "word": pa.repeat(pa.scalar(SAME_FILLED, pa.uint64()), rows),
+        }
+    )
 
 
 def random_calls(count: int, seed: int, offsets: int, types: int = 2) -> pl.DataFrame:

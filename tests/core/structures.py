@@ -17,11 +17,22 @@ def poke(address: int, format: str, *words: int) -> None:
     ctypes.memmove(address, data, len(data))
 
 
+COUNTERS = {
+    "nodes_visited": "visited",
+    "cache_lines": "lines",
+    "nodes_allocated": "made",
+    "nodes_freed": "freed",
+    "slots_written": "words",
+    "tag_words_written": "tags",
+}
+
+
 def count_costs(index: _zreplay.Index, call: Callable[..., int], *arguments: int) -> dict[str, int]:
-    """What the call adds to each of the index's counters, without those that stay."""
+    """What the call adds to each of the index's counters, by short names and without those that stay."""
     before = index.cost()
     call(*arguments)
-    return {name: count - before[name] for name, count in index.cost().items() if count != before[name]}
+    after = index.cost()
+    return {short: after[name] - before[name] for name, short in COUNTERS.items() if after[name] != before[name]}
 
 
 def assert_costs(index: _zreplay.Index, call: Callable[..., int], *arguments: int, **counts: int) -> None:
