@@ -78,6 +78,7 @@ class Replay:
         pool: str,
         kernel: str = "6.1",
         driven: bool = False,
+        paced: bool = False,
         totalram_pages: int | None = None,
         max_pool_percent: int = 20,
         accept_threshold_percent: int = 90,

@@ -218,7 +218,7 @@ void bind_pools(nb::module_& module) {
         }, nb::arg("location"))
         .def("set_resident", [](AnyPool& any, uint64_t word) {
             any.visit([&]<class P>(P& pool) {
-                if constexpr (P::evictable) pool.set_resident(Location::from_word(word));
+                if constexpr (P::evictable) pool.set_resident(Location::from_word(word), true);
                 else cannot(P::name, "evict, so nothing in it is marked resident");
             });
         }, nb::arg("location"))
