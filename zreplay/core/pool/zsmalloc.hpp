@@ -47,13 +47,6 @@ class Zsmalloc {
 
     using Options = ZsmallocOptions;
 
-    // What has been moved so far.
-    struct Moves {
-        uint64_t pages_compacted = 0;  // freed by compaction
-        uint64_t objects_copied = 0;
-        uint64_t handles_rewritten = 0;
-    };
-
     // Throws std::invalid_argument for a chain limit outside 4 to 16.
     explicit Zsmalloc(Options options = {});
 
