@@ -33,7 +33,8 @@ CASES = [
     Case("z3fold", {"work": "deferred", "cpus": 2}, ReferenceZ3fold),
     Case("z3fold", {"work": "deferred", "claimed_after_migration": False}, ReferenceZ3fold),
     Case("zsmalloc", {}, ReferenceZsmalloc),
-    Case("zsmalloc", {"class_rule": "b", "chain_limit": 8}, ReferenceZsmalloc),
+    Case("zsmalloc", {"class_rule": "b", "chain_limit": 8, "fullness_groups": "twelve"}, ReferenceZsmalloc),
+    Case("zsmalloc", {"class_rule": "b", "chain_limit": 16}, ReferenceZsmalloc),
 ]
 
 

@@ -1,4 +1,4 @@
-"""z3fold against the kernel model: its golden numbers, its tiny trace, and every rule of work, reclaim and migration."""
+"""z3fold against the kernel model: golden numbers, the tiny trace, and every rule of work, reclaim and migration."""
 
 import pytest
 from _zreplay import Pool, Reclaim

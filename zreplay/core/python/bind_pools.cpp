@@ -45,6 +45,10 @@ void set_option(ZsmallocOptions& options, std::string_view option, nb::handle va
         auto rule = nb::cast<std::string>(value);
         if (rule != "a" && rule != "b") no_choice(option, rule, "a or b");
         options.class_rule = rule == "a" ? ClassRule::a : ClassRule::b;
+    } else if (option == "fullness_groups") {
+        auto groups = nb::cast<std::string>(value);
+        if (groups != "four" && groups != "twelve") no_choice(option, groups, "four or twelve");
+        options.fullness_groups = groups == "four" ? FullnessGroups::four : FullnessGroups::twelve;
     } else if (option == "chain_limit") {
         options.chain_limit = nb::cast<uint32_t>(value);
     } else {
