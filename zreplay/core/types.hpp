@@ -14,7 +14,7 @@ inline constexpr uint32_t page_bytes = 4096;
 inline constexpr uint32_t swap_types = 32;  // MAX_SWAPFILES_SHIFT is 5
 
 // Errors the way the kernel returns them, negated at the point of use.
-enum Errno : int { e_noent = 2, e_io = 5, e_again = 11, e_nomem = 12, e_exist = 17, e_nodev = 19, e_inval = 22, e_nospc = 28 };
+enum Errno : int { e_noent = 2, e_io = 5, e_again = 11, e_nomem = 12, e_exist = 17, e_nodev = 19, e_inval = 22, e_nospc = 28, e_inprogress = 115 };
 
 // One row of a trace. The order is that of docs/trace-format.md; the names are the words in its `op` column.
 enum class Op : uint8_t { store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate };

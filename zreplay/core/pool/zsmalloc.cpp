@@ -69,42 +69,57 @@ Zsmalloc::Zspage* Zsmalloc::isolate(Class& of, uint32_t group) {
 }
 
 uint64_t Zsmalloc::compact() {
-    const uint64_t before = moves_.pages_compacted;
-    for (Class& of : classes_)
-        if (fuller_stays_in_front_)
-            compact_source_by_source(of);
-        else
-            compact_destination_by_destination(of);
-    return moves_.pages_compacted - before;
+    Compaction compaction(*this);
+    while (compaction.step()) {
+    }
+    return compaction.pages_freed();
 }
 
-// Kernel-model 5.6. Source and destination are both off the lists, so they differ.
-void Zsmalloc::compact_source_by_source(Class& of) {
-    while (of.nonempty) {
-        Zspage* source = isolate(of, emptiest(of.nonempty));
-        Zspage* destination = nullptr;
-        bool stuck = can_compact(of) == 0;
-        for (uint16_t i = 0; i < of.shape.objects && !stuck; ++i) {
-            if (!(source->cells()[i] & 1)) continue;
-            if (destination && destination->in_use == of.shape.objects) {
-                enlist(of, destination);
-                destination = nullptr;
-            }
-            if (!destination) {
-                stuck = !of.nonempty;
-                if (stuck) break;
-                destination = isolate(of, fullest(of.nonempty));
-            }
-            move_object(source, i, destination);
+bool Zsmalloc::Compaction::step() {
+    const uint64_t before = pool_.moves_.pages_compacted;
+    while (next_class_ < pool_.classes_.size()) {
+        Class& of = pool_.classes_[next_class_];
+        if (pool_.fuller_stays_in_front_) {
+            if (!pool_.compact_one_source(of)) ++next_class_;
+        } else {
+            pool_.compact_destination_by_destination(of);
+            ++next_class_;
         }
-        if (destination) enlist(of, destination);
-        if (source->in_use) {
-            enlist(of, source);
-            return;
+        if (const uint64_t freed = pool_.moves_.pages_compacted - before) {
+            pages_freed_ += freed;
+            return true;
         }
-        moves_.pages_compacted += of.shape.pages;
-        release(of, source);
     }
+    return false;
+}
+
+// Kernel-model 5.6. Source and destination are both off the lists, so they differ. False: the class has nothing to give.
+bool Zsmalloc::compact_one_source(Class& of) {
+    if (!of.nonempty) return false;
+    Zspage* source = isolate(of, emptiest(of.nonempty));
+    Zspage* destination = nullptr;
+    bool stuck = can_compact(of) == 0;
+    for (uint16_t i = 0; i < of.shape.objects && !stuck; ++i) {
+        if (!(source->cells()[i] & 1)) continue;
+        if (destination && destination->in_use == of.shape.objects) {
+            enlist(of, destination);
+            destination = nullptr;
+        }
+        if (!destination) {
+            stuck = !of.nonempty;
+            if (stuck) break;
+            destination = isolate(of, fullest(of.nonempty));
+        }
+        move_object(source, i, destination);
+    }
+    if (destination) enlist(of, destination);
+    if (source->in_use) {
+        enlist(of, source);
+        return false;
+    }
+    moves_.pages_compacted += of.shape.pages;
+    release(of, source);
+    return true;
 }
 
 // Kernel-model 5.9.

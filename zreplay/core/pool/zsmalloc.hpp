@@ -114,6 +114,20 @@ class Zsmalloc {
     // Moves objects until no class could give a zspage back; gives the pages freed.
     uint64_t compact();
 
+    // The same in steps, since the kernel lets go of its lock after each source zspage and others may run in between. A step
+    // frees one zspage (all of a class, with the compaction of 6.4); false: there is nothing left to free.
+    class Compaction {
+      public:
+        explicit Compaction(Zsmalloc& pool) : pool_(pool) {}
+        bool step();
+        uint64_t pages_freed() const { return pages_freed_; }
+
+      private:
+        Zsmalloc& pool_;
+        size_t next_class_ = 0;
+        uint64_t pages_freed_ = 0;
+    };
+
     // The memory manager moves the page the object starts in, which is never refused here.
     Migration migrate(Location location);
 
@@ -252,7 +266,7 @@ class Zsmalloc {
     Zspage* make_zspage(Class& of);
     void release(Class& of, Zspage* zspage);
     Zspage* isolate(Class& of, uint32_t group);
-    void compact_source_by_source(Class& of);
+    bool compact_one_source(Class& of);
     void compact_destination_by_destination(Class& of);
     void move_object(Zspage* source, uint16_t index, Zspage* destination);
     uint64_t check_objects(const Class& of, const Zspage* zspage) const;

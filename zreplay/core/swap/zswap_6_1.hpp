@@ -42,11 +42,23 @@ struct ReclaimOf<P, false> {
     using type = std::monostate;
 };
 
+// Likewise of its compaction.
+template <class P>
+struct CompactionOf {
+    using type = std::monostate;
+};
+template <class P>
+    requires requires { typename P::Compaction; }
+struct CompactionOf<P> {
+    using type = typename P::Compaction;
+};
+
 template <Pool P>
 class Zswap61 {
     // The swap entry's header in front of every object, while the allocator could evict (to 6.4/6.5).
     static constexpr uint32_t header_bytes = P::evictable ? 8 : 0;
     static constexpr int reclaim_retries = 8;
+    static constexpr bool compacts = requires(P& pool) { pool.compact(); };
 
   public:
     static constexpr std::string_view kernel = "6.1";
@@ -87,8 +99,15 @@ class Zswap61 {
                 if constexpr (P::evictable) reclaim_.emplace(pool_, reclaim_retries);
                 ++counters_.shrinks;
                 return 0;
+            case Op::compact: return compact_as_recorded(event);
             default: return common(event);
         }
+    }
+
+    // A compaction that others interrupted: how far it had come shows in the kernel's own counter at their rows.
+    void catch_up_with(uint64_t seen_pool_pages) {
+        if constexpr (compacts)
+            while (compaction_ && pool_.pages() > seen_pool_pages && compaction_->step()) refresh_total_size();
     }
 
     // The object the pool's reclaimer would evict next, while a recorded eviction is under way.
@@ -104,7 +123,7 @@ class Zswap61 {
             case Op::load: return load(event.entry);
             case Op::invalidate: return invalidate(event.entry);
             case Op::invalidate_area: return invalidate_area(event.entry.type());
-            case Op::compact: return compact();
+            case Op::compact: return event.result == -e_inprogress ? 0 : compact();  // an interrupted one runs at its end
             case Op::migrate: return migrate();
             default: return 0;
         }
@@ -298,12 +317,32 @@ class Zswap61 {
 
     int compact() {
         ++counters_.compactions;
-        if constexpr (requires { pool_.compact(); }) {
+        if constexpr (compacts) {
             auto freed = pool_.compact();
             counters_.pages_compacted += freed;
             return static_cast<int>(freed);
         } else {
             return 0;
+        }
+    }
+
+    // −EINPROGRESS marks the begin of one that was interrupted; the row with its result stands at its end.
+    int compact_as_recorded(const Event& event) {
+        if constexpr (compacts) {
+            if (event.result == -e_inprogress) {
+                compaction_.emplace(pool_);
+                return event.result.value();
+            }
+            if (!compaction_) return compact();
+            ++counters_.compactions;
+            while (compaction_->step()) {
+            }
+            const uint64_t freed = compaction_->pages_freed();
+            compaction_.reset();
+            counters_.pages_compacted += freed;
+            return static_cast<int>(freed);
+        } else {
+            return event.result == -e_inprogress ? 0 : compact();
         }
     }
 
@@ -330,6 +369,7 @@ class Zswap61 {
     Counters& counters_;
     Frontswap frontswap_;
     std::optional<typename ReclaimOf<P>::type> reclaim_;  // the recorded eviction under way, in a driven replay
+    std::optional<typename CompactionOf<P>::type> compaction_;  // likewise
     bool paced_;
     bool reached_full_ = false;
     bool shrink_pending_ = false;
