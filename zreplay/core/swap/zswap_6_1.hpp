@@ -123,7 +123,9 @@ class Zswap61 {
             case Op::load: return load(event.entry);
             case Op::invalidate: return invalidate(event.entry);
             case Op::invalidate_area: return invalidate_area(event.entry.type());
-            case Op::compact: return event.result == -e_inprogress ? 0 : compact();  // an interrupted one runs at its end
+            case Op::compact:
+                if (paced_) return compact_as_recorded(event);
+                return event.result == -e_inprogress ? 0 : compact();  // an interrupted one runs at its end
             case Op::migrate: return migrate();
             default: return 0;
         }
