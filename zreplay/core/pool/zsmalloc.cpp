@@ -193,8 +193,8 @@ std::vector<ClassRow> Zsmalloc::classes() const {
     return rows;
 }
 
-// Kernel-model 5.3 and 7.9-12, 14: every zspage in its class's right group, its free objects in one stack, and every handle
-// and object pointing at each other.
+// Kernel-model 5.3 and 7.9-12, 14: every zspage in its class's right group, its free objects in one stack, and every
+// handle and object pointing at each other.
 void Zsmalloc::check() const {
     PoolUsage seen;
     for (const Class& of : classes_) {
@@ -205,8 +205,8 @@ void Zsmalloc::check() const {
             with_room += zspage->in_use < of.shape.objects;
             objects_used += zspage->in_use;
             require(zspage->of == &of, "a zspage knows its class", of.shape.size_bytes);
-            require(zspage->group == of.group_of[zspage->in_use], "a zspage is in the group of its objects in use", zspage->group,
-                    of.group_of[zspage->in_use]);
+            require(zspage->group == of.group_of[zspage->in_use], "a zspage is in the group of its objects in use",
+                    zspage->group, of.group_of[zspage->in_use]);
             seen.asked_bytes += check_objects(of, zspage);
         }
         for (uint32_t g = 0; g < most_groups; ++g) {
@@ -240,16 +240,20 @@ uint64_t Zsmalloc::check_objects(const Class& of, const Zspage* zspage) const {
         const uint64_t page_id = zspage->page_ids()[i * of.shape.size_bytes / page_bytes];
         ++in_use;
         asked_bytes += handle->size_bytes;
-        require(handle->zspage == zspage && handle->index == i, "a handle names the object that names it", handle->index, i);
+        require(handle->zspage == zspage && handle->index == i, "a handle names the object that names it",
+                handle->index, i);
         require(handle->page_id == page_id, "a handle names the page its object starts in", handle->page_id, page_id);
-        require(&classes_[table_.of_request(handle->size_bytes)] == &of, "an object is in the class of its size", handle->size_bytes);
+        require(&classes_[table_.of_request(handle->size_bytes)] == &of, "an object is in the class of its size",
+                handle->size_bytes);
     }
     require(in_use == zspage->in_use, "objects in use of a zspage", zspage->in_use, in_use);
     for (uint16_t i = zspage->first_free; i != no_object; i = static_cast<uint16_t>(zspage->cells()[i] >> 1)) {
-        require(i < of.shape.objects && !(zspage->cells()[i] & 1), "the free stack holds free objects", i, of.shape.objects);
+        require(i < of.shape.objects && !(zspage->cells()[i] & 1), "the free stack holds free objects", i,
+                of.shape.objects);
         require(++free + in_use <= of.shape.objects, "the free stack has no loop", free + in_use, of.shape.objects);
     }
-    require(free + in_use == of.shape.objects, "every object is in use or in the free stack", free + in_use, of.shape.objects);
+    require(free + in_use == of.shape.objects, "every object is in use or in the free stack", free + in_use,
+            of.shape.objects);
     return asked_bytes;
 }
 
