@@ -130,6 +130,7 @@ def run_together(configs: Sequence[Config], progress: Progress | None = None, *,
 
 def make_replay(config: Config) -> _zreplay.Replay:
     """The engine's replay of a resolved configuration."""
+    assert config.pool and config.max_pool_percent is not None and config.accept_threshold_percent is not None
     return _zreplay.Replay.make(
         index=config.index,
         pool=config.pool,
