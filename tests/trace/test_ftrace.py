@@ -327,7 +327,7 @@ def test_counters_of_a_refused_store_are_dropped_while_a_store_has_not_counted_y
     assert found.columns("offset", "seen_stored", "seen_pool_pages")[1] == (5, None, None)
 
 
-def test_pages_counted_during_a_compaction_hold_behind_no_row() -> None:
+def test_an_interrupted_compaction_has_a_begin_and_an_end() -> None:
     found = Imported(
         text(
             ("compact", {"nr": 1, "pid": 50}),
@@ -336,11 +336,18 @@ def test_pages_counted_during_a_compaction_hold_behind_no_row() -> None:
             *stored(8, OTHER, seen=2, pages=7),
         )
     )
-    assert found.columns("op", "seen_stored", "seen_pool_pages") == [
-        ("store", 1, None),
-        ("compact", 1, None),
-        ("store", 2, 7),
+    # The end's own reading was counted at the store, with the compaction half way: it holds behind no row.
+    assert found.columns("op", "result", "seen_stored", "seen_pool_pages") == [
+        ("compact", -115, None, None),
+        ("store", 0, 1, 9),
+        ("compact", 3, 1, None),
+        ("store", 0, 2, 7),
     ]
+
+
+def test_a_compaction_that_nobody_interrupts_is_one_row() -> None:
+    found = Imported(text(("compact", {"nr": 1}), ("compact_ret", {"freed": 3, "stored": 0, "pool": 0})))
+    assert found.columns("op", "result") == [("compact", 3)]
 
 
 # ---- zram ----
