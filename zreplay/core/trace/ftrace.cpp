@@ -139,6 +139,7 @@ void FtraceImporter::begin(const FtraceLine& line, Task& task) {
         case Op::compact:
             read_pages_before(line);
             ++compactions_open_;
+            call.row = place(call.op, line);
             break;
         case Op::migrate: call.handle = line[Key::page]; break;
         case Op::invalidate_area: break;
@@ -177,6 +178,7 @@ void FtraceImporter::end(const FtraceLine& line, Task& task) {
         case Op::shrink: set_result(call.row, line[Key::ret]); break;
         case Op::compact: {
             --compactions_open_;
+            begin_stays_if_interrupted(call.row);
             call.row = place(op, line);
             // do_shrink_slab's SHRINK_STOP is all ones.
             int64_t freed = static_cast<int64_t>(line[Key::freed]);
@@ -193,6 +195,13 @@ void FtraceImporter::end(const FtraceLine& line, Task& task) {
     }
     read_counters(line, call.row, refreshed);
     complete(call.row);
+}
+
+// A compaction lets others in after each zspage. Then its begin is a row as well, so that a replay can tell.
+void FtraceImporter::begin_stays_if_interrupted(uint64_t begin) {
+    if (last_change_ == none || last_change_ < begin) return drop(begin);
+    set_result(begin, static_cast<uint64_t>(int64_t{-e_inprogress}));
+    complete(begin);
 }
 
 void FtraceImporter::end_invalidate(const FtraceLine& line, Call& call) {
@@ -522,7 +531,7 @@ void FtraceImporter::changed(Call* call, uint64_t number) {
 // What zswap's counters were at a call's return goes on the row behind which it is true: the call's own, or the last
 // one that changed the state since, if the call made the kernel count again; otherwise nowhere. While another call is
 // between its effect and its return, its stored_pages step may be missing, and without a recount its pages too. What
-// was counted while a compaction was at work is true behind no row: its pages go one by one, its row stands at its end.
+// was counted while a compaction was at work holds at that moment only: later readings of the same count are dropped.
 void FtraceImporter::read_counters(const FtraceLine& line, uint64_t own_row, bool refreshed) {
     if (!line.has(Key::stored) || !line.has(Key::pool)) return;
     bool others_pending = changes_pending_ > 0;
@@ -536,7 +545,8 @@ void FtraceImporter::read_counters(const FtraceLine& line, uint64_t own_row, boo
         target.mark(Field::stored);
     }
     if (refreshed) counted_in_compaction_ = compactions_open_ > 0 || target.op == Op::compact;
-    if ((!others_pending || refreshed) && !counted_in_compaction_) {
+    bool fresh_in_compaction = refreshed && compactions_open_ > 0;
+    if ((!others_pending || refreshed) && (!counted_in_compaction_ || fresh_in_compaction)) {
         target.pool_pages = static_cast<int64_t>(line[Key::pool] / page_bytes);
         target.mark(Field::pool_pages);
     }

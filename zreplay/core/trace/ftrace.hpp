@@ -121,6 +121,7 @@ class FtraceImporter {
     void begin(const FtraceLine& line, Task& task);
     void begin_zram(const FtraceLine& line, Task& task);
     void end(const FtraceLine& line, Task& task);
+    void begin_stays_if_interrupted(uint64_t begin);
     void end_invalidate(const FtraceLine& line, Call& call);
     void end_writeback(const FtraceLine& line, Call& call);
     void on_alloc(const FtraceLine& line, Task& task);
