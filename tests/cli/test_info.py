@@ -21,7 +21,8 @@ EVENTS = [
     writeback(1),
     writeback(3, result=-17),
     store(6, 300, type=1),
-    event("compact", result=4),
+    event("compact", result=-115),  # interrupted: its begin …
+    event("compact", result=4),  # … and its end
     event("invalidate_area", type=0),
     store(7, 400, type=1),
 ]
@@ -37,13 +38,14 @@ def test_info_counts_events_slots_sizes_and_residents(tmp_path: Path) -> None:
         "invalidate_area": 1,
         "writeback": 2,
         "shrink": 0,
-        "compact": 1,
+        "compact": 2,
         "migrate": 0,
     }
-    assert found["seconds"] == 13e-6
+    assert found["seconds"] == 14e-6
     assert found["distinct_slots"] == 8  # offsets 1 to 5 and 9 of type 0, 6 and 7 of type 1
     assert found["resident_peak"] == 4  # 1, 2, 3 and 5
     assert (found["stores_rejected"], found["loads_missed"], found["writebacks_failed"]) == (1, 1, 1)
+    assert found["compactions_interrupted"] == 1
     assert found["same_filled_share"] == 1 / 6
     assert found["missing_size_share"] == 1 / 6
     assert found["size_bytes"] == {"min": 100, "p5": 100, "p25": 100, "p50": 200, "p75": 300, "p95": 400, "max": 400}

@@ -176,6 +176,7 @@ void Survey::add(const EventBatch& batch) {
                 writebacks_failed += !succeeded;
                 if (succeeded && has_slot) slots_.set_resident(slot, false);
                 break;
+            case Op::compact: compactions_interrupted += batch.result.get(i, 0) == -e_inprogress; break;
             default: break;
         }
     }
