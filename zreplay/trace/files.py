@@ -222,6 +222,8 @@ class Trace:
             raise UsageError(f"{self.path}: no such file") from error
         except PermissionError as error:
             raise UsageError(f"{self.path}: no permission to read it") from error
+        except KeyError as error:
+            raise TraceError(f"{self.path}: not a trace: no column {REQUIRED_COLUMNS[1]}") from error
         except (pa.ArrowException, OSError) as error:
             raise self._unreadable(error) from error
 
