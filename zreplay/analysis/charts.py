@@ -105,7 +105,6 @@ def tradeoff(view: View) -> list[Chart]:
         "pages:Q",
         title="pages written to and read from the device",
         axis=alt.Axis(format="~s"),
-        scale=alt.Scale(padding=12),
     )
     y = alt.Y("mib:Q", title="pool and index, mean MiB", scale=alt.Scale(zero=False, padding=12))
     color = alt.Color(
@@ -195,7 +194,9 @@ def _class_frames(view: View, column: str) -> dict[str, pl.DataFrame]:
 
 def _heat_map(frame: pl.DataFrame, column: str, y_title: str, value_title: str, title: str) -> Chart:
     rows = frame.select(pl.col("start").alias("a"), pl.col("end").alias("b"), pl.col(column).alias("c"), "value")
-    ordered = sorted(frame[column].unique().to_list(), reverse=True)
+    ordered = sorted(frame[column].unique().to_list())
+    # A few of the pages' counts are far above the others; a class's percentage is not.
+    scale = alt.Scale(scheme="viridis", type="symlog" if column == "free_chunks" else "linear")
     step = max(1, len(ordered) // 12)
     chart: alt.Chart = (
         _chart(rows.rename({"value": "v"}).to_dicts())
@@ -204,7 +205,7 @@ def _heat_map(frame: pl.DataFrame, column: str, y_title: str, value_title: str, 
             x=alt.X("a:Q", title="seconds of trace time", scale=alt.Scale(nice=False)),
             x2="b:Q",
             y=alt.Y("c:O", title=y_title, sort="descending", axis=alt.Axis(values=ordered[::step])),
-            color=alt.Color("v:Q", title=value_title, scale=alt.Scale(scheme="viridis", type="symlog" if column == "free_chunks" else "linear"),
+            color=alt.Color("v:Q", title=value_title, scale=scale,
                             legend=alt.Legend(orient="top", gradientLength=220)),
             tooltip=[
                 alt.Tooltip("c:O", title=y_title),
@@ -276,7 +277,7 @@ def work(view: View) -> list[Chart]:
                                 sort=["store", "load", "invalidate"], legend=alt.Legend(orient="top")),
                 tooltip=["name:N", "op:N", "v:Q"],
             )
-            .properties(height=alt.Step(11), title=title)
+            .properties(height=70 + 38 * len(by_bars), title=title)
         )  # fmt: skip
         charts.append(chart)
     return charts

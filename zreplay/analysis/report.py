@@ -21,6 +21,11 @@ from zreplay.analysis.table import GROUPS, MEANS_HEADING, change_text, value_tex
 from zreplay.errors import UsageError
 
 MAX_BYTES = 5_000_000
+_LOOK = {
+    "font": 'system-ui, "DejaVu Sans", sans-serif',
+    "axis": {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal"},
+    "legend": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
+}
 #: Traces whose charts are drawn; the table has all.
 TRACES_DRAWN = 8
 
@@ -151,14 +156,15 @@ def _settings(rows: list[Row]) -> str:
     shared = {
         name: value
         for name, value in settings[0].items()
-        if value is not None and all(other.get(name) == value for other in settings)
+        if value not in (None, False) and all(other.get(name) == value for other in settings)
     }
     return ", ".join(f"{name} {value}" for name, value in shared.items())
 
 
 def _table(heading: str, rows: list[Row], comparison: Comparison) -> Iterator[str]:
     metrics = [metric for group in GROUPS for metric in comparison.metrics if metric.group == group]
-    yield f"<h3>{html.escape(heading)}</h3>"
+    if len(comparison.traces) > 1:
+        yield f"<h3>{html.escape(heading)}</h3>"
     yield '<div class="scroll"><table class="sortable"><thead><tr class="groups"><th></th>'
     for group in GROUPS:
         if count := sum(metric.group == group for metric in metrics):
@@ -228,10 +234,9 @@ def _charts(shown: list[View], specs: dict[str, Any]) -> Iterator[str]:
 
 def _spec(chart: Any, *, alone: bool) -> tuple[dict[str, Any], str]:
     """A chart as the page embeds it, as wide as the page, and its title; alone in its section it repeats no title."""
-    # A height that follows from the number of bars cannot be fitted.
-    autosize = {"type": "fit-x" if "step" in str(chart.height) else "fit", "contains": "padding"}
+    autosize = {"type": "fit", "contains": "padding"}
     spec = chart.properties(width="container", autosize=autosize).configure(background="transparent").to_dict()
-    spec["config"]["font"] = 'system-ui, "DejaVu Sans", sans-serif'
+    spec["config"] |= _LOOK
     title = html.escape(spec.pop("title") if alone else spec["title"])
     return spec, title
 
