@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "pool/pool.hpp"
+#include "pool/z3fold.hpp"
 #include "pool/zbud.hpp"
 #include "pool/zsmalloc.hpp"
 
@@ -20,6 +21,7 @@ struct PoolList {};
 
 using Pools = PoolList<  //
     Zbud,                //
+    Z3fold,              //
     Zsmalloc             //
     >;
 

@@ -1,24 +1,26 @@
 // zsmalloc: objects of equal size packed into chains of pages, found through handle cells. Kernel-model section 5.
 //
-// A class of objects (zsmalloc_classes.hpp) is served by zspages: 1 to `chain limit` pages cut into equal objects, some of
-// which cross from one page into the next.
+// A class of objects (zsmalloc_classes.hpp) is served by zspages: 1 to `chain limit` pages cut into equal objects, some
+// of which cross from one page into the next.
 //
 //      location ─▶ handle cell ─▶ zspage | page 0      | page 1      | page 2      |
 //                  (zspage, index)       | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 |~|
 //                        ▲                 │
 //                        └─── cell of the object: handle | 1   (free object: index of the next free one << 1)
 //
-// The first 8 bytes of an object are the cell. Free objects form a stack through their cells, so the one freed last is handed
-// out first. (In the 4096-byte class the kernel keeps the handle in the page's descriptor to leave the object all its bytes;
-// here it has a cell like any other.) An object moves by rewriting its handle cell; the location given out never changes.
+// The first 8 bytes of an object are the cell. Free objects form a stack through their cells, so the one freed last is
+// handed out first. (In the 4096-byte class the kernel keeps the handle in the page's descriptor to leave the object
+// all its bytes; here it has a cell like any other.) An object moves by rewriting its handle cell; the location given
+// out never changes.
 //
-// Zspages of a class are listed by how full they are. An allocation takes the head of the fullest group that has room. A zspage
-// is listed anew only when its group changes; one that has become empty is freed at once. From the kernel's list of full
-// zspages nothing is ever taken; here they are on none. Compaction empties the emptiest zspages into the fullest. How many groups there are, where in a group a zspage is put, and how compaction pairs sources with
-// destinations is what changed in 6.4.
+// Zspages of a class are listed by how full they are. An allocation takes the head of the fullest group that has room.
+// A zspage is listed anew only when its group changes; one that has become empty is freed at once. From the kernel's
+// list of full zspages nothing is ever taken; here they are on none. Compaction empties the emptiest zspages into the
+// fullest. The memory manager may move a page of a zspage: the objects that start in it get their handle cells
+// rewritten.
 //
-// What the kernel's cell says with a page frame number is here the zspage and the number of the page in which the object starts.
-// Length and swap entry, which are zswap's or zram's to remember, are beside the handle cell.
+// What the kernel's cell says with a page frame number is here the zspage and the number of the page in which the
+// object starts. Length and swap entry, which are zswap's or zram's to remember, are beside the handle cell.
 #pragma once
 
 #include <array>
@@ -34,25 +36,26 @@
 
 namespace zreplay {
 
+// How a class's zspages are listed and compacted. four: empty, almost empty (up to three quarters), almost full, full;
+// a zspage with fewer objects than the head of its new group goes second; each source is emptied into as many
+// destinations as it takes. twelve (6.4, "zsmalloc: fine-grained inuse ratio based fullness grouping" and "rework
+// compaction algorithm"): empty, ten by tenths, full; always at the head; a destination is kept until it is full.
+enum class FullnessGroups { four, twelve };
+
 struct ZsmallocOptions {  // the defaults are 6.1's
     ClassRule class_rule = ClassRule::a;
     uint32_t chain_limit = 4;
+    FullnessGroups fullness_groups = FullnessGroups::four;
 };
 
 class Zsmalloc {
   public:
     static constexpr std::string_view name = "zsmalloc";
-    static constexpr std::string_view summary = "size classes over chains of pages; objects move, compaction frees pages";
+    static constexpr std::string_view summary =
+        "size classes over chains of pages; objects move, compaction frees pages";
     static constexpr bool evictable = false;
 
     using Options = ZsmallocOptions;
-
-    // What has been moved so far.
-    struct Moves {
-        uint64_t pages_compacted = 0;  // freed by compaction
-        uint64_t objects_copied = 0;
-        uint64_t handles_rewritten = 0;
-    };
 
     // Throws std::invalid_argument for a chain limit outside 4 to 16.
     explicit Zsmalloc(Options options = {});
@@ -114,6 +117,23 @@ class Zsmalloc {
     // Moves objects until no class could give a zspage back; gives the pages freed.
     uint64_t compact();
 
+    // The same in steps, since the kernel lets go of its lock after each source zspage and others may run in between. A step
+    // frees one zspage (all of a class, with the compaction of 6.4); false: there is nothing left to free.
+    class Compaction {
+      public:
+        explicit Compaction(Zsmalloc& pool) : pool_(pool) {}
+        bool step();
+        uint64_t pages_freed() const { return pages_freed_; }
+
+      private:
+        Zsmalloc& pool_;
+        size_t next_class_ = 0;
+        uint64_t pages_freed_ = 0;
+    };
+
+    // The memory manager moves the page the object starts in, which is never refused here.
+    Migration migrate(Location location);
+
     const Moves& moves() const { return moves_; }
 
     // Mapping an object reads the zspage, for the size of its class.
@@ -144,7 +164,7 @@ class Zsmalloc {
     void charge(Cost& cost) { cost_ = &cost; }
 
   private:
-    static constexpr uint32_t most_groups = 4;
+    static constexpr uint32_t most_groups = 12;
     static constexpr uint16_t no_object = 0xffff;
 
     struct Class;
@@ -225,8 +245,8 @@ class Zsmalloc {
         zspage->group = of.group_of[zspage->in_use];
         if (zspage->group == full_group_) return;
         Group& group = of.groups[zspage->group];
-        // The fuller one stays in front: 6.1 compares with the head only.
-        if (Zspage* head = group.head(); head && zspage->in_use < head->in_use)
+        Zspage* head = group.head();
+        if (fuller_stays_in_front_ && head && zspage->in_use < head->in_use)
             group.insert_after(head, zspage);
         else
             group.push_head(zspage);
@@ -249,13 +269,15 @@ class Zsmalloc {
     Zspage* make_zspage(Class& of);
     void release(Class& of, Zspage* zspage);
     Zspage* isolate(Class& of, uint32_t group);
-    void compact(Class& of);
+    bool compact_one_source(Class& of);
+    void compact_destination_by_destination(Class& of);
     void move_object(Zspage* source, uint16_t index, Zspage* destination);
     uint64_t check_objects(const Class& of, const Zspage* zspage) const;
 
     ClassTable table_;
     std::vector<Class> classes_;  // as in table_: from the largest
-    uint32_t full_group_ = 3;     // the last group; group 0 is the empty
+    bool fuller_stays_in_front_;  // four groups
+    uint32_t full_group_;         // the last group; group 0 is the empty
     Arena<Handle> handles_;
     ByteArena zspages_;
     PoolUsage usage_;

@@ -128,11 +128,11 @@ nb::dict counters(const Replay& replay) {
     return out;
 }
 
-std::unique_ptr<Replay> make(const std::string& index, const std::string& pool, const std::string& kernel, bool driven,
+std::unique_ptr<Replay> make(const std::string& index, const std::string& pool, const std::string& kernel, bool driven, bool paced,
                              std::optional<uint64_t> totalram_pages, uint64_t max_pool_percent,
                              uint64_t accept_threshold_percent, uint64_t sample_events, int64_t sample_ns,
                              uint64_t check_every, bool observe) {
-    return Replay::make({index, pool, kernel, driven, {totalram_pages, max_pool_percent, accept_threshold_percent},
+    return Replay::make({index, pool, kernel, driven, paced, {totalram_pages, max_pool_percent, accept_threshold_percent},
                          sample_events, sample_ns, check_every, observe});
 }
 
@@ -140,7 +140,7 @@ std::unique_ptr<Replay> make(const std::string& index, const std::string& pool, 
 
 void bind_replay(nb::module_& module) {
     nb::class_<Replay>(module, "Replay", "One replay; see zreplay/core/replay/replay.hpp.")
-        .def_static("make", &make, nb::kw_only(), "index"_a, "pool"_a, "kernel"_a = "6.1", "driven"_a = false,
+        .def_static("make", &make, nb::kw_only(), "index"_a, "pool"_a, "kernel"_a = "6.1", "driven"_a = false, "paced"_a = false,
                     "totalram_pages"_a = nb::none(), "max_pool_percent"_a = 20, "accept_threshold_percent"_a = 90,
                     "sample_events"_a = 1000, "sample_ns"_a = 0, "check_every"_a = 0, "observe"_a = false)
         .def("feed",

@@ -13,6 +13,7 @@ struct ReplayConfig {
     std::string pool = "zbud";
     std::string kernel = "6.1";
     bool driven = false;  // the recording decides, not the model
+    bool paced = false;   // evictions of the model at the recorded moments (zswap_6_1.hpp)
     Limits limits;
     uint64_t sample_events = 1000;  // a row of the timeline every so many events …
     int64_t sample_ns = 0;          // … or, when not 0, every so much trace time

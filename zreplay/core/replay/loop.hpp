@@ -22,7 +22,7 @@ class Loop final : public Replay {
     explicit Loop(const ReplayConfig& config)
         : config_(config),
           index_(index_kind(config.index).make()),
-          model_(*index_, pool_, config.limits, costs_, counters_),
+          model_(*index_, pool_, config.limits, costs_, counters_, config.paced),
           next_sample_event_(config.sample_ns ? std::numeric_limits<uint64_t>::max() : config.sample_events),
           next_check_(config.check_every ? config.check_every : std::numeric_limits<uint64_t>::max()) {}
 
@@ -59,6 +59,8 @@ class Loop final : public Replay {
         } else {
             result = apply(event);
         }
+        if ((config_.driven || config_.paced) && batch.seen_pool_pages.has(row))
+            model_.catch_up_with(static_cast<uint64_t>(batch.seen_pool_pages[row]));
         ++op_counts_[kind];
         ++counters_.events;
         pool_pages_sum_ += pool_.pages();

@@ -11,7 +11,8 @@
 //   stored_pages counts same-filled entries; they use no pool memory.
 //
 // The shrink work is one item per pool and runs when the store that queued it is done; on a real machine the worker
-// may be scheduled later, and requests meanwhile collapse into the pending one.
+// may be scheduled later, and requests meanwhile collapse into the pending one. A `paced` replay takes these moments from
+// the recording: work that is pending starts at a recorded shrink, and each recorded writeback is the time of one eviction.
 #pragma once
 
 #include <array>
@@ -41,18 +42,31 @@ struct ReclaimOf<P, false> {
     using type = std::monostate;
 };
 
+// Likewise of its compaction.
+template <class P>
+struct CompactionOf {
+    using type = std::monostate;
+};
+template <class P>
+    requires requires { typename P::Compaction; }
+struct CompactionOf<P> {
+    using type = typename P::Compaction;
+};
+
 template <Pool P>
 class Zswap61 {
     // The swap entry's header in front of every object, while the allocator could evict (to 6.4/6.5).
     static constexpr uint32_t header_bytes = P::evictable ? 8 : 0;
     static constexpr int reclaim_retries = 8;
+    static constexpr bool compacts = requires(P& pool) { pool.compact(); };
 
   public:
     static constexpr std::string_view kernel = "6.1";
     static constexpr uint64_t entry_bytes = 64;
 
-    Zswap61(SwapIndex& index, P& pool, Limits limits, std::array<Cost, op_count>& costs, Counters& counters)
-        : index_(index), pool_(pool), limits_(limits), costs_(costs), counters_(counters) {}
+    Zswap61(SwapIndex& index, P& pool, Limits limits, std::array<Cost, op_count>& costs, Counters& counters,
+             bool paced = false)
+        : index_(index), pool_(pool), limits_(limits), costs_(costs), counters_(counters), paced_(paced) {}
 
     // Both give what the kernel would: 0 or a negative errno; for a load −1 when it must read the device; for a
     // compaction the pages freed.
@@ -61,11 +75,17 @@ class Zswap61 {
         switch (event.op) {
             case Op::store: {
                 int result = store(event, [&] { return admit(event); });
-                if (shrink_pending_) run_shrink_work();
+                if (shrink_pending_ && !paced_) run_shrink_work();
                 return result;
             }
+            // The recorded kernel's decisions; here the model makes its own, though perhaps at the recorded moments.
             case Op::writeback:
-            case Op::shrink: return 0;  // the recorded kernel's decisions; here the model makes its own
+                if constexpr (P::evictable)
+                    if (paced_) evict_at_recorded_moment(event);
+                return 0;
+            case Op::shrink:
+                if (paced_) begin_at_recorded_moment();
+                return 0;
             default: return common(event);
         }
     }
@@ -79,8 +99,15 @@ class Zswap61 {
                 if constexpr (P::evictable) reclaim_.emplace(pool_, reclaim_retries);
                 ++counters_.shrinks;
                 return 0;
+            case Op::compact: return compact_as_recorded(event);
             default: return common(event);
         }
+    }
+
+    // A compaction that others interrupted: how far it had come shows in the kernel's own counter at their rows.
+    void catch_up_with(uint64_t seen_pool_pages) {
+        if constexpr (compacts)
+            while (compaction_ && pool_.pages() > seen_pool_pages && compaction_->step()) refresh_total_size();
     }
 
     // The object the pool's reclaimer would evict next, while a recorded eviction is under way.
@@ -96,7 +123,9 @@ class Zswap61 {
             case Op::load: return load(event.entry);
             case Op::invalidate: return invalidate(event.entry);
             case Op::invalidate_area: return invalidate_area(event.entry.type());
-            case Op::compact: return compact();
+            case Op::compact:
+                if (paced_) return compact_as_recorded(event);
+                return event.result == -e_inprogress ? 0 : compact();  // an interrupted one runs at its end
             case Op::migrate: return migrate();
             default: return 0;
         }
@@ -187,7 +216,7 @@ class Zswap61 {
         ++counters_.loads_hit;
         if (!location.is_same_filled()) {
             counters_.loaded_bytes += pool_.size(location) - header_bytes;
-            if constexpr (P::evictable) pool_.set_resident(location);
+            if constexpr (P::evictable) pool_.set_resident(location, true);
         }
         return 0;
     }
@@ -249,6 +278,34 @@ class Zswap61 {
         return true;
     }
 
+    // The recording says when the worker got the processor, not what it then did.
+    void begin_at_recorded_moment() {
+        if constexpr (P::evictable)
+            while (Location left = victim()) reclaim_->result(write_back(left));
+        if (!shrink_pending_) return;
+        if constexpr (P::evictable) {
+            shrink_pending_ = false;
+            ++counters_.shrinks;
+            reclaim_.emplace(pool_, reclaim_retries);
+        } else {
+            run_shrink_work();
+        }
+    }
+
+    // Whether a page is in the swap cache is an input (kernel-model 8.2), and an eviction tried is the one time it shows.
+    void evict_at_recorded_moment(const Event& event)
+        requires P::evictable
+    {
+        if (Location location = index_.find(event.entry); location && !location.is_same_filled())
+            pool_.set_resident(location, event.result == -e_exist);
+        if (Location next = victim()) {
+            const bool no_memory = event.result == -e_nomem;  // for the page in the swap cache: an input likewise
+            if (no_memory) ++counters_.writebacks_failed;
+            reclaim_->result(!no_memory && write_back(next));
+            if (!victim() && reclaim_->error()) ++counters_.reject_reclaim_fail;
+        }
+    }
+
     int writeback_as_recorded(const Event& event) {
         bool evicted = event.result.value_or(0) == 0;
         Location location = index_.find(event.entry);
@@ -262,12 +319,32 @@ class Zswap61 {
 
     int compact() {
         ++counters_.compactions;
-        if constexpr (requires { pool_.compact(); }) {
+        if constexpr (compacts) {
             auto freed = pool_.compact();
             counters_.pages_compacted += freed;
             return static_cast<int>(freed);
         } else {
             return 0;
+        }
+    }
+
+    // −EINPROGRESS marks the begin of one that was interrupted; the row with its result stands at its end.
+    int compact_as_recorded(const Event& event) {
+        if constexpr (compacts) {
+            if (event.result == -e_inprogress) {
+                compaction_.emplace(pool_);
+                return event.result.value();
+            }
+            if (!compaction_) return compact();
+            ++counters_.compactions;
+            while (compaction_->step()) {
+            }
+            const uint64_t freed = compaction_->pages_freed();
+            compaction_.reset();
+            counters_.pages_compacted += freed;
+            return static_cast<int>(freed);
+        } else {
+            return event.result == -e_inprogress ? 0 : compact();
         }
     }
 
@@ -294,6 +371,8 @@ class Zswap61 {
     Counters& counters_;
     Frontswap frontswap_;
     std::optional<typename ReclaimOf<P>::type> reclaim_;  // the recorded eviction under way, in a driven replay
+    std::optional<typename CompactionOf<P>::type> compaction_;  // likewise
+    bool paced_;
     bool reached_full_ = false;
     bool shrink_pending_ = false;
 };
