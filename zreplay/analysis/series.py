@@ -7,6 +7,7 @@ with every n-th sample. Runs whose curves are the same (an index does not change
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 import polars as pl
@@ -42,7 +43,7 @@ class View:
         """One of the runs, for what they share: the trace."""
         return next(iter(self.runs.values()))
 
-    @property
+    @cached_property
     def start_ns(self) -> int:
         """Time of the earliest sample: where the charts' time starts."""
         starts = [result.run.timeline().select(pl.col("ts_ns").min()).collect().item() for result in self.runs.values()]

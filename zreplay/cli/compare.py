@@ -161,7 +161,8 @@ def _replayed(
             with bytes_bar(trace, quiet=quiet) as progress:
                 rounds = measure([cell.config for cell in cells], replicates, seed, progress)
             for number in range(len(cells)):
-                times.append({name: [row[number][name] for row in rounds] for name in rounds[0][number]})
+                names = set.intersection(*(set(row[number]) for row in rounds))
+                times.append({name: [row[number][name] for row in rounds] for name in names})
     return runs, times or None
 
 
