@@ -26,8 +26,9 @@ KERNEL = "kernel (recorded)"
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
 _COLORS = [
     "#3f88c5", "#e0803a", "#3ba272", "#c264b8", "#c9a227", "#dc5470",
-    "#45b3bd", "#94795d", "#7d83e8", "#8ba63f", "#a0a0a8", "#b4553c",
+    "#45b3bd", "#94795d", "#7d83e8", "#8ba63f", "#b4553c", "#5fa8a0",
 ]  # fmt: skip
+_GREY = "#a0a0a8"
 _TIME_COLUMNS = 60
 
 
@@ -48,23 +49,26 @@ def _chart(rows: Sequence[dict[str, Any]]) -> alt.Chart:
     return alt.Chart(_data(rows), width=WIDTH, height=HEIGHT)
 
 
-def _color(title: str = "") -> alt.Color:
-    return alt.Color(
-        "name:N", title=title or None, scale=alt.Scale(range=_COLORS), sort=None,
-        legend=alt.Legend(orient="top", columns=2, labelLimit=320, symbolType="stroke", symbolStrokeWidth=3),
-    )  # fmt: skip
+def _color(names: Sequence[str], symbol: str) -> alt.Color:
+    """A colour for each name, in order, so that a configuration keeps its own from chart to chart."""
+    colors = iter(_COLORS * (len(names) // len(_COLORS) + 1))
+    scale = alt.Scale(domain=list(names), range=[_GREY if name == KERNEL else next(colors) for name in names])
+    legend = alt.Legend(orient="top", columns=2, labelLimit=320, symbolType=symbol, symbolStrokeWidth=3)
+    return alt.Color("name:N", title=None, scale=scale, sort=None, legend=legend)
 
 
 def _lines(curves: dict[str, Points], y_title: str, title: str) -> Chart:
     rows = [{"name": name, "s": s, "v": v} for name, points in curves.items() for s, v in points]
     chart: alt.Chart = (
         _chart(rows)
-        .mark_line(strokeWidth=1.6, clip=True)
+        .mark_line(clip=True)
         .encode(
             x=alt.X("s:Q", title="seconds of trace time", scale=alt.Scale(nice=False)),
             y=alt.Y("v:Q", title=y_title, axis=alt.Axis(format="~s")),
-            color=_color(),
-            strokeDash=alt.condition(alt.datum.name == KERNEL, alt.value([5, 3]), alt.value([1, 0])),
+            color=_color(list(curves), "stroke"),
+            # Wide and pale behind the others: where a model agrees with the kernel both are seen.
+            strokeWidth=alt.condition(alt.datum.name == KERNEL, alt.value(7), alt.value(1.6)),
+            strokeOpacity=alt.condition(alt.datum.name == KERNEL, alt.value(0.35), alt.value(1)),
             tooltip=["name:N", alt.Tooltip("s:Q", title="seconds"), alt.Tooltip("v:Q", title=y_title, format=",")],
         )
         .properties(title=title)
@@ -86,7 +90,7 @@ def pool_pages(view: View) -> list[Chart]:
         if "seen_pool_pages" in events.collect_schema().names():
             kernel = curve(events, "seen_pool_pages", view.start_ns, view.pixels)
             if kernel:
-                curves[KERNEL] = kernel
+                curves = {KERNEL: kernel} | curves
     return [_lines(curves, "pool pages", "Pool pages over time")] if any(curves.values()) else []
 
 
@@ -107,13 +111,10 @@ def tradeoff(view: View) -> list[Chart]:
         axis=alt.Axis(format="~s"),
     )
     y = alt.Y("mib:Q", title="pool and index, mean MiB", scale=alt.Scale(zero=False, padding=12))
-    color = alt.Color(
-        "name:N", title=None, scale=alt.Scale(range=_COLORS), sort=None,
-        legend=alt.Legend(orient="top", columns=2, labelLimit=320),
-    )  # fmt: skip
+    color = _color(names, "circle")
     points = _chart(rows).mark_point(size=110, filled=True, opacity=0.9)
     tooltip = ["name:N", alt.Tooltip("pages:Q", format=","), alt.Tooltip("mib:Q", format=",.1f")]
-    beaten = alt.Chart(_data(line)).mark_line(color="#a0a0a8", strokeDash=[4, 3]).encode(x=x, y=y)
+    beaten = alt.Chart(_data(line)).mark_line(color=_GREY, strokeDash=[4, 3]).encode(x=x, y=y)
     layers = alt.layer(beaten, points.encode(x=x, y=y, color=color, tooltip=tooltip))
     return [layers.properties(width=WIDTH, height=HEIGHT, title="Memory against device traffic")]
 
@@ -172,12 +173,12 @@ def _class_frames(view: View, column: str) -> dict[str, pl.DataFrame]:
             continue
         stretch = (pl.col("ts_ns") - low) * _TIME_COLUMNS // (high - low + 1)
         last = frame.group_by(stretch.alias("stretch")).agg(pl.col("ts_ns").max())
-        width = (high - low + 1) / _TIME_COLUMNS
+        # A sample stands until the next one: no gaps where few events happened.
+        last = last.sort("stretch").with_columns(until=pl.col("ts_ns").shift(-1, fill_value=high + 1))
         found = (
             frame.join(last, on="ts_ns")
             .with_columns(
-                start=((low - start_ns + pl.col("stretch") * width) / 1e9).round(6),
-                end=((low - start_ns + (pl.col("stretch") + 1) * width) / 1e9).round(6),
+                start=((pl.col("ts_ns") - start_ns) / 1e9).round(6), end=((pl.col("until") - start_ns) / 1e9).round(6)
             )
             .unique(["stretch", column], keep="last")
             .sort("stretch", column)
@@ -198,6 +199,8 @@ def _heat_map(frame: pl.DataFrame, column: str, y_title: str, value_title: str, 
     # A few of the pages' counts are far above the others; a class's percentage is not.
     scale = alt.Scale(scheme="viridis", type="symlog" if column == "free_chunks" else "linear")
     step = max(1, len(ordered) // 12)
+    values = [float(value) for value in frame["value"].unique()]
+    ends = [min(values), max(values)] if values else []
     chart: alt.Chart = (
         _chart(rows.rename({"value": "v"}).to_dicts())
         .mark_rect()
@@ -206,7 +209,7 @@ def _heat_map(frame: pl.DataFrame, column: str, y_title: str, value_title: str, 
             x2="b:Q",
             y=alt.Y("c:O", title=y_title, sort="descending", axis=alt.Axis(values=ordered[::step])),
             color=alt.Color("v:Q", title=value_title, scale=scale,
-                            legend=alt.Legend(orient="top", gradientLength=220)),
+                            legend=alt.Legend(orient="top", gradientLength=260, values=ends)),
             tooltip=[
                 alt.Tooltip("c:O", title=y_title),
                 alt.Tooltip("v:Q", title=value_title, format=","),
@@ -286,7 +289,7 @@ def work(view: View) -> list[Chart]:
 KINDS: dict[str, Kind] = {
     "pool-pages": Kind(
         "Pool pages over time",
-        "Configurations whose curves are the same share one. Dashed: the kernel that was recorded.",
+        "Configurations whose curves are the same share one. Wide and pale: the kernel that was recorded.",
         pool_pages,
     ),
     "frontier": Kind(
@@ -301,7 +304,7 @@ KINDS: dict[str, Kind] = {
         classes,
     ),
     "chunks": Kind(
-        "Pages of zbud by free chunks",
+        "Pages of zbud and z3fold by free chunks",
         "A chunk is 64 bytes; pages far up hold one object and much air.",
         chunks,
     ),

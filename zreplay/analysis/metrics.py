@@ -177,7 +177,7 @@ METRICS: tuple[Metric, ...] = (
         "cache lines of the index touched, per event",
         _per_operation("cache_lines"),
     ),
-    _count("objects_moved", "work", "objects copied by compaction"),
+    _count("objects_copied", "work", "objects copied by compaction"),
     Metric(
         "pages_compacted",
         "work",

@@ -129,8 +129,8 @@ def _question(comparison: Comparison) -> str:
             f"{words} {metadata[key]}"
             for key, words in (
                 ("source_kernel", "kernel"),
-                ("pool", "recorded with"),
-                ("compressor", "and"),
+                ("pool", "pool"),
+                ("compressor", "compressor"),
                 ("totalram_pages", "totalram pages"),
                 ("max_pool_percent", "max_pool_percent"),
             )

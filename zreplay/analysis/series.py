@@ -45,8 +45,11 @@ class View:
 
     @cached_property
     def start_ns(self) -> int:
-        """Time of the earliest sample: where the charts' time starts."""
-        starts = [result.run.timeline().select(pl.col("ts_ns").min()).collect().item() for result in self.runs.values()]
+        """Time of the earliest event known: where the charts' time starts."""
+        frames = [result.run.timeline() for result in self.runs.values()]
+        if self.any.has_trace:
+            frames.append(pl.scan_parquet(self.any.trace_path))
+        starts = [frame.select(pl.col("ts_ns").min()).collect().item() for frame in frames]
         return min((int(start) for start in starts if start is not None), default=0)
 
 

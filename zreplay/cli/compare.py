@@ -45,7 +45,7 @@ def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
     "--format", "form", default="table", show_default=True, metavar="NAME", help="table, md, csv, json, parquet."
 )
 @click.option(
-    "--replicates", type=int, default=0, metavar="N", help="Measure times in N interleaved rounds (15 is good)."
+    "--replicates", type=int, default=0, metavar="N", help="Measure times in N interleaved rounds (20 find 3 %)."
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the order within the rounds.")
 @click.option("--decompress-us", type=float, metavar="µS", help="To decompress a page, for swap_in_us.  [default: 4]")
