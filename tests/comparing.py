@@ -13,7 +13,7 @@ from zreplay.replay.run import Run
 
 
 def small_trace(path: Path, *, events: int = 6000, seed: int = 5, **metadata: Any) -> Path:
-    """Events over 300 slots, tight enough for a limit of 40 pages to bite, with a kernel's own pool size beside them."""
+    """Events over 300 slots, tight enough for a limit of 40 pages to bite, with a kernel's pool size beside them."""
     draw = random.Random(seed)
     rows: list[dict[str, Any]] = []
     for number in range(events):
@@ -35,9 +35,16 @@ def runs(traces: Sequence[Path], out: Path, **axes: Sequence[Any]) -> list[Run]:
     return [run for cells in cross(traces, axes, out) for run in run_missing(cells)]
 
 
-def result(tmp: Path, *, trace: str = "t", sha: str = "1" * 64, summary: dict[str, Any] | None = None, **settings: Any) -> Result:
+def result(
+    tmp: Path, *, trace: str = "t", sha: str = "1" * 64, summary: dict[str, Any] | None = None, **settings: Any
+) -> Result:
     """A result that no run gave, for tests of arithmetic."""
     settings = {"index": "rbtree", "pool": "zbud", "zreplay": "0.1.0", **settings}
-    manifest = {"trace": {"sha256": sha, "path": f"{trace}.parquet"}, "schema_version": "1.0", "config": {}, "zreplay": "0"}
+    manifest = {
+        "trace": {"sha256": sha, "path": f"{trace}.parquet"},
+        "schema_version": "1.0",
+        "config": {},
+        "zreplay": "0",
+    }
     place = tmp / f"{trace}-{'-'.join(map(str, settings.values()))}"
     return Result(Run(place, manifest), settings, {"events": 10, **(summary or {})}, {}, {})

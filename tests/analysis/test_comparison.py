@@ -50,7 +50,7 @@ def test_the_baseline_is_the_first_or_the_one_named(tmp_path, by):
 
 
 def test_a_baseline_that_is_no_run_is_an_error_with_the_nearest(tmp_path):
-    with pytest.raises(UsageError, match="--baseline: found 'rbtree/zbut', .*did you mean rbtree/zbud"):
+    with pytest.raises(UsageError, match=r"--baseline: found 'rbtree/zbut', .*did you mean rbtree/zbud"):
         compare(peaks(tmp_path, zbud=1, zsmalloc=2), [PEAK], Assumptions(), baseline="rbtree/zbut")
 
 
@@ -123,7 +123,7 @@ def test_a_metric_that_only_some_runs_have_is_absent_in_the_others(tmp_path):
 
 
 def test_a_metric_that_no_run_has_is_an_error_with_the_nearest(tmp_path):
-    with pytest.raises(UsageError, match="--columns: found 'pool_pages_peek'.*did you mean pool_pages_peak"):
+    with pytest.raises(UsageError, match=r"--columns: found 'pool_pages_peek'.*did you mean pool_pages_peak"):
         metric_named("pool_pages_peek", peaks(tmp_path, zbud=1), "--columns")
 
 
@@ -163,9 +163,7 @@ def test_too_few_rounds_say_how_many_are_needed(tmp_path):
 
 
 def test_times_over_several_traces_are_judged_by_the_rounds_mean_ratio(tmp_path):
-    results = [
-        result(tmp_path, trace=trace, sha=trace, pool=pool) for trace in ("one", "two") for pool in ("a", "b")
-    ]
+    results = [result(tmp_path, trace=trace, sha=trace, pool=pool) for trace in ("one", "two") for pool in ("a", "b")]
     flat = {"ns_per_event": [10.0 + i / 100 for i in range(10)]}
     times = [flat, {"ns_per_event": [t * 1.2 for t in flat["ns_per_event"]]}] * 2
     comparison = compare(results, [NS], Assumptions(), times=times, seed=0)

@@ -36,7 +36,8 @@ def test_absolute_and_relative_conditions_list_the_rows_that_meet_them(tmp_path,
 
 
 @pytest.mark.parametrize(
-    "text", ["", "pool_pages_peak", "pool_pages_peak > 2%", "pool_pages_peak > +2", "> 3", "a => 3", "a > b", "a > 1; b"]
+    "text",
+    ["", "pool_pages_peak", "pool_pages_peak > 2%", "pool_pages_peak > +2", "> 3", "a => 3", "a > b", "a > 1; b"],
 )
 def test_anything_else_is_refused_with_the_two_forms(text):
     with pytest.raises(UsageError, match=r"--fail-if: found .*expected METRIC > NUMBER or, .* METRIC > \+NUMBER%"):

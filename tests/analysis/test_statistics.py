@@ -78,7 +78,7 @@ ROUNDS = 20  # what docs/compare.md advises
 
 
 def drawn_times(draw: random.Random, slowdown: float) -> tuple[list[float], list[float]]:
-    """Times of a busy machine: rounds drift by 5 %, each time varies by 2 % within its round, one in 25 is disturbed."""
+    """Times of a busy machine: rounds drift by 5 %, a time varies by 2 % within its round, one in 25 is disturbed."""
     rounds = [math.exp(draw.gauss(0, 0.05)) for _ in range(ROUNDS)]
 
     def times(factor: float) -> list[float]:

@@ -45,7 +45,7 @@ def test_text_is_aligned_marks_the_best_and_tells_the_difference(comparison):
 
 
 def test_text_is_never_wider_than_a_mail_and_has_no_escapes(tmp_path):
-    summary = {name: 123456789 for name in ("pool_pages_mean", "pool_pages_peak", "loads_hit", "stores_rejected")}
+    summary = dict.fromkeys(("pool_pages_mean", "pool_pages_peak", "loads_hit", "stores_rejected"), 123456789)
     results = [
         result(tmp_path, index="a-long-name-of-an-index", pool=pool, summary=summary | {"device_reads": reads})
         for pool, reads in (("zbud", 10**9), ("zsmalloc", 3))
@@ -76,7 +76,9 @@ def test_json_carries_units_assumptions_and_notes(comparison):
     found = json.loads(render(comparison, "json"))
     assert found["baseline"] == "rbtree/zbud"
     assert found["rows"][1]["device_reads"] == 7
-    assert {"name": "ns_per_event", "group": "time", "unit": "ns", "better": "less"}.items() <= found["metrics"][3].items()
+    assert {"name": "ns_per_event", "group": "time", "unit": "ns", "better": "less"}.items() <= found["metrics"][
+        3
+    ].items()
     assert found["device_read_us"] == 90
 
 

@@ -22,7 +22,9 @@ ROUNDS, COMPARISONS = 20, 10
 
 @pytest.mark.benchmark(group="times")
 def test_calibration_on_this_machine(benchmark):
-    config = Config(trace=TRACE, out=Path("unused"), index="radix-lowbit", pool="zbud").resolved(open_trace(TRACE).metadata)
+    config = Config(trace=TRACE, out=Path("unused"), index="radix-lowbit", pool="zbud").resolved(
+        open_trace(TRACE).metadata
+    )
     copies = 2 * COMPARISONS
 
     rounds = benchmark.pedantic(measure, ([config] * copies, ROUNDS, 1), rounds=1)

@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,6 @@ def page(comparison: Comparison, max_bytes: int = MAX_BYTES) -> str:
 
 
 def _page(comparison: Comparison, pixels: int) -> str:
-    import vl_convert
-
     specs: dict[str, Any] = {}
     body = "\n".join(_body(comparison, views(comparison, pixels), specs))
     template = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
@@ -84,15 +83,23 @@ def _page(comparison: Comparison, pixels: int) -> str:
         "title": html.escape(_title(comparison)),
         "body": body,
         # Inside a script element nothing but its end tag has a meaning.
-        "runtime": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version="6.4").replace(
-            "</script", r"<\/script"
-        ),
+        "runtime": _runtime().replace("</script", r"<\/script"),
         "charts": json.dumps(specs, separators=(",", ":")).replace("</", r"<\/"),
     }
     for name, part in parts.items():
         before, after = template.split("{{" + name + "}}")
         template = before + part + after
     return template
+
+
+@lru_cache
+def _runtime() -> str:
+    """Vega, Vega-Lite of Altair's version and vega-embed, as one script."""
+    import altair
+    import vl_convert
+
+    version = altair.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
 
 
 def _title(comparison: Comparison) -> str:
@@ -235,7 +242,11 @@ def _charts(shown: list[View], specs: dict[str, Any]) -> Iterator[str]:
 def _spec(chart: Any, *, alone: bool) -> tuple[dict[str, Any], str]:
     """A chart as the page embeds it, as wide as the page, and its title; alone in its section it repeats no title."""
     autosize = {"type": "fit", "contains": "padding"}
-    spec = chart.properties(width="container", autosize=autosize).configure(background="transparent").to_dict()
+    spec = (
+        chart.properties(width="container", autosize=autosize)
+        .configure(background="transparent")
+        .to_dict(validate=False)
+    )
     spec["config"] |= _LOOK
     title = html.escape(spec.pop("title") if alone else spec["title"])
     return spec, title

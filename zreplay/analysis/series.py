@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
+from math import prod
 
 import polars as pl
 
@@ -113,7 +114,9 @@ def shared_names(groups: Sequence[Sequence[str]], all_names: Sequence[str]) -> l
             for column, values in zip(columns, every, strict=True)
             if len(column) == 1 or set(column) != values
         ]
-        labels.append("/".join(kept) or "all configurations")
+        # Only a group of all combinations of its words is named by them.
+        is_product = prod(map(len, columns)) == len(group)
+        labels.append(("/".join(kept) or "all configurations") if is_product else ", ".join(group))
     # Names cut short must still tell the groups apart.
     return labels if len(set(labels)) == len(labels) else [", ".join(group) for group in groups]
 
