@@ -327,7 +327,8 @@ def test_counters_of_a_refused_store_are_dropped_while_a_store_has_not_counted_y
     assert found.columns("offset", "seen_stored", "seen_pool_pages")[1] == (5, None, None)
 
 
-def test_pages_counted_during_a_compaction_hold_behind_no_row() -> None:
+def test_compaction_that_others_interrupt_has_a_begin_and_its_counts_are_not_read_twice() -> None:
+    """The store counted 9 pages half way; what the compaction's return still shows is that count, true no more."""
     found = Imported(
         text(
             ("compact", {"nr": 1, "pid": 50}),
@@ -336,10 +337,11 @@ def test_pages_counted_during_a_compaction_hold_behind_no_row() -> None:
             *stored(8, OTHER, seen=2, pages=7),
         )
     )
-    assert found.columns("op", "seen_stored", "seen_pool_pages") == [
-        ("store", 1, None),
-        ("compact", 1, None),
-        ("store", 2, 7),
+    assert found.columns("op", "result", "seen_stored", "seen_pool_pages") == [
+        ("compact", -115, None, None),
+        ("store", 0, 1, 9),
+        ("compact", 3, 1, None),
+        ("store", 0, 2, 7),
     ]
 
 

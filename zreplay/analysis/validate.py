@@ -7,9 +7,9 @@ worker ran, which page was resident when it tried) and decides the rest, which t
 Compared are the rows where the kernel counted its pool anew: a store that succeeded, an entry that was freed (zram:
 every row with a reading). Between them its variable is stale by design, and the model's with it.
 
-What is known to make even an exact model differ is looked for in the trace and reported by name; nothing is left out of the
-comparison because of it, except rows inside an interrupted compaction, where the kernel's own counter has told the model
-how far the compaction had come.
+What is known to make even an exact model differ is looked for in the trace and reported by name; nothing is left out of
+the comparison because of it, except rows inside an interrupted compaction, where the kernel's own counter has told the
+model how far the compaction had come.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -49,7 +49,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Agreement:
-    """One way of replaying one trace, against its kernel. Pages are pool pages; percentages are of the kernel's count."""
+    """One way of replaying one trace, against its kernel, in pool pages and percent of the kernel's count."""
 
     events: Pair
     max_abs_pages: int
@@ -197,10 +197,10 @@ def _agreement(rows: pl.DataFrame, written_back: int, trace: Trace, config: Conf
     causes |= _page_locks(rows, compared) | _overlaps(rows)
 
     absolute = compared["difference"].abs()
-    relative = (absolute / compared["seen_pool_pages"].clip(1)).fill_nan(0.0)
+    relative = absolute / compared["seen_pool_pages"].clip(1)
 
     def within(percent: float) -> float:
-        return 100.0 * float((relative <= percent / 100).mean() or 0.0) if compared.height else 100.0
+        return 100.0 * int((relative <= percent / 100).sum()) / compared.height if compared.height else 100.0
 
     stores = rows.filter((pl.col("op") == "store") & pl.col("result").is_not_null())
     same_decision = int(((stores["result"] == 0) == (stores["model_result"] == 0)).sum())
@@ -212,7 +212,7 @@ def _agreement(rows: pl.DataFrame, written_back: int, trace: Trace, config: Conf
     return Agreement(
         events=Pair(compared.height, int((absolute == 0).sum())),
         max_abs_pages=int(absolute.max() or 0),  # type: ignore[arg-type]
-        mean_abs_percent=100.0 * float(relative.mean() or 0.0),  # type: ignore[arg-type]
+        mean_abs_percent=100.0 * float(relative.sum()) / max(compared.height, 1),
         within_0_1_percent=within(0.1),
         within_0_5_percent=within(0.5),
         within_1_percent=within(1.0),
@@ -281,7 +281,7 @@ def _pages_before_recording(compared: pl.DataFrame) -> pl.Series | None:
 
 
 def _page_locks(rows: pl.DataFrame, compared: pl.DataFrame) -> dict[str, Any]:
-    """Rows where the kernel holds more pages than the model shortly behind a migration: a locked page delays a zspage's end."""
+    """Rows shortly behind a migration where the kernel holds more pages: a locked page delays a zspage's end."""
     times = rows.filter(pl.col("op") == "migrate").select(migrated_ns="ts_ns")
     more = compared.filter(pl.col("difference") > 0)
     if not times.height or not more.height:

@@ -34,12 +34,12 @@ def draw(result: Validation, place: Path) -> None:
     colours = alt.Color("who:N", title=None, scale=alt.Scale(domain=["kernel", "driven", "predicted"]))
     time = alt.X("seconds:Q", title="seconds")
     top = (
-        alt.Chart(alt.Data(values=lines.to_dicts()))
+        alt.Chart(alt.InlineData(values=lines.to_dicts()))
         .mark_line(interpolate="step-after")
         .encode(time, alt.Y("pages:Q", title="pool pages"), colours, alt.StrokeDash("who:N", title=None))
     )
     below = (
-        alt.Chart(alt.Data(values=apart.to_dicts()))
+        alt.Chart(alt.InlineData(values=apart.to_dicts()))
         .mark_line(interpolate="step-after")
         .encode(time, alt.Y("pages:Q", title="model − kernel"), colours)
     )

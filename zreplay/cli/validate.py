@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def command(traces: tuple[Path, ...], as_json: bool, plot: Path | None, require: float | None, force: bool) -> None:
     """Replay recordings of a real kernel and compare every event with the kernel's own counters.
 
-    Each TRACE is replayed twice: driven (allocations, frees, evictions and compactions in recorded order: tests the pool)
-    and predicted (the model decides: tests the policy too).
+    Each TRACE is replayed twice: driven (allocations, frees, evictions and compactions in recorded order: tests the
+    pool) and predicted (the model decides: tests the policy too).
     """
     from zreplay.analysis.validate import validate
     from zreplay.errors import RequirementError, UsageError
@@ -66,8 +66,8 @@ def _text(result: "Validation") -> str:
         lines += [f"{way}: known cause: {name}: {_plain(value)}" for name, value in agreement.known_causes.items()]
         if first := agreement.first_divergence:
             lines.append(
-                f"{way}: first difference at row {number(first['row'])} ({first['op']}): kernel {number(first['kernel_pages'])} pages, "
-                f"model {number(first['model_pages'])}"
+                f"{way}: first difference at row {number(first['row'])} ({first['op']}): "
+                f"kernel {number(first['kernel_pages'])} pages, model {number(first['model_pages'])}"
             )
             lines += ["", _context(first), ""]
     return "\n".join(lines)
@@ -111,7 +111,7 @@ def _context(first: dict[str, object]) -> str:
         cells = {name: "" if value is None else str(value) for name, value in row.items()}
         mark = ">" if row["row"] == first["row"] else " "
         lines.append(
-            f"  {mark} {cells['row']:>9}  {cells['op']:<10} {cells['offset']:>9} {cells['size']:>5} {cells['result']:>6}  "
-            f"{cells['seen_pool_pages']:>8} {cells['model_pages']:>8}"
+            f"  {mark} {cells['row']:>9}  {cells['op']:<10} {cells['offset']:>9} {cells['size']:>5} "
+            f"{cells['result']:>6}  {cells['seen_pool_pages']:>8} {cells['model_pages']:>8}"
         )
     return "\n".join(lines)
