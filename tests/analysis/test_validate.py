@@ -94,7 +94,8 @@ def test_an_address_used_again_after_its_page_has_gone_is_a_new_page(tmp_path):
         invalidate(1) | {"seen_handle": 0x1000040},
         store(2, 3000, result=0) | {"seen_handle": 0x1000040},
     ]
-    placements = validate(trace(tmp_path / "t.parquet", [reading(row, 1) for row in events], pool="zbud")).driven.placements
+    path = trace(tmp_path / "t.parquet", [reading(row, 1) for row in events], pool="zbud")
+    placements = validate(path).driven.placements
     assert placements is not None
     assert placements.equal == placements.compared == 2
 
