@@ -38,6 +38,10 @@ class Frontswap {
         return was_set;
     }
 
+    void warm(SwapEntry entry) const {
+        if (const Piece* piece = find(entry)) __builtin_prefetch(&(*piece)[word_of(entry)], 1);
+    }
+
     void clear_type(uint32_t type) {
         near_[type].clear();
         std::erase_if(far_, [type](const auto& item) { return item.first.type() == type; });

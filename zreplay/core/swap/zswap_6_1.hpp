@@ -104,6 +104,8 @@ class Zswap61 {
         }
     }
 
+    void warm(SwapEntry entry) const { frontswap_.warm(entry); }
+
     // A compaction that others interrupted: how far it had come shows in the kernel's own counter at their rows.
     void catch_up_with(uint64_t seen_pool_pages) {
         if constexpr (compacts)
