@@ -23,6 +23,17 @@ using Pools = PoolList<  //
     Zsmalloc             //
     >;
 
+// What a user may change about the pools; each takes its own.
+struct PoolOptions {
+    ZsmallocOptions zsmalloc;
+
+    template <class P>
+    P make() const {
+        if constexpr (std::is_constructible_v<P, const ZsmallocOptions&>) return P(zsmalloc);
+        else return P();
+    }
+};
+
 struct PoolKind {
     std::string_view name;
     std::string_view summary;  // one line, shown by the command line

@@ -33,6 +33,7 @@ struct Event {
     SwapEntry entry;
     int32_t size = missing_size;    // dlen; 0: same-filled
     std::optional<int32_t> result;  // the recorded kernel's
+    int64_t row = 0;                // of its batch
 };
 
 struct EventBatch {
@@ -44,13 +45,15 @@ struct EventBatch {
     Column<uint64_t> offset;
     Column<uint32_t> size;
     Column<int32_t> result;
+    Column<uint16_t> cpu;
+    Column<int32_t> pid;
 
     Op op(int64_t row) const { return op_of_code[static_cast<size_t>(op_code[row])]; }
     SwapEntry entry(int64_t row) const { return {type.get(row, 0), offset.get(row, 0)}; }
 
     Event event(int64_t row) const {
         return {op(row), entry(row), size.has(row) ? static_cast<int32_t>(size[row]) : Event::missing_size,
-                result.has(row) ? std::optional(result[row]) : std::nullopt};
+                result.has(row) ? std::optional(result[row]) : std::nullopt, row};
     }
 };
 

@@ -1,16 +1,18 @@
-// The replay loop, compiled once for each swap model over each pool.
+// The replay loop, compiled once for each swap model over each pool; each model in a file of its own (loops_*.cpp).
 #pragma once
 
 #include <algorithm>
 #include <limits>
 
 #include "index/registry.hpp"
+#include "pool/registry.hpp"
 #include "replay/replay.hpp"
 
 namespace zreplay {
 
 template <template <class> class Model, class P>
 class Loop final : public Replay {
+    using SwapPool = typename Model<P>::PoolType;  // P, or one for each swap type
     static constexpr int64_t group = 16;
     // Index and descriptors together; below this they live in a core's own cache and fetching ahead only costs.
     static constexpr uint64_t warm_above_bytes = 1 << 20;
@@ -21,12 +23,15 @@ class Loop final : public Replay {
   public:
     explicit Loop(const ReplayConfig& config)
         : config_(config),
-          index_(index_kind(config.index).make()),
-          model_(*index_, pool_, config.limits, costs_, counters_),
+          index_(index_kind(config.index).make({.entry_bytes = Model<P>::index_entry_bytes})),
+          pool_(make_pool(config.pool_options)),
+          missing_sizes_(config.missing_size, config.seed, config.recorded_sizes.get()),
+          model_(pool_, {*index_, config_.policy, missing_sizes_, costs_, counters_}),
           next_sample_event_(config.sample_ns ? std::numeric_limits<uint64_t>::max() : config.sample_events),
           next_check_(config.check_every ? config.check_every : std::numeric_limits<uint64_t>::max()) {}
 
     void feed(const EventBatch& batch) override {
+        missing_sizes_.enter(batch, counters_.events);
         for (int64_t row = 0; row < batch.rows; row += group) {
             int64_t end = std::min(row + group, batch.rows);
             if (warm_) warm(batch, row, end);
@@ -43,8 +48,14 @@ class Loop final : public Replay {
     uint64_t pool_pages() const override { return pool_.pages(); }
 
   private:
+    static SwapPool make_pool(const PoolOptions& options) {
+        if constexpr (std::is_same_v<SwapPool, P>) return options.make<P>();
+        else return SwapPool([options] { return options.make<P>(); });
+    }
+
     void step(const EventBatch& batch, int64_t row) {
         Event event = batch.event(row);
+        if constexpr (requires { pool_.set_cpu(0u); }) pool_.set_cpu(batch.cpu.get(row, 0));
         last_ts_ns_ = batch.ts_ns[row];
         size_t kind = static_cast<size_t>(event.op);
         if (config_.sample_ns) sample_by_time();
@@ -96,10 +107,10 @@ class Loop final : public Replay {
             if (op == Op::store) sizes[stores++] = batch.size.get(i, 0);
         }
         index_->warm(std::span(entries.data(), count), std::span(found.data(), count));
-        for (int step = 0; step < P::warm_steps; ++step) {
+        for (int step = 0; step < Model<P>::warm_steps; ++step) {
             for (size_t i = 0; i < count; ++i)
-                if (found[i] && !found[i].is_same_filled()) pool_.warm(found[i], step);
-            for (size_t i = 0; i < stores; ++i)
+                if (found[i] && !found[i].is_same_filled()) model_.warm(found[i], step);
+            for (size_t i = 0; i < stores && step < P::warm_steps; ++i)
                 if (sizes[i]) pool_.warm_alloc(sizes[i], step);
         }
     }
@@ -129,13 +140,13 @@ class Loop final : public Replay {
         index_->charge(uncounted_);
         Location location;
         if (event.op == Op::writeback) location = model_.victim();
-        else if (event.op == Op::invalidate) location = index_->find(event.entry);
+        else if (event.op == Op::invalidate) location = model_.object(index_->find(event.entry));
         describe(location, seen);
     }
 
     void observe_after(const Event& event, int result, Observation& seen) {
         index_->charge(uncounted_);
-        if (event.op == Op::store) describe(result == 0 ? index_->find(event.entry) : Location(), seen);
+        if (event.op == Op::store) describe(result == 0 ? model_.object(index_->find(event.entry)) : Location(), seen);
         seen.result = result;
         seen.stored_pages = counters_.stored_pages;
         seen.pool_total_pages = counters_.pool_total_size / page_bytes;
@@ -156,6 +167,7 @@ class Loop final : public Replay {
         try {
             index_->check();
             pool_.check();
+            if constexpr (requires { model_.check(); }) model_.check();
             require(index_->entries() == counters_.stored_pages, "index entries are stored_pages", index_->entries(),
                     counters_.stored_pages);
             require(pool_.usage().objects == counters_.stored_pages - counters_.same_filled_pages,
@@ -168,7 +180,8 @@ class Loop final : public Replay {
 
     ReplayConfig config_;
     std::unique_ptr<SwapIndex> index_;
-    P pool_;
+    SwapPool pool_;
+    MissingSizes missing_sizes_;
     Model<P> model_;
     Cost uncounted_;
     bool warm_ = false;
@@ -179,5 +192,12 @@ class Loop final : public Replay {
     uint64_t last_sampled_ = 0;
     uint64_t samples_taken_ = 0;
 };
+
+template <template <class> class Model>
+std::unique_ptr<Replay> loop_over(const ReplayConfig& config) {
+    return with_pool(config.pool, [&]<class P>(std::type_identity<P>) -> std::unique_ptr<Replay> {
+        return std::make_unique<Loop<Model, P>>(config);
+    });
+}
 
 }  // namespace zreplay

@@ -1,0 +1,149 @@
+// What every model of swap keeps in the same way: the books of its entries. Which page is let in, what becomes of an older
+// copy, and who is evicted is each model's own file.
+//
+//      compress ─▶ allocate ─▶ (the model puts it into the index) ─▶ loaded … ─▶ release
+//
+// stored_pages counts same-filled entries; they use no pool memory.
+#pragma once
+
+#include <array>
+#include <type_traits>
+
+#include "cost.hpp"
+#include "index/index.hpp"
+#include "pool/pool.hpp"
+#include "replay/counters.hpp"
+#include "replay/events.hpp"
+#include "swap/missing_size.hpp"
+#include "swap/policy.hpp"
+#include "types.hpp"
+
+namespace zreplay {
+
+// What a model works with besides its pool; all of it is the loop's.
+struct ModelParts {
+    SwapIndex& index;
+    const Policy& policy;
+    const MissingSizes& missing_sizes;
+    std::array<Cost, op_count>& costs;
+    Counters& counters;
+};
+
+// header_bytes: put in front of every object by zswap itself (the swap entry, while allocators could evict).
+template <Pool P, uint32_t header_bytes>
+class Entries {
+  public:
+    Entries(P& pool, const ModelParts& parts)
+        : index_(parts.index),
+          pool_(pool),
+          policy_(parts.policy),
+          counters_(parts.counters),
+          missing_sizes_(parts.missing_sizes),
+          costs_(parts.costs) {}
+
+  protected:
+    // The length of the compressed page, or why there is none. 0: same-filled.
+    int compress(const Event& event, uint32_t& size_bytes) {
+        if (event.size == Event::missing_size) [[unlikely]] return impute(event, size_bytes);
+        size_bytes = see_same_filled(static_cast<uint32_t>(event.size));
+        return 0;
+    }
+
+    Allocation allocate(SwapEntry entry, uint32_t size_bytes) {
+        if (size_bytes == 0) {
+            ++counters_.same_filled_pages;
+            ++counters_.stored_pages;
+            return {Location::same_filled(), 0};
+        }
+        Allocation made = pool_.alloc(size_bytes + header_bytes, entry);
+        if (made.error) {
+            ++(made.error == -e_nospc ? counters_.reject_compress_poor : counters_.reject_alloc_fail);
+        } else {
+            counters_.compressed_bytes += size_bytes;
+            ++counters_.stored_pages;
+        }
+        return made;
+    }
+
+    void release(Location object) {
+        if (object.is_same_filled()) {
+            --counters_.same_filled_pages;
+        } else {
+            counters_.compressed_bytes -= pool_.size(object) - header_bytes;
+            pool_.free(object);
+        }
+        --counters_.stored_pages;
+    }
+
+    void loaded(Location object) {
+        ++counters_.loads_hit;
+        if (!object.is_same_filled()) counters_.loaded_bytes += pool_.size(object) - header_bytes;
+    }
+
+    int missed() {
+        ++counters_.loads_missed;
+        return -1;
+    }
+
+    int compact() {
+        ++counters_.compactions;
+        if constexpr (requires { pool_.compact(); }) {
+            auto freed = pool_.compact();
+            counters_.pages_compacted += freed;
+            return static_cast<int>(freed);
+        } else {
+            return 0;
+        }
+    }
+
+    int migrate() {
+        ++counters_.migrations;
+        // zbud as merged gives out addresses and keeps no list of who holds them: its pages cannot move.
+        if constexpr (!requires { P::movable; }) ++counters_.migrations_not_movable;
+        return 0;
+    }
+
+    void charge(Op op) {
+        Cost& cost = costs_[static_cast<size_t>(op)];
+        index_.charge(cost);
+        pool_.charge(cost);
+    }
+
+    // Zswap's variable, as it stands or as a model last looked at it.
+    void refresh_total_size(uint64_t pages) { counters_.pool_total_size = pages * page_bytes; }
+    uint64_t total_pages() const { return counters_.pool_total_size / page_bytes; }
+
+    // What the page held could not be compressed, whatever the pool: the recorded compressor gave an error.
+    static bool incompressible(const Event& event) {
+        return event.size == Event::missing_size && event.result == -e_inval;
+    }
+
+    SwapIndex& index_;
+    P& pool_;
+    const Policy& policy_;
+    Counters& counters_;
+
+  private:
+    uint32_t see_same_filled(uint32_t size_bytes) const {
+        return size_bytes == 0 && !policy_.same_filled ? same_filled_compressed_bytes : size_bytes;
+    }
+
+    [[gnu::noinline]] int impute(const Event& event, uint32_t& size_bytes) {
+        if (incompressible(event)) {
+            ++counters_.reject_compress_fail;
+            return -e_inval;
+        }
+        if (auto drawn = missing_sizes_.of(event)) {
+            ++counters_.stores_imputed;
+            size_bytes = see_same_filled(*drawn);
+            return 0;
+        }
+        ++counters_.reject_missing_size;
+        return -e_nomem;
+    }
+
+    const MissingSizes& missing_sizes_;
+    std::array<Cost, op_count>& costs_;
+};
+
+}  // namespace zreplay
