@@ -1,7 +1,7 @@
 """What a swap index must answer, in the slow and obvious way: a dict for each of the 32 types."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 import pyarrow as pa
@@ -41,9 +41,6 @@ class ReferenceIndex:
     def update(self, type: int, offset: int, word: int) -> int:
         return self.insert(type, offset, word) if offset in self.trees[type] else 0
 
-    def items(self, type: int) -> list[tuple[int, int]]:
-        return sorted(self.trees[type].items())
-
     def entries(self) -> int:
         return sum(map(len, self.trees))
 
@@ -60,6 +57,19 @@ def calls(rows: Iterable[tuple[int, int, int, int]]) -> pa.RecordBatch:
             "type": pa.array(type, pa.uint8()),
             "offset": pa.array(offset, pa.uint64()),
             "word": pa.array(location, pa.uint64()),
+        }
+    )
+
+
+def stores(offsets: Sequence[int]) -> pa.RecordBatch:
+    """A batch for Index.apply that stores a same-filled page at each offset of type 0."""
+    rows = len(offsets)
+    return pa.record_batch(
+        {
+            "op": pa.repeat(pa.scalar(INSERT, pa.uint8()), rows),
+            "type": pa.repeat(pa.scalar(0, pa.uint8()), rows),
+            "offset": pa.array(offsets, pa.uint64()),
+            "word": pa.repeat(pa.scalar(SAME_FILLED, pa.uint64()), rows),
         }
     )
 

@@ -1,6 +1,6 @@
-"""The golden workload of the kernel model's appendix A: 20,000 allocations and frees from a small generator."""
+"""The golden workload of the kernel model's appendix A, 20,000 allocations and frees, and somebody to evict objects."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 import _zreplay
@@ -48,3 +48,18 @@ def run_golden(pool: _zreplay.Pool, function: str, after_step: Callable[[], None
         if k + 1 in SAMPLED_STEPS:
             golden.pages.append(pool.pages)
     return golden
+
+
+class Evictor:
+    """Notes the objects it is asked to evict and frees those outside `refused`; with None it refuses all."""
+
+    def __init__(self, pool: _zreplay.Pool, refused: Collection[int] | None = ()) -> None:
+        self.pool, self.refused = pool, refused
+        self.victims: list[int] = []
+
+    def __call__(self, victim: int) -> bool:
+        self.victims.append(victim)
+        if self.refused is None or victim in self.refused:
+            return False
+        self.pool.free(victim)
+        return True

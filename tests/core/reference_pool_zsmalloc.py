@@ -53,23 +53,33 @@ class Object:
 class ReferenceZsmalloc:
     class_rule: str = "a"
     chain_limit: int = 4
+    fullness_groups: str = "four"
     pages: int = 0
     taken: int = 0
     groups: dict[int, list[list[Zspage]]] = field(default_factory=dict)  # by class size; head first
 
     def __post_init__(self) -> None:
-        self.groups = {size: [[] for _ in range(4)] for size in class_sizes(self.class_rule, self.chain_limit)}
+        self.twelve = self.fullness_groups == "twelve"
+        self.upward = list(range(1, 11)) if self.twelve else [1, 2]  # the groups with room, from the emptiest
+        self.downward = self.upward[::-1]
+        sizes = class_sizes(self.class_rule, self.chain_limit)
+        self.groups = {size: [[] for _ in range(12 if self.twelve else 4)] for size in sizes}
 
     def group_of(self, zspage: Zspage) -> int:
         used, objects = zspage.in_use, len(zspage.slots)
-        if used in (0, objects):
-            return 0 if used == 0 else 3
+        if used == 0:
+            return 0
+        if self.twelve:
+            return 11 if used == objects else 100 * used // objects // 10 + 1
+        if used == objects:
+            return 3
         return 1 if used <= 3 * objects // 4 else 2
 
     def enlist(self, size_class: int, zspage: Zspage) -> None:
         zspage.group = self.group_of(zspage)
         zspages = self.groups[size_class][zspage.group]
-        zspages.insert(1 if zspages and zspage.in_use < zspages[0].in_use else 0, zspage)
+        second = not self.twelve and zspages and zspage.in_use < zspages[0].in_use
+        zspages.insert(1 if second else 0, zspage)
 
     def take(self, size_class: int, order: list[int]) -> Zspage | None:
         for group in order:
@@ -86,7 +96,7 @@ class ReferenceZsmalloc:
             return -EINVAL
         size_class = min(c for c in self.groups if c >= min(size + 8, 4096))
         pages, objects = shape_of_raw(size_class, self.class_rule, self.chain_limit)
-        zspage = next((group[0] for group in (self.groups[size_class][g] for g in (2, 1)) if group), None)
+        zspage = next((group[0] for group in (self.groups[size_class][g] for g in self.downward) if group), None)
         if zspage is None:
             zspage = Zspage(list(range(self.taken, self.taken + pages)), [None] * objects, list(range(objects))[::-1])
             self.taken += pages
@@ -126,12 +136,41 @@ class ReferenceZsmalloc:
     def compact(self) -> int:
         before = self.pages
         for size_class in sorted(self.groups, reverse=True):
-            while self.compact_one_source(size_class):
-                pass
+            if self.twelve:
+                self.compact_in_pairs(size_class)
+            else:
+                while self.compact_one_source(size_class):
+                    pass
         return before - self.pages
 
+    def move(self, moved: Object, destination: Zspage) -> None:
+        moved.zspage.slots[moved.index] = None
+        moved.zspage.free.append(moved.index)
+        self.put(moved, destination)
+
+    def put_back(self, size_class: int, zspage: Zspage) -> None:
+        self.enlist(size_class, zspage)
+        if not zspage.in_use:
+            self.discard(size_class, zspage)
+
+    def compact_in_pairs(self, size_class: int) -> None:
+        destination = None
+        while self.can_compact_class(size_class, [destination] if destination else []):
+            destination = destination or self.take(size_class, self.downward)
+            source = self.take(size_class, self.upward)
+            if destination is None or source is None:
+                break
+            for moved in [slot for slot in source.slots if slot][: len(destination.free)]:
+                self.move(moved, destination)
+            self.put_back(size_class, source)
+            if not destination.free:
+                self.put_back(size_class, destination)
+                destination = None
+        if destination:
+            self.put_back(size_class, destination)
+
     def compact_one_source(self, size_class: int) -> bool:
-        source = self.take(size_class, [1, 2])
+        source = self.take(size_class, self.upward)
         if source is None:
             return False
         destination = None
@@ -140,16 +179,17 @@ class ReferenceZsmalloc:
                 if destination is None or not destination.free:
                     if destination is not None:
                         self.enlist(size_class, destination)
-                    destination = self.take(size_class, [2, 1])
+                    destination = self.take(size_class, self.downward)
                     if destination is None:
                         break
-                source.slots[moved.index] = None
-                source.free.append(moved.index)
-                self.put(moved, destination)
+                self.move(moved, destination)
         if destination is not None:
             self.enlist(size_class, destination)
-        self.enlist(size_class, source)
-        if source.in_use:
-            return False
-        self.discard(size_class, source)
-        return True
+        self.put_back(size_class, source)
+        return not source.in_use
+
+    def migrate(self, moved: Object) -> int:
+        page, zspage = moved.index * moved.size_class // 4096, moved.zspage
+        zspage.page_ids[page] = self.taken
+        self.taken += 1
+        return sum(1 for slot in zspage.slots if slot and slot.index * moved.size_class // 4096 == page)

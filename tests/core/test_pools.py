@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from _zreplay import Pool, Reclaim, pool_kinds
+from core.reference_pool_z3fold import ReferenceZ3fold
 from core.reference_pool_zbud import ReferenceZbud
 from core.reference_pool_zsmalloc import ReferenceZsmalloc
 from hypothesis import given, settings
@@ -27,11 +28,20 @@ class Case:
 
 CASES = [
     Case("zbud", {}, ReferenceZbud),
+    Case("z3fold", {}, ReferenceZ3fold),
+    Case("z3fold", {"cpus": 3}, ReferenceZ3fold),
+    Case("z3fold", {"work": "deferred", "cpus": 2}, ReferenceZ3fold),
+    Case("z3fold", {"work": "deferred", "claimed_after_migration": False}, ReferenceZ3fold),
     Case("zsmalloc", {}, ReferenceZsmalloc),
-    Case("zsmalloc", {"class_rule": "b", "chain_limit": 8}, ReferenceZsmalloc),
+    Case("zsmalloc", {"class_rule": "b", "chain_limit": 8, "fullness_groups": "twelve"}, ReferenceZsmalloc),
+    Case("zsmalloc", {"class_rule": "b", "chain_limit": 16}, ReferenceZsmalloc),
 ]
-EVICTING = [case for case in CASES if case.reference in (ReferenceZbud,)]
-COMPACTING = [case for case in CASES if case.reference is ReferenceZsmalloc]
+
+
+def cases_that(can: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", [case for case in CASES if hasattr(case.reference, can)], ids=str)
+
+
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
@@ -51,13 +61,17 @@ class Pair:
         self.reclaim: tuple[Reclaim, Generator[tuple[int, int], bool, int], tuple[int, int]] | None = None
         self.check_every, self.steps = check_every, 0
 
-    def place(self, location: int) -> tuple[int, int]:
-        index = self.pool.position(location) if self.evicts else self.pool.object_index(location)
-        return self.pool.page_id(location), index
+    def can(self, what: str) -> bool:
+        return hasattr(self.reference, what)
 
-    @property
-    def evicts(self) -> bool:
-        return hasattr(self.reference, "reclaim")
+    def place(self, location: int) -> tuple[int, ...]:
+        """What the reference calls an object's place: its page's number, and where in the page or zspage it is."""
+        pool, page = self.pool, self.pool.page_id(location)
+        if self.can("compact"):
+            return page, pool.object_index(location)
+        if self.can("run_work"):
+            return page, pool.position(location), pool.start_bytes(location)
+        return page, pool.position(location)
 
     def compare(self) -> None:
         assert self.pool.pages == self.reference.pages
@@ -96,6 +110,21 @@ class Pair:
         assert self.pool.compact() == self.reference.compact()
         self.compare()
 
+    def migrate(self, k: int) -> None:
+        if self.live:
+            live = list(self.live.values())[k % len(self.live)]
+            assert self.pool.migrate(live.location) == self.reference.migrate(live.reference)
+        self.compare()
+
+    def run_work(self) -> None:
+        self.pool.run_work()
+        self.reference.run_work()
+        self.compare()
+
+    def set_cpu(self, cpu: int) -> None:
+        self.pool.set_cpu(cpu)
+        self.reference.set_cpu(cpu)
+
     def evict_all_at_once(self, refusals: int, retries: int = 8) -> None:
         """One reclaim by callback; bit n of `refusals` refuses the n-th object asked for."""
         if self.reclaim:
@@ -106,9 +135,9 @@ class Pair:
         def evict(victim: int) -> bool:
             nonlocal asked
             wanted = next(expected) if asked == 0 else expected.send(not refusals >> (asked - 1) & 1)
-            assert self.place(victim) == wanted
+            assert self.place(victim)[:2] == wanted
             evicted = not refusals >> asked & 1
-            if evicted:
+            if evicted and victim in self.live:
                 self.drop(victim)
             asked += 1
             return evicted
@@ -136,17 +165,14 @@ class Pair:
             assert (attempt.victim, attempt.error) == (0, end.value)
             self.reclaim = None
         else:
-            assert self.place(attempt.victim) == wanted
+            assert self.place(attempt.victim)[:2] == wanted
             self.reclaim = attempt, expected, wanted
         self.compare()
 
 
-def run(pair: Pair, calls: Iterable[tuple[str, int]]) -> None:
-    for name, argument in calls:
-        if name == "compact":
-            pair.compact()
-        else:
-            getattr(pair, name)(argument)
+def run(pair: Pair, calls: Iterable[tuple[Any, ...]]) -> None:
+    for name, *arguments in calls:
+        getattr(pair, name)(*arguments)
 
 
 # Few sizes, at the edges of chunks and classes: pages and zspages fill, and best fit has something to choose from.
@@ -159,44 +185,58 @@ SIZES = st.one_of(
     ),
     st.integers(0, 4200),
 )
-ALLOC_OR_FREE = [st.tuples(st.just("alloc"), SIZES), st.tuples(st.just("free"), st.integers(0, 1000))]
+INDEX = st.integers(0, 1000)
+CALLS = {
+    "alloc": st.tuples(st.just("alloc"), SIZES),
+    "free": st.tuples(st.just("free"), INDEX),
+    "evict_all_at_once": st.tuples(st.just("evict_all_at_once"), st.integers(0, 2**16 - 1)),
+    "evict_in_steps": st.tuples(st.just("evict_in_steps"), st.booleans()),
+    "compact": st.just(("compact",)),
+    "migrate": st.tuples(st.just("migrate"), INDEX),
+    "run_work": st.just(("run_work",)),
+    "set_cpu": st.tuples(st.just("set_cpu"), st.integers(0, 4)),
+}
 
 
-def sequences(*more: st.SearchStrategy[tuple[str, int]]) -> st.SearchStrategy[list[tuple[str, int]]]:
-    return st.lists(st.one_of(*ALLOC_OR_FREE, *more), min_size=30, max_size=200)
+def sequences(*names: str) -> st.SearchStrategy[list[tuple[Any, ...]]]:
+    return st.lists(st.one_of(*(CALLS[name] for name in names)), min_size=30, max_size=200)
 
 
 @each_case
-@settings(max_examples=40, deadline=None)
-@given(calls=sequences())
+@settings(max_examples=30, deadline=None)
+@given(calls=sequences("alloc", "free"))
 def test_places_every_object_as_the_reference_does(case, calls):
     run(Pair(case), calls)
 
 
-@pytest.mark.parametrize("case", EVICTING, ids=str)
-@settings(max_examples=40, deadline=None)
-@given(calls=sequences(st.tuples(st.just("evict_all_at_once"), st.integers(0, 2**16 - 1))))
+@cases_that("reclaim")
+@settings(max_examples=30, deadline=None)
+@given(calls=sequences("alloc", "alloc", "free", "evict_all_at_once"))
 def test_evicts_what_the_reference_evicts(case, calls):
     run(Pair(case), calls)
 
 
-@pytest.mark.parametrize("case", EVICTING, ids=str)
+@cases_that("reclaim")
 @settings(max_examples=40, deadline=None)
-@given(
-    calls=sequences(
-        st.tuples(st.just("evict_in_steps"), st.booleans()),
-        st.tuples(st.just("evict_in_steps"), st.booleans()),
-    )
-)
+@given(calls=sequences("alloc", "free", "evict_in_steps", "evict_in_steps"))
 def test_evicts_in_steps_while_others_allocate_and_free(case, calls):
     run(Pair(case), calls)
 
 
-@pytest.mark.parametrize("case", COMPACTING, ids=str)
+@cases_that("compact")
 @settings(max_examples=40, deadline=None)
-@given(calls=sequences(st.tuples(st.just("compact"), st.just(0))))
+@given(calls=sequences("alloc", "free", "compact"))
 def test_compacts_as_the_reference_does(case, calls):
     run(Pair(case), calls)
+
+
+@cases_that("migrate")
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_migrates_amid_everything_else_as_the_reference_does(case, data):
+    pair = Pair(case)
+    able = {"evict_all_at_once": "reclaim", "evict_in_steps": "reclaim"}
+    run(pair, data.draw(sequences(*(name for name in CALLS if pair.can(able.get(name, name))))))
 
 
 @each_case
@@ -204,15 +244,21 @@ def test_compacts_as_the_reference_does(case, calls):
 def test_long_random_sequence(case, seed):
     """Thousands of steps in phases of growing and shrinking, as long as a kernel module's test would run."""
     chooser, pair = random.Random(seed), Pair(case, check_every=31)
-    for step in range(6000):
+    for step in range(5000):
         growing = step // 1000 % 2 == 0
         special = chooser.random()
-        if special < 0.01 and case in EVICTING:
+        if special < 0.01 and pair.can("reclaim"):
             pair.evict_all_at_once(chooser.getrandbits(16) & chooser.getrandbits(16))
-        elif special < 0.05 and case in EVICTING:
+        elif special < 0.05 and pair.can("reclaim"):
             pair.evict_in_steps(chooser.random() < 0.8)
-        elif special < 0.005 and case in COMPACTING:
+        elif special < 0.005 and pair.can("compact"):
             pair.compact()
+        elif special < 0.06 and pair.can("migrate"):
+            pair.migrate(chooser.randrange(10**6))
+        elif special < 0.09 and pair.can("run_work"):
+            pair.run_work()
+        elif special < 0.15 and pair.can("set_cpu"):
+            pair.set_cpu(chooser.randrange(4))
         elif chooser.random() < (0.65 if growing else 0.4):
             pair.alloc(int(chooser.triangular(1, 4100, 1200)))
         else:
@@ -220,7 +266,7 @@ def test_long_random_sequence(case, seed):
     pair.pool.check()
 
 
-@pytest.mark.parametrize("case", EVICTING, ids=str)
+@cases_that("reclaim")
 def test_reclaim_in_steps_is_reclaim_by_callback_when_nothing_intervenes(case):
     by_callback, in_steps = Pool(case.name, **case.options), Pool(case.name, **case.options)
     chooser = random.Random(7)

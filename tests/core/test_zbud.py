@@ -1,10 +1,8 @@
 """zbud against the kernel model: its golden numbers, its tiny trace, and each rule of its lists by hand."""
 
-from collections.abc import Collection
-
 import pytest
 from _zreplay import Pool, Reclaim
-from core.reference_pool_workload import run_golden
+from core.reference_pool_workload import Evictor, run_golden
 
 FIRST, LAST = 0, 1
 EINVAL, ENOSPC, EAGAIN = 22, 28, 11
@@ -14,20 +12,6 @@ def alloc(pool: Pool, size_bytes: int, offset: int = 1) -> int:
     location, error = pool.alloc(size_bytes, 0, offset)
     assert error == 0
     return location
-
-
-class Evictor:
-    """Notes the objects it is asked to evict and frees those outside `refused`; with None it refuses all."""
-
-    def __init__(self, pool: Pool, refused: Collection[int] | None = ()) -> None:
-        self.pool, self.refused, self.victims = pool, refused, []
-
-    def __call__(self, victim: int) -> bool:
-        self.victims.append(victim)
-        if self.refused is None or victim in self.refused:
-            return False
-        self.pool.free(victim)
-        return True
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,9 @@ def test_refuses_nothing_and_more_than_a_page(size_bytes):
     assert Pool("zsmalloc").alloc(size_bytes) == (0, -EINVAL)
 
 
-@pytest.mark.parametrize("options", [{"chain_limit": 3}, {"chain_limit": 17}, {"class_rule": "c"}])
+@pytest.mark.parametrize(
+    "options", [{"chain_limit": 3}, {"chain_limit": 17}, {"class_rule": "c"}, {"fullness_groups": "5"}]
+)
 def test_refuses_options_the_kernel_has_not(options):
     with pytest.raises(ValueError, match="expected"):
         Pool("zsmalloc", **options)
@@ -203,7 +205,12 @@ def test_compaction_moves_an_object_and_not_its_location():
     assert (pool.can_compact(), pool.compact(), pool.pages) == (1, 1, 2)
     assert (pool.page_id(c), pool.object_index(c)) == (pool.page_id(b), 0)
     assert (pool.size(c), pool.entry(c)) == (2000, (0, 12))
-    assert pool.moves() == {"pages_compacted": 1, "objects_copied": 1, "handles_rewritten": 1}
+    assert pool.moves() == {
+        "pages_compacted": 1,
+        "objects_copied": 1,
+        "handles_rewritten": 1,
+        "pages_migrated": 0,
+    }
     pool.check()
 
 
@@ -215,6 +222,50 @@ def test_source_that_fills_one_destination_goes_on_with_the_next():
     assert pool.compact() == 1
     assert [pool.page_id(o) for o in c[1:]] == [pool.page_id(b[1]), pool.page_id(a[1])]
     assert groups(pool) == (0, 0, 2)
+    pool.check()
+
+
+@pytest.mark.parametrize(("in_use", "expected"), [(15, "b"), (16, "a")])
+def test_twelve_groups_allocate_from_the_fullest_tenth(in_use, expected):
+    pool = Pool("zsmalloc", fullness_groups="twelve")
+    a, b = ([alloc(pool, 120) for _ in range(32)] for _ in range(2))  # class 128: 32 in a page
+    for location in [*b[16:], *a[in_use:]]:  # b 50 %, then a 46 or 50 %
+        pool.free(location)
+    assert pool.page_id(alloc(pool, 120)) == pool.page_id({"a": a, "b": b}[expected][0])
+
+
+def test_twelve_groups_list_at_the_head_whatever_is_in_use():
+    pool = Pool("zsmalloc", fullness_groups="twelve")
+    a, b = ([alloc(pool, 240) for _ in range(16)] for _ in range(2))  # class 256: 13 is 81 %, 14 is 87 %
+    for location in [*a[:2], *b[:2], b[2]]:
+        pool.free(location)
+    assert pool.page_id(alloc(pool, 240)) == pool.page_id(b[3])
+    [row] = pool.classes()
+    assert (row["almost_empty"], row["almost_full"], row["full"]) == (None, None, 0)
+
+
+def test_compaction_since_6_4_keeps_a_destination_until_it_is_full():
+    pool = Pool("zsmalloc", fullness_groups="twelve")
+    a, b, c = ([alloc(pool, 1000) for _ in range(4)] for _ in range(3))  # class 1024: four in a page
+    for location in [a[0], b[0], b[1], b[2], c[0], c[1], c[2]]:
+        pool.free(location)  # a 75 %; c, then b 25 %
+    assert (pool.can_compact(), pool.compact()) == (1, 1)
+    assert pool.page_id(c[3]) == pool.page_id(a[1])  # the emptiest group's head filled a; can is 0 now
+    assert pool.page_id(b[3]) != pool.page_id(c[3])
+    assert pool.moves()["objects_copied"] == 1
+    pool.check()
+
+
+def test_migrated_page_has_the_handles_rewritten_of_objects_that_start_in_it():
+    pool = Pool("zsmalloc")
+    objects = [alloc(pool, 1700) for _ in range(7)]  # class 1744: seven in three pages
+    pages = pool.pages
+    assert [pool.page_id(o) for o in objects] == [0, 0, 0, 1, 1, 2, 2]
+    pool.free(objects.pop(1))
+    assert pool.migrate(objects[0]) == 2
+    assert [pool.page_id(o) for o in objects] == [3, 3, 1, 1, 2, 2]
+    assert (pool.pages, pool.moves()["handles_rewritten"], pool.moves()["pages_migrated"]) == (pages, 2, 1)
+    assert pool.page_id(alloc(pool, 1700)) == 3
     pool.check()
 
 

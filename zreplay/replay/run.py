@@ -5,7 +5,7 @@ import platform
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +186,7 @@ def _manifest(config: Config, trace: Trace) -> dict[str, Any]:
             "path": str(config.trace),
             "sha256": trace.content_hash(),
             "rows": trace.rows,
-            "metadata": trace.metadata.as_dict(),
+            "metadata": asdict(trace.metadata),
         },
         "seed": None,  # nothing in a replay is drawn at random
         "host": {"system": platform.platform(), "processor": processor, "cpus": os.cpu_count()},

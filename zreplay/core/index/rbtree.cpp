@@ -162,24 +162,34 @@ struct Change {
     }
 };
 
+// A choice without a branch to guess: on random keys a guess is wrong every other time. Both links are loaded along with
+// the offset, so that a level costs one load's latency and not two.
+Entry* choose(bool condition, const Entry* yes, const Entry* no) {
+    uint64_t all = -uint64_t{condition};
+    uint64_t bits = reinterpret_cast<uint64_t>(no);
+    return reinterpret_cast<Entry*>(bits ^ ((bits ^ reinterpret_cast<uint64_t>(yes)) & all));
+}
+
+Entry* next_below(const Entry* entry, uint64_t offset) {
+    return choose(offset < entry->offset, entry->child[left], entry->child[right]);
+}
+
 // Where a key is, or where it would hang.
 struct Descent {
     Entry* hit = nullptr;
     Entry* parent = nullptr;
-    bool side = right;
     uint64_t visited = 0;
 };
 
 Descent descend(Entry* root, uint64_t offset) {
     Descent descent;
-    for (Entry* entry = root; entry; entry = entry->child[descent.side]) {
+    for (Entry* entry = root; entry; entry = next_below(entry, offset)) {
         ++descent.visited;
         if (entry->offset == offset) {
             descent.hit = entry;
-            return descent;
+            break;
         }
         descent.parent = entry;
-        descent.side = offset < entry->offset;
     }
     return descent;
 }
@@ -212,7 +222,7 @@ Location Rbtree::insert(SwapEntry entry, Location location) {
     fresh->refcount = 1;
     fresh->handle = location.word();
     change.set_parent(fresh, place.parent);
-    (place.parent ? place.parent->child[place.side] : change.root) = fresh;
+    (place.parent ? place.parent->child[entry.offset() < place.parent->offset] : change.root) = fresh;
     change.rebalance_after_insert(fresh);
     ++cost_->nodes_allocated;
     cost_->nodes_visited += visited;
@@ -266,10 +276,10 @@ void Rbtree::for_each(uint32_t type, const std::function<void(uint64_t, Location
     }
 }
 
-// Sixteen descents side by side, without a branch on a comparison: each step loads an entry that was prefetched sixteen
-// steps ago. A descent that has arrived stays where it is; an empty link leads to an entry whose links lead to itself.
+// Sixteen descents side by side: each step loads an entry that was prefetched sixteen steps ago. A descent that has
+// arrived stays where it is, and an empty link leads to an entry whose links lead to itself.
 void Rbtree::warm(std::span<const SwapEntry> entries, std::span<Location> found) const {
-    static const Entry nowhere{};
+    static Entry nowhere{.child = {&nowhere, &nowhere}};
     constexpr size_t lanes = 16;
     for (size_t start = 0; start < entries.size(); start += lanes) {
         size_t count = std::min(lanes, entries.size() - start);
@@ -284,9 +294,9 @@ void Rbtree::warm(std::span<const SwapEntry> entries, std::span<Location> found)
             moved = false;
             for (size_t i = 0; i < count; ++i) {
                 const Entry* here = at[i];
-                const Entry* next = here->child[keys[i] < here->offset];
-                next = next ? next : &nowhere;
-                next = here == &nowhere || here->offset == keys[i] ? here : next;
+                const Entry* next = next_below(here, keys[i]);
+                next = choose(next != nullptr, next, &nowhere);
+                next = choose(here->offset == keys[i], here, next);
                 __builtin_prefetch(next);
                 moved |= next != here;
                 at[i] = next;

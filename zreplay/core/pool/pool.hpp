@@ -32,6 +32,20 @@ struct ClassRow {
     std::optional<uint64_t> almost_empty, almost_full, full;  // zsmalloc: zspages by fullness group
 };
 
+// What a pool whose objects move has moved so far.
+struct Moves {
+    uint64_t pages_compacted = 0;    // given back because their objects were moved away
+    uint64_t objects_copied = 0;     // by compaction; migration copies pages
+    uint64_t handles_rewritten = 0;  // cells that now name another page or object
+    uint64_t pages_migrated = 0;
+};
+
+// The memory manager's attempt to move one page.
+struct Migration {
+    bool moved = false;
+    uint32_t handles_rewritten = 0;
+};
+
 template <class P>
 concept Pool = requires(P pool, const P& view, Location location, SwapEntry entry, uint32_t size, Cost& cost) {
     { P::name } -> std::convertible_to<std::string_view>;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "pool/pool.hpp"
+#include "pool/z3fold.hpp"
 #include "pool/zbud.hpp"
 #include "pool/zsmalloc.hpp"
 
@@ -20,16 +21,19 @@ struct PoolList {};
 
 using Pools = PoolList<  //
     Zbud,                //
+    Z3fold,              //
     Zsmalloc             //
     >;
 
 // What a user may change about the pools; each takes its own.
 struct PoolOptions {
+    Z3foldOptions z3fold;
     ZsmallocOptions zsmalloc;
 
     template <class P>
     P make() const {
-        if constexpr (std::is_constructible_v<P, const ZsmallocOptions&>) return P(zsmalloc);
+        if constexpr (std::is_same_v<P, Z3fold>) return P(z3fold);
+        else if constexpr (std::is_same_v<P, Zsmalloc>) return P(zsmalloc);
         else return P();
     }
 };

@@ -183,8 +183,10 @@ class Zbud {
     bool is_resident(Location location) const {
         return location.descriptor<Page>()->resident >> location.position() & 1;
     }
-    void set_resident(Location location) {
-        location.descriptor<Page>()->resident |= static_cast<uint8_t>(1u << location.position());
+    void set_resident(Location location, bool resident) {
+        uint8_t& bits = location.descriptor<Page>()->resident;
+        const auto bit = static_cast<uint8_t>(1u << location.position());
+        bits = resident ? bits | bit : bits & static_cast<uint8_t>(~bit);
     }
 
     uint64_t pages() const { return usage_.pages; }

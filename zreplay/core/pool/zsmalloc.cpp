@@ -6,23 +6,32 @@ namespace zreplay {
 
 namespace {
 
-// Groups from 0, empty, to the last, full; `used` of `objects` are in use. The source's comment on the limit of "almost empty"
-// says a quarter, its code three quarters.
 enum Four : uint8_t { empty, almost_empty, almost_full, full };
 
+// A comment in the kernel's source calls a quarter almost empty; its code says three quarters.
 uint8_t group_of_four(uint32_t used, uint32_t objects) {
     if (used == 0) return empty;
     if (used == objects) return full;
     return used <= 3 * objects / 4 ? almost_empty : almost_full;
 }
 
+uint8_t group_of_twelve(uint32_t used, uint32_t objects) {
+    if (used == 0) return 0;
+    if (used == objects) return 11;
+    return static_cast<uint8_t>(100 * used / objects / 10 + 1);
+}
+
 }  // namespace
 
-Zsmalloc::Zsmalloc(Options options) : table_(options.class_rule, options.chain_limit) {
+Zsmalloc::Zsmalloc(Options options)
+    : table_(options.class_rule, options.chain_limit),
+      fuller_stays_in_front_(options.fullness_groups == FullnessGroups::four),
+      full_group_(fuller_stays_in_front_ ? 3 : 11) {
     for (const SizeClass& shape : table_.classes()) {
         Class& of = classes_.emplace_back();
         of.shape = shape;
-        for (uint32_t used = 0; used <= shape.objects; ++used) of.group_of.push_back(group_of_four(used, shape.objects));
+        for (uint32_t used = 0; used <= shape.objects; ++used)
+            of.group_of.push_back((fuller_stays_in_front_ ? group_of_four : group_of_twelve)(used, shape.objects));
     }
 }
 
@@ -61,12 +70,16 @@ Zsmalloc::Zspage* Zsmalloc::isolate(Class& of, uint32_t group) {
 
 uint64_t Zsmalloc::compact() {
     const uint64_t before = moves_.pages_compacted;
-    for (Class& of : classes_) compact(of);
+    for (Class& of : classes_)
+        if (fuller_stays_in_front_)
+            compact_source_by_source(of);
+        else
+            compact_destination_by_destination(of);
     return moves_.pages_compacted - before;
 }
 
 // Kernel-model 5.6. Source and destination are both off the lists, so they differ.
-void Zsmalloc::compact(Class& of) {
+void Zsmalloc::compact_source_by_source(Class& of) {
     while (of.nonempty) {
         Zspage* source = isolate(of, emptiest(of.nonempty));
         Zspage* destination = nullptr;
@@ -94,6 +107,29 @@ void Zsmalloc::compact(Class& of) {
     }
 }
 
+// Kernel-model 5.9.
+void Zsmalloc::compact_destination_by_destination(Class& of) {
+    Zspage* destination = nullptr;
+    while (can_compact(of)) {
+        if (!destination && of.nonempty) destination = isolate(of, fullest(of.nonempty));
+        if (!of.nonempty) break;
+        Zspage* source = isolate(of, emptiest(of.nonempty));
+        for (uint16_t i = 0; source->in_use && destination->in_use < of.shape.objects; ++i)
+            if (source->cells()[i] & 1) move_object(source, i, destination);
+        if (source->in_use) {
+            enlist(of, source);
+        } else {
+            moves_.pages_compacted += of.shape.pages;
+            release(of, source);
+        }
+        if (destination->in_use == of.shape.objects) {
+            enlist(of, destination);
+            destination = nullptr;
+        }
+    }
+    if (destination) enlist(of, destination);
+}
+
 void Zsmalloc::move_object(Zspage* source, uint16_t index, Zspage* destination) {
     auto* handle = reinterpret_cast<Handle*>(source->cells()[index] & ~uint64_t{1});
     push_free(source, index);
@@ -102,19 +138,41 @@ void Zsmalloc::move_object(Zspage* source, uint16_t index, Zspage* destination) 
     ++moves_.handles_rewritten;
 }
 
+// An object that started in the page before and ends in this one travels with the copy and needs nothing.
+Migration Zsmalloc::migrate(Location location) {
+    const Handle* chosen = location.descriptor<Handle>();
+    Zspage* zspage = chosen->zspage;
+    const SizeClass& shape = zspage->of->shape;
+    ++cost_->headers_read;
+    const uint32_t page = chosen->index * shape.size_bytes / page_bytes;
+    const uint64_t page_id = zspage->page_ids()[page] = next_page_id_++;
+    uint32_t handles = 0;
+    for (uint32_t i = (page * page_bytes + shape.size_bytes - 1) / shape.size_bytes;
+         i < shape.objects && i * shape.size_bytes / page_bytes == page; ++i) {
+        if (!(zspage->cells()[i] & 1)) continue;
+        reinterpret_cast<Handle*>(zspage->cells()[i] & ~uint64_t{1})->page_id = page_id;
+        ++handles;
+    }
+    ++moves_.pages_migrated;
+    moves_.handles_rewritten += handles;
+    return {true, handles};
+}
+
 std::vector<ClassRow> Zsmalloc::classes() const {
     std::vector<ClassRow> rows;
     for (const Class& of : classes_) {
         if (!of.zspages) continue;
         uint64_t with_room = 0;
         for (const Group& group : of.groups) with_room += group.size();
-        rows.push_back({.class_size = of.shape.size_bytes,
-                        .pages = of.zspages * of.shape.pages,
-                        .objects_used = of.objects_used,
-                        .objects_allocated = of.objects_allocated(),
-                        .almost_empty = of.groups[almost_empty].size(),
-                        .almost_full = of.groups[almost_full].size(),
-                        .full = of.zspages - with_room});
+        ClassRow& row = rows.emplace_back();
+        row.class_size = of.shape.size_bytes;
+        row.pages = of.zspages * of.shape.pages;
+        row.objects_used = of.objects_used;
+        row.objects_allocated = of.objects_allocated();
+        row.full = of.zspages - with_room;
+        if (full_group_ != full) continue;  // twelve groups have no such names
+        row.almost_empty = of.groups[almost_empty].size();
+        row.almost_full = of.groups[almost_full].size();
     }
     std::ranges::reverse(rows);
     return rows;

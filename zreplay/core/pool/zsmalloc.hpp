@@ -12,10 +12,10 @@
 // out first. (In the 4096-byte class the kernel keeps the handle in the page's descriptor to leave the object all its bytes;
 // here it has a cell like any other.) An object moves by rewriting its handle cell; the location given out never changes.
 //
-// Zspages of a class are listed by how full they are. An allocation takes the head of the fullest group that has room. A zspage
-// is listed anew only when its group changes; one that has become empty is freed at once. From the kernel's list of full
-// zspages nothing is ever taken; here they are on none. Compaction empties the emptiest zspages into the fullest. How many groups there are, where in a group a zspage is put, and how compaction pairs sources with
-// destinations is what changed in 6.4.
+// Zspages of a class are listed by how full they are. An allocation takes the head of the fullest group that has room. A
+// zspage is listed anew only when its group changes; one that has become empty is freed at once. From the kernel's list of
+// full zspages nothing is ever taken; here they are on none. Compaction empties the emptiest zspages into the fullest. The
+// memory manager may move a page of a zspage: the objects that start in it get their handle cells rewritten.
 //
 // What the kernel's cell says with a page frame number is here the zspage and the number of the page in which the object starts.
 // Length and swap entry, which are zswap's or zram's to remember, are beside the handle cell.
@@ -34,9 +34,16 @@
 
 namespace zreplay {
 
+// How a class's zspages are listed and compacted. four: empty, almost empty (up to three quarters), almost full, full; a zspage
+// with fewer objects than the head of its new group goes second; each source is emptied into as many destinations as it takes.
+// twelve (6.4, "zsmalloc: fine-grained inuse ratio based fullness grouping" and "rework compaction algorithm"): empty, ten by
+// tenths, full; always at the head; a destination is kept until it is full.
+enum class FullnessGroups { four, twelve };
+
 struct ZsmallocOptions {  // the defaults are 6.1's
     ClassRule class_rule = ClassRule::a;
     uint32_t chain_limit = 4;
+    FullnessGroups fullness_groups = FullnessGroups::four;
 };
 
 class Zsmalloc {
@@ -46,13 +53,6 @@ class Zsmalloc {
     static constexpr bool evictable = false;
 
     using Options = ZsmallocOptions;
-
-    // What has been moved so far.
-    struct Moves {
-        uint64_t pages_compacted = 0;  // freed by compaction
-        uint64_t objects_copied = 0;
-        uint64_t handles_rewritten = 0;
-    };
 
     // Throws std::invalid_argument for a chain limit outside 4 to 16.
     explicit Zsmalloc(Options options = {});
@@ -114,6 +114,19 @@ class Zsmalloc {
     // Moves objects until no class could give a zspage back; gives the pages freed.
     uint64_t compact();
 
+    // An object in use, the same for the same number and history; empty when there is none.
+    Location any_object(uint64_t number) const {
+        return Location(handles_.find_from(number, [](const Handle* handle) {  // a freed one's cell names somebody else
+            return handle->zspage->cells()[handle->index] == (reinterpret_cast<uint64_t>(handle) | 1);
+        }), 0);
+    }
+
+    // Smallest request that is given a whole page; zram stores such pages as they are.
+    uint32_t huge_bytes() const { return table_.huge_bytes(); }
+
+    // The memory manager moves the page the object starts in, which is never refused here.
+    Migration migrate(Location location);
+
     const Moves& moves() const { return moves_; }
 
     // Mapping an object reads the zspage, for the size of its class.
@@ -144,7 +157,7 @@ class Zsmalloc {
     void charge(Cost& cost) { cost_ = &cost; }
 
   private:
-    static constexpr uint32_t most_groups = 4;
+    static constexpr uint32_t most_groups = 12;
     static constexpr uint16_t no_object = 0xffff;
 
     struct Class;
@@ -225,8 +238,8 @@ class Zsmalloc {
         zspage->group = of.group_of[zspage->in_use];
         if (zspage->group == full_group_) return;
         Group& group = of.groups[zspage->group];
-        // The fuller one stays in front: 6.1 compares with the head only.
-        if (Zspage* head = group.head(); head && zspage->in_use < head->in_use)
+        Zspage* head = group.head();
+        if (fuller_stays_in_front_ && head && zspage->in_use < head->in_use)
             group.insert_after(head, zspage);
         else
             group.push_head(zspage);
@@ -249,13 +262,15 @@ class Zsmalloc {
     Zspage* make_zspage(Class& of);
     void release(Class& of, Zspage* zspage);
     Zspage* isolate(Class& of, uint32_t group);
-    void compact(Class& of);
+    void compact_source_by_source(Class& of);
+    void compact_destination_by_destination(Class& of);
     void move_object(Zspage* source, uint16_t index, Zspage* destination);
     uint64_t check_objects(const Class& of, const Zspage* zspage) const;
 
     ClassTable table_;
     std::vector<Class> classes_;  // as in table_: from the largest
-    uint32_t full_group_ = 3;     // the last group; group 0 is the empty
+    bool fuller_stays_in_front_;  // four groups
+    uint32_t full_group_;         // the last group; group 0 is the empty
     Arena<Handle> handles_;
     ByteArena zspages_;
     PoolUsage usage_;

@@ -32,7 +32,9 @@ struct AnyOf<PoolList<Kinds...>> {
 }
 
 template <class P>
-concept Movable = requires(P pool) { pool.compact(); };
+concept Compacts = requires(P pool) { pool.compact(); };
+template <class P>
+concept MovesObjects = requires(P pool) { pool.moves(); };
 
 [[noreturn]] void no_choice(std::string_view option, std::string_view found, const char* choices) {
     throw nb::value_error((std::string(option) + " '" + std::string(found) + "', expected " + choices).c_str());
@@ -43,10 +45,28 @@ void set_option(ZsmallocOptions& options, std::string_view option, nb::handle va
         auto rule = nb::cast<std::string>(value);
         if (rule != "a" && rule != "b") no_choice(option, rule, "a or b");
         options.class_rule = rule == "a" ? ClassRule::a : ClassRule::b;
+    } else if (option == "fullness_groups") {
+        auto groups = nb::cast<std::string>(value);
+        if (groups != "four" && groups != "twelve") no_choice(option, groups, "four or twelve");
+        options.fullness_groups = groups == "four" ? FullnessGroups::four : FullnessGroups::twelve;
     } else if (option == "chain_limit") {
         options.chain_limit = nb::cast<uint32_t>(value);
     } else {
         throw nb::type_error(("zsmalloc has no option '" + std::string(option) + "'").c_str());
+    }
+}
+
+void set_option(Z3foldOptions& options, std::string_view option, nb::handle value) {
+    if (option == "work") {
+        auto work = nb::cast<std::string>(value);
+        if (work != "immediate" && work != "deferred") no_choice(option, work, "immediate or deferred");
+        options.deferred_work = work == "deferred";
+    } else if (option == "cpus") {
+        options.cpus = nb::cast<uint32_t>(value);
+    } else if (option == "claimed_after_migration") {
+        options.claimed_after_migration = nb::cast<bool>(value);
+    } else {
+        throw nb::type_error(("z3fold has no option '" + std::string(option) + "'").c_str());
     }
 }
 
@@ -84,11 +104,12 @@ nb::dict to_dict(const ClassRow& row) {
     return out;
 }
 
-nb::dict to_dict(const Zsmalloc::Moves& moves) {
+nb::dict to_dict(const Moves& moves) {
     nb::dict out;
     out["pages_compacted"] = moves.pages_compacted;
     out["objects_copied"] = moves.objects_copied;
     out["handles_rewritten"] = moves.handles_rewritten;
+    out["pages_migrated"] = moves.pages_migrated;
     return out;
 }
 
@@ -208,7 +229,12 @@ void bind_pools(nb::module_& module) {
             SwapEntry entry = any.visit([&](auto& pool) { return pool.entry(Location::from_word(word)); });
             return std::pair{entry.type(), entry.offset()};
         }, nb::arg("location"))
-        .def("position", [](AnyPool&, uint64_t word) { return Location::from_word(word).position(); }, nb::arg("location"))
+        .def("position", [](AnyPool& any, uint64_t word) {
+            return any.visit([&]<class P>(P& pool) -> uint32_t {
+                if constexpr (requires { pool.position(Location()); }) return pool.position(Location::from_word(word));
+                return Location::from_word(word).position();
+            });
+        }, nb::arg("location"))
         .def("page_id", ON_LOCATION(page_id), nb::arg("location"))
         .def("is_resident", [](AnyPool& any, uint64_t word) {
             return any.visit([&]<class P>(P& pool) -> bool {
@@ -218,34 +244,61 @@ void bind_pools(nb::module_& module) {
         }, nb::arg("location"))
         .def("set_resident", [](AnyPool& any, uint64_t word) {
             any.visit([&]<class P>(P& pool) {
-                if constexpr (P::evictable) pool.set_resident(Location::from_word(word));
+                if constexpr (P::evictable) pool.set_resident(Location::from_word(word), true);
                 else cannot(P::name, "evict, so nothing in it is marked resident");
             });
         }, nb::arg("location"))
         .def("object_index", [](AnyPool& any, uint64_t word) {
             return any.visit([&]<class P>(P& pool) -> uint32_t {
-                if constexpr (Movable<P>) return pool.object_index(Location::from_word(word));
+                if constexpr (requires { pool.object_index(Location()); }) return pool.object_index(Location::from_word(word));
                 cannot(P::name, "say an object's index");
+            });
+        }, nb::arg("location"))
+        .def("start_bytes", [](AnyPool& any, uint64_t word) {
+            return any.visit([&]<class P>(P& pool) -> uint32_t {
+                if constexpr (requires { pool.start_bytes(Location()); }) return pool.start_bytes(Location::from_word(word));
+                cannot(P::name, "say where an object starts");
             });
         }, nb::arg("location"))
         .def("can_compact", [](AnyPool& any) {
             return any.visit([]<class P>(P& pool) -> uint64_t {
-                if constexpr (Movable<P>) return pool.can_compact();
+                if constexpr (Compacts<P>) return pool.can_compact();
                 cannot(P::name, "compact");
             });
         })
         .def("compact", [](AnyPool& any) {
             return any.visit([]<class P>(P& pool) -> uint64_t {
-                if constexpr (Movable<P>) return pool.compact();
+                if constexpr (Compacts<P>) return pool.compact();
                 cannot(P::name, "compact");
             });
         })
+        .def("migrate", [](AnyPool& any, uint64_t word) {
+            return any.visit([&]<class P>(P& pool) -> std::optional<uint32_t> {
+                if constexpr (requires { pool.migrate(Location()); }) {
+                    Migration migration = pool.migrate(Location::from_word(word));
+                    return migration.moved ? std::optional(migration.handles_rewritten) : std::nullopt;
+                }
+                cannot(P::name, "migrate");
+            });
+        }, nb::arg("location"), "Handles rewritten, or None when the page's move was refused.")
         .def("moves", [](AnyPool& any) {
             return any.visit([]<class P>(P& pool) -> nb::dict {
-                if constexpr (Movable<P>) return to_dict(pool.moves());
+                if constexpr (MovesObjects<P>) return to_dict(pool.moves());
                 cannot(P::name, "move objects");
             });
         })
+        .def("run_work", [](AnyPool& any) {
+            any.visit([]<class P>(P& pool) {
+                if constexpr (requires { pool.run_work(); }) pool.run_work();
+                else cannot(P::name, "queue work");
+            });
+        })
+        .def("set_cpu", [](AnyPool& any, uint32_t cpu) {
+            any.visit([&]<class P>(P& pool) {
+                if constexpr (requires { pool.set_cpu(cpu); }) pool.set_cpu(cpu);
+                else cannot(P::name, "tell CPUs apart");
+            });
+        }, nb::arg("cpu"))
         .def("reclaim", &AnyPool::reclaim, nb::arg("retries"), nb::arg("evict"))
         .def("apply", &AnyPool::apply, nb::arg("steps"))
         .def_prop_ro("pages", [](AnyPool& any) { return any.visit([](auto& pool) { return pool.pages(); }); })

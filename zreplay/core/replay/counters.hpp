@@ -51,7 +51,11 @@ struct Counters {
     uint64_t compactions = 0;
     uint64_t pages_compacted = 0;
     uint64_t migrations = 0;
-    uint64_t migrations_not_movable = 0;
+    uint64_t migrations_not_movable = 0;  // of those: asked of a pool whose pages cannot move
+    uint64_t migrations_refused = 0;      // of those: by the page (claimed, busy), or there was no page
+    uint64_t objects_copied = 0;          // by compaction; migration copies pages
+    uint64_t handles_rewritten = 0;       // by compaction and migration
+    uint64_t index_slots_rewritten = 0;   // likewise: 0 where slots hold handles
 };
 
 struct CounterField {
@@ -94,6 +98,10 @@ inline constexpr CounterField counter_fields[] = {
     {"pages_compacted", &Counters::pages_compacted},
     {"migrations", &Counters::migrations},
     {"migrations_not_movable", &Counters::migrations_not_movable},
+    {"migrations_refused", &Counters::migrations_refused},
+    {"objects_copied", &Counters::objects_copied},
+    {"handles_rewritten", &Counters::handles_rewritten},
+    {"index_slots_rewritten", &Counters::index_slots_rewritten},
 };
 static_assert(sizeof(counter_fields) / sizeof(CounterField) * sizeof(uint64_t) == sizeof(Counters),
               "every counter has its line in counter_fields");

@@ -17,6 +17,8 @@ class Loop final : public Replay {
     // Index and descriptors together; below this they live in a core's own cache and fetching ahead only costs.
     static constexpr uint64_t warm_above_bytes = 1 << 20;
     static constexpr uint64_t descriptor_bytes = 64;
+    // Deferred work of a pool is done in pauses between events as long as this.
+    static constexpr int64_t worker_pause_ns = 1'000'000;
     // Class rows are many; one timeline sample in this many has them.
     static constexpr uint64_t class_sample_one_in = 10;
 
@@ -31,7 +33,7 @@ class Loop final : public Replay {
           next_check_(config.check_every ? config.check_every : std::numeric_limits<uint64_t>::max()) {}
 
     void feed(const EventBatch& batch) override {
-        missing_sizes_.enter(batch, counters_.events);
+        missing_sizes_.enter(batch);
         for (int64_t row = 0; row < batch.rows; row += group) {
             int64_t end = std::min(row + group, batch.rows);
             if (warm_) warm(batch, row, end);
@@ -43,6 +45,7 @@ class Loop final : public Replay {
         check();
         if (samples_.empty() || last_sampled_ != counters_.events) sample(true);
         else sample_classes();
+        tell_moves();
     }
 
     uint64_t pool_pages() const override { return pool_.pages(); }
@@ -55,7 +58,7 @@ class Loop final : public Replay {
 
     void step(const EventBatch& batch, int64_t row) {
         Event event = batch.event(row);
-        if constexpr (requires { pool_.set_cpu(0u); }) pool_.set_cpu(batch.cpu.get(row, 0));
+        if constexpr (requires { pool_.set_cpu(0u); }) prepare_workers(batch, row);
         last_ts_ns_ = batch.ts_ns[row];
         size_t kind = static_cast<size_t>(event.op);
         if (config_.sample_ns) sample_by_time();
@@ -83,6 +86,12 @@ class Loop final : public Replay {
             check();
             next_check_ += config_.check_every;
         }
+    }
+
+    // z3fold: whose CPU it is, and whether there was time for the workers of a pool whose work is deferred.
+    void prepare_workers(const EventBatch& batch, int64_t row) {
+        pool_.set_cpu(batch.cpu.get(row, 0) % config_.pool_options.z3fold.cpus);
+        if (batch.ts_ns[row] - last_ts_ns_ >= worker_pause_ns) pool_.run_work();
     }
 
     int apply(const Event& event) { return config_.driven ? model_.driven(event) : model_.predicted(event); }
@@ -124,11 +133,19 @@ class Loop final : public Replay {
     }
 
     void sample(bool with_classes) {
+        tell_moves();
         samples_.push_back({last_ts_ns_, counters_, pool_.usage(), index_->entries(), index_->nodes(), index_->bytes()});
         last_sampled_ = counters_.events;
         warm_ = index_->bytes() + pool_.pages() * descriptor_bytes > warm_above_bytes;
         if (with_classes || samples_taken_ % class_sample_one_in == 0) sample_classes();
         ++samples_taken_;
+    }
+
+    void tell_moves() {
+        if constexpr (requires { pool_.moves(); }) {
+            counters_.objects_copied = pool_.moves().objects_copied;
+            counters_.handles_rewritten = pool_.moves().handles_rewritten;
+        }
     }
 
     void sample_classes() {
@@ -159,7 +176,8 @@ class Loop final : public Replay {
         if constexpr (requires { pool_.page_id(location); })
             if (location && !location.is_same_filled()) {
                 seen.page = static_cast<int64_t>(pool_.page_id(location));
-                seen.position = static_cast<int8_t>(location.position());
+                if constexpr (requires { pool_.position(location); }) seen.position = pool_.position(location);
+                else seen.position = static_cast<int8_t>(location.position());
             }
     }
 

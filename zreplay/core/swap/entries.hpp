@@ -87,19 +87,25 @@ class Entries {
 
     int compact() {
         ++counters_.compactions;
-        if constexpr (requires { pool_.compact(); }) {
-            auto freed = pool_.compact();
-            counters_.pages_compacted += freed;
-            return static_cast<int>(freed);
-        } else {
-            return 0;
-        }
+        const uint64_t before = pool_.pages();
+        if constexpr (requires { pool_.compact(); }) pool_.compact();
+        else if constexpr (requires { pool_.run_work(); }) pool_.run_work();  // z3fold's, where it is deferred
+        const uint64_t freed = before - pool_.pages();
+        counters_.pages_compacted += freed;
+        return static_cast<int>(freed);
     }
 
+    // A trace cannot say which of the model's pages is meant (kernel-model 8.2): the number of the row chooses an object,
+    // and the page it is in moves. The slots of the index name handle cells, so none of them is rewritten.
     int migrate() {
         ++counters_.migrations;
-        // zbud as merged gives out addresses and keeps no list of who holds them: its pages cannot move.
-        if constexpr (!requires { P::movable; }) ++counters_.migrations_not_movable;
+        if constexpr (requires { pool_.migrate(Location()); }) {
+            Location chosen = pool_.any_object(Random(counters_.events).next());
+            if (!chosen || !pool_.migrate(chosen).moved) ++counters_.migrations_refused;
+        } else {
+            // zbud as merged gives out addresses and keeps no list of who holds them: its pages cannot move.
+            ++counters_.migrations_not_movable;
+        }
         return 0;
     }
 
@@ -133,7 +139,7 @@ class Entries {
             ++counters_.reject_compress_fail;
             return -e_inval;
         }
-        if (auto drawn = missing_sizes_.of(event)) {
+        if (auto drawn = missing_sizes_.of(event, counters_.events)) {
             ++counters_.stores_imputed;
             size_bytes = see_same_filled(*drawn);
             return 0;

@@ -48,14 +48,13 @@ bool lacks_size(const EventBatch& batch) {
     return false;
 }
 
-std::optional<uint32_t> MissingSizes::of(const Event& event) const {
+std::optional<uint32_t> MissingSizes::of(const Event& event, uint64_t trace_row) const {
     if (how_ == MissingSize::reject || !recorded_) return std::nullopt;
     const auto& pid = batch_->pid;
     const SizeHistogram* known = recorded_->of_process(pid.has(event.row) ? std::optional(pid[event.row]) : std::nullopt);
     if (!known) return std::nullopt;
     if (how_ == MissingSize::mean) return known->mean();
-    uint64_t row = first_row_ + static_cast<uint64_t>(event.row);
-    Random random(seed_ ^ Random(row).next());
+    Random random(seed_ ^ Random(trace_row).next());
     return known->draw(random);
 }
 

@@ -57,21 +57,17 @@ class MissingSizes {
     MissingSizes(MissingSize how, uint64_t seed, const RecordedSizes* recorded)
         : how_(how), seed_(seed), recorded_(recorded) {}
 
-    // The events that follow are of this batch, whose row 0 is that row of the trace.
-    void enter(const EventBatch& batch, uint64_t first_row) {
-        batch_ = &batch;
-        first_row_ = first_row;
-    }
+    // The events that follow are of this batch.
+    void enter(const EventBatch& batch) { batch_ = &batch; }
 
-    // Empty: the store must be refused.
-    std::optional<uint32_t> of(const Event& event) const;
+    // For an event in that row of the trace. Empty: the store must be refused.
+    std::optional<uint32_t> of(const Event& event, uint64_t trace_row) const;
 
   private:
     MissingSize how_;
     uint64_t seed_;
     const RecordedSizes* recorded_;
     const EventBatch* batch_ = nullptr;
-    uint64_t first_row_ = 0;
 };
 
 }  // namespace zreplay

@@ -41,7 +41,7 @@ class PerType {
     SwapEntry entry(Location location) const { return any().entry(location); }
     uint64_t page_id(Location location) const { return any().page_id(location); }
     bool is_resident(Location location) const { return any().is_resident(location); }
-    void set_resident(Location location) { any().set_resident(location); }
+    void set_resident(Location location, bool resident) { any().set_resident(location, resident); }
 
     uint64_t pages() const {
         uint64_t pages = 0;
@@ -72,11 +72,45 @@ class PerType {
     }
 
     uint64_t compact()
-        requires requires(P pool) { pool.compact(); }
+        requires requires(P& pool) { pool.compact(); }
     {
         uint64_t freed = 0;
         for (P* pool : made_) freed += pool->compact();
         return freed;
+    }
+
+    // What only some pools can do.
+    Location any_object(uint64_t number) const
+        requires requires(const P& pool) { pool.any_object(number); }
+    {
+        for (size_t i = 0; i < made_.size(); ++i)
+            if (Location object = made_[(number + i) % made_.size()]->any_object(number)) return object;
+        return {};
+    }
+    Migration migrate(Location location)
+        requires requires(P& pool) { pool.migrate(location); }
+    {
+        return of(entry(location)).migrate(location);
+    }
+    Moves moves() const
+        requires requires(const P& pool) { pool.moves(); }
+    {
+        Moves all;
+        for (const P* pool : made_) {
+            all.objects_copied += pool->moves().objects_copied;
+            all.handles_rewritten += pool->moves().handles_rewritten;
+        }
+        return all;
+    }
+    void set_cpu(uint32_t cpu)
+        requires requires(P& pool) { pool.set_cpu(cpu); }
+    {
+        for (P* pool : made_) pool->set_cpu(cpu);
+    }
+    void run_work()
+        requires requires(P& pool) { pool.run_work(); }
+    {
+        for (P* pool : made_) pool->run_work();
     }
 
     static constexpr int warm_steps = P::warm_steps;

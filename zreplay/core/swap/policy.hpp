@@ -9,6 +9,7 @@ struct Policy {
     Limits limits;
     bool exclusive_loads = false;  // a load takes the entry away (a parameter of 6.5, always so since 6.9)
     bool same_filled = true;       // pages of one repeated word are seen and kept without pool memory
+    bool paced = false;            // the model's evictions happen at the recorded moments (zswap_6_1.hpp)
 };
 
 // What a page of one repeated word compresses to where nobody looks for such pages: lzo makes 30 to 40 bytes of it, and

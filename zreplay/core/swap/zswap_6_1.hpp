@@ -5,7 +5,8 @@
 //
 // A full pool queues the shrink work and refuses, and goes on refusing until it is below the accept threshold. The work is
 // one item per pool and runs when the store that queued it is done; on a real machine the worker may be scheduled later,
-// and requests meanwhile collapse into the pending one.
+// and requests meanwhile collapse into the pending one. A `paced` replay takes these moments from the recording: work that
+// is pending starts at a recorded shrink, and each recorded writeback is the time of one eviction.
 #pragma once
 
 #include "swap/zswap_under_frontswap.hpp"
@@ -29,14 +30,17 @@ class Zswap61 : public ZswapUnderFrontswap<P, P::evictable ? 8 : 0> {
         switch (event.op) {
             case Op::store: {
                 int result = store(event, [&] { return admit(); });
-                if (shrink_pending_) {
-                    shrink_pending_ = false;
-                    Base::reclaim(event.entry);
-                }
+                if (shrink_pending_ && !policy_.paced) run_shrink_work();
                 return result;
             }
+            // The recorded kernel's decisions; here the model makes its own, though perhaps at the recorded moments.
             case Op::writeback:
-            case Op::shrink: return 0;  // the recorded kernel's decisions; here the model makes its own
+                if constexpr (P::evictable)
+                    if (policy_.paced) evict_at_recorded_moment(event);
+                return 0;
+            case Op::shrink:
+                if (policy_.paced) begin_at_recorded_moment();
+                return 0;
             default: return Base::common(event);
         }
     }
@@ -48,7 +52,7 @@ class Zswap61 : public ZswapUnderFrontswap<P, P::evictable ? 8 : 0> {
     }
 
   private:
-    using Base::charge, Base::counters_, Base::frontswap_;
+    using Base::charge, Base::counters_, Base::frontswap_, Base::policy_, Base::pool_, Base::reclaim_, Base::victim;
 
     template <class Admit>
     int store(const Event& event, Admit&& admit) {
@@ -63,7 +67,7 @@ class Zswap61 : public ZswapUnderFrontswap<P, P::evictable ? 8 : 0> {
 
     // Steps 4 and 5 of a store: everything that can refuse it before the page is looked at.
     int admit() {
-        const Limits& limits = Base::policy_.limits;
+        const Limits& limits = policy_.limits;
         uint64_t pages = Base::total_pages();
         if (limits.full(pages)) {
             ++counters_.pool_limit_hit;
@@ -79,6 +83,39 @@ class Zswap61 : public ZswapUnderFrontswap<P, P::evictable ? 8 : 0> {
             reached_full_ = false;
         }
         return 0;
+    }
+
+    void run_shrink_work() {
+        shrink_pending_ = false;
+        Base::reclaim({});
+    }
+
+    // The recording says when the worker got the processor, not what it then did.
+    void begin_at_recorded_moment() {
+        if constexpr (P::evictable)
+            while (Location left = victim()) reclaim_->result(Base::write_back(left));
+        if (!shrink_pending_) return;
+        if constexpr (P::evictable) {
+            shrink_pending_ = false;
+            ++counters_.shrinks;
+            reclaim_.emplace(pool_, Base::reclaim_retries);
+        } else {
+            run_shrink_work();
+        }
+    }
+
+    // Whether a page is in the swap cache is an input (kernel-model 8.2), and an eviction tried is the one time it shows.
+    void evict_at_recorded_moment(const Event& event)
+        requires P::evictable
+    {
+        if (Location location = Base::index_.find(event.entry); location && !location.is_same_filled())
+            pool_.set_resident(location, event.result == -e_exist);
+        if (Location next = victim()) {
+            const bool no_memory = event.result == -e_nomem;  // for the page in the swap cache: an input likewise
+            if (no_memory) ++counters_.writebacks_failed;
+            reclaim_->result(!no_memory && Base::write_back(next));
+            if (!victim() && reclaim_->error()) ++counters_.reject_reclaim_fail;
+        }
     }
 
     bool reached_full_ = false;

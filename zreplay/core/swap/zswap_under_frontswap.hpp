@@ -103,7 +103,22 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
         return result;
     }
 
+    // One object, given by the allocator: its header names the entry.
+    bool write_back(Location victim) {
+        charge(Op::writeback);
+        if (pool_.is_resident(victim)) {  // −EEXIST: a copy is in the swap cache, eviction would be pointless
+            ++counters_.writebacks_failed;
+            return false;
+        }
+        SwapEntry entry = pool_.entry(victim);
+        if (index_.find(entry) != victim) return true;  // already being freed
+        ++counters_.written_back_pages;
+        drop(entry);
+        return true;
+    }
+
     SlotBits frontswap_;
+    std::optional<typename ReclaimOf<P>::type> reclaim_;  // an eviction at recorded moments that is under way
 
   private:
     int load(SwapEntry entry) {
@@ -118,7 +133,7 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
             frontswap_.clear(entry);
             drop(entry);
         } else if constexpr (P::evictable) {
-            if (!location.is_same_filled()) pool_.set_resident(location);
+            if (!location.is_same_filled()) pool_.set_resident(location, true);
         }
         return 0;
     }
@@ -146,20 +161,6 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
         refresh_total_size(entry);
     }
 
-    // One object, given by the allocator: its header names the entry.
-    bool write_back(Location victim) {
-        charge(Op::writeback);
-        if (pool_.is_resident(victim)) {  // −EEXIST: a copy is in the swap cache, eviction would be pointless
-            ++counters_.writebacks_failed;
-            return false;
-        }
-        SwapEntry entry = pool_.entry(victim);
-        if (index_.find(entry) != victim) return true;  // already being freed
-        ++counters_.written_back_pages;
-        drop(entry);
-        return true;
-    }
-
     int writeback_as_recorded(const Event& event) {
         bool evicted = event.result.value_or(0) == 0;
         Location location = index_.find(event.entry);
@@ -176,8 +177,6 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
         else return pool_;
     }
     void refresh_total_size(SwapEntry entry) { Base::refresh_total_size(pool_of(entry).pages()); }
-
-    std::optional<typename ReclaimOf<P>::type> reclaim_;  // the recorded eviction under way, in a driven replay
 };
 
 }  // namespace zreplay

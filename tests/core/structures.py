@@ -1,0 +1,40 @@
+"""Looking into the engine's structures where they lie, and counting what one call costs."""
+
+import ctypes
+import struct
+from collections.abc import Callable
+
+import _zreplay
+
+
+def peek(address: int, format: str) -> tuple[int, ...]:
+    """The words at an address, by struct's letters (I: 4 bytes, Q: 8 bytes), unpadded."""
+    return struct.unpack("<" + format, ctypes.string_at(address, struct.calcsize("<" + format)))
+
+
+def poke(address: int, format: str, *words: int) -> None:
+    data = struct.pack("<" + format, *words)
+    ctypes.memmove(address, data, len(data))
+
+
+COUNTERS = {
+    "nodes_visited": "visited",
+    "cache_lines": "lines",
+    "nodes_allocated": "made",
+    "nodes_freed": "freed",
+    "slots_written": "words",
+    "tag_words_written": "tags",
+}
+
+
+def count_costs(index: _zreplay.Index, call: Callable[..., int], *arguments: int) -> dict[str, int]:
+    """What the call adds to each of the index's counters, by short names and without those that stay."""
+    before = index.cost()
+    call(*arguments)
+    after = index.cost()
+    return {short: after[name] - before[name] for name, short in COUNTERS.items() if after[name] != before[name]}
+
+
+def assert_costs(index: _zreplay.Index, call: Callable[..., int], *arguments: int, **counts: int) -> None:
+    """The call adds exactly this to the index's counters."""
+    assert count_costs(index, call, *arguments) == counts

@@ -1,0 +1,103 @@
+"""zswap 6.1's red-black tree by hand: what each call costs, how entries lie in memory, and broken trees found out."""
+
+import math
+
+import _zreplay
+import pytest
+from core.reference_index import stores, word
+from core.structures import assert_costs, count_costs, peek, poke
+
+W = word(1)
+RED, BLACK = 0, 1
+RIGHT, LEFT = 8, 16  # where the links are in an entry
+
+
+def tree_of(*offsets):
+    index = _zreplay.Index("rbtree")
+    for offset in offsets:
+        index.insert(0, offset, W)
+    return index
+
+
+def shape(index):
+    """Offset, colour, left, right of each entry below the root, as nested tuples."""
+
+    def below(entry):
+        if not entry:
+            return None
+        parent_and_colour, right, left, offset = peek(entry, "QQQQ")
+        return offset, "RB"[parent_and_colour & 1], below(left), below(right)
+
+    return below(peek(index.root_address(0), "Q")[0])
+
+
+def test_costs_of_a_tree_of_four():
+    index = _zreplay.Index("rbtree")
+    # The new entry's line. Words: the root's pointer, the handle, the parent and colour twice (a root turns black).
+    assert_costs(index, index.insert, 0, 10, W, lines=1, made=1, words=4)
+    assert_costs(index, index.insert, 0, 20, W, visited=1, lines=2, made=1, words=3)
+    # 10 has no left child, so one rotation makes 20 the root: two colours and five links beside the three words.
+    assert_costs(index, index.insert, 0, 30, W, visited=2, lines=3, made=1, words=3 + 2 + 5)
+    assert shape(index) == (20, "B", (10, "R", None, None), (30, "R", None, None))
+    # The uncle, 10, is red and looked at: four colours, the root's twice.
+    assert_costs(index, index.insert, 0, 40, W, visited=2, lines=2 + 1 + 1, made=1, words=3 + 4)
+    assert_costs(index, index.find, 0, 40, visited=3, lines=3)
+    assert_costs(index, index.find, 0, 15, visited=2, lines=2)
+    assert_costs(index, index.update, 0, 10, word(2), visited=2, lines=2, words=1)
+
+
+def test_second_store_of_an_offset_collides_erases_and_descends_again():
+    index = tree_of(10, 20, 30, 40)
+    # 20, 30: there already. 40 takes its place (link, parent, colour), then 20, 40: hangs left of it.
+    assert_costs(index, index.insert, 0, 30, word(2), visited=2 + 2, lines=4 + 1 + 1, made=1, freed=1, words=3 + 3)
+    assert shape(index) == (20, "B", (10, "B", None, None), (40, "B", (30, "R", None, None), None))
+
+
+def test_erasing_an_entry_with_two_children_visits_its_successor():
+    index = tree_of(10, 20, 30, 40)
+    index.insert(0, 30, W)
+    # 20, then 40 and 30 on the way to the successor, and 10, which gets a new parent.
+    assert_costs(index, index.erase, 0, 20, visited=3, lines=4, freed=1, words=7)
+    assert shape(index) == (30, "B", (10, "B", None, None), (40, "B", None, None))
+
+
+@pytest.mark.parametrize("stride", [1, -1, 7919], ids=["ascending", "descending", "scattered"])
+def test_height_stays_below_twice_the_logarithm(stride):
+    entries = 1 << 14
+    index = _zreplay.Index("rbtree")
+    index.apply(stores([(i * stride) % 16381 if stride > 1 else 20_000 + i * stride for i in range(entries)]))
+    index.check()
+    deepest = max(count_costs(index, index.find, 0, offset)["visited"] for offset, _ in index.items(0))
+    assert deepest <= 2 * math.log2(index.entries + 1)
+
+
+def test_entry_lies_in_memory_as_zswap_s():
+    index = tree_of(10)
+    index.insert(0, 20, word(5, 1))
+    root = peek(index.root_address(0), "Q")[0]
+    assert root % 64 == 0
+    parent, right, left, offset = peek(root, "QQQQ")
+    assert (parent, left, offset) == (BLACK, 0, 10)
+    assert peek(right, "QQQQIIQQQ") == (root | RED, 0, 0, 20, 1, 0, 0, word(5, 1), 0)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "says"),
+    [
+        (lambda root, ten, thirty: (ten, "Q", root | RED), "black height, left against right at type 0, offset 20"),
+        (lambda root, ten, thirty: (root, "Q", RED), "root is black at type 0, offset 20"),
+        (lambda root, ten, thirty: (thirty, "Q", root | RED), "red entry has a black parent at type 0, offset 40"),
+        (lambda root, ten, thirty: (ten, "Q", thirty | BLACK), "entry's parent at type 0, offset 10"),
+        (lambda root, ten, thirty: (ten + 24, "Q", 25), "offsets ascend at type 0, offset 20: found 25, expected 20"),
+        (lambda root, ten, thirty: (ten + 48, "Q", 17), "handle is a location at type 0, offset 10: found 17"),
+        (lambda root, ten, thirty: (thirty + RIGHT, "Q", 0), "allocated but not in a tree: found 4, expected 3"),
+    ],
+    ids=["black height", "red root", "red below red", "parent", "order", "bit 0", "lost entry"],
+)
+def test_check_names_what_is_broken_and_where(breaks, says):
+    index = tree_of(10, 20, 30, 40)
+    index.check()
+    root = peek(index.root_address(0), "Q")[0]
+    poke(*breaks(root, *(peek(root + link, "Q")[0] for link in (LEFT, RIGHT))))
+    with pytest.raises(_zreplay.CheckFailed, match=says):
+        index.check()

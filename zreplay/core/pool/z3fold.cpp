@@ -1,0 +1,436 @@
+#include "pool/z3fold.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <unordered_set>
+
+namespace zreplay {
+
+Z3fold::Z3fold(Options options) : options_(options) {
+    if (options.cpus < 1 || options.cpus > 127)
+        throw std::invalid_argument("z3fold on " + std::to_string(options.cpus) + " CPUs, expected 1 to 127");
+    unbuddied_.resize(options.cpus);
+}
+
+// --- one page ---
+
+uint32_t Z3fold::Page::free_chunks() const {
+    if (is_headless) return 0;
+    if (!chunks[middle]) return usable_chunks - chunks[first] - chunks[last];
+    const uint32_t before = chunks[first] ? 0 : start_middle - header_chunks;
+    const uint32_t after = chunks[last] ? 0 : page_chunks - (start_middle + chunks[middle]);
+    return std::max(before, after);
+}
+
+// For a page that has room for c chunks.
+Z3fold::Position Z3fold::Page::slot_for(uint32_t c) const {
+    if (chunks[middle]) return !chunks[first] && c <= start_middle - header_chunks ? first : last;
+    if (!chunks[first]) return first;
+    return chunks[last] ? middle : last;
+}
+
+uint32_t Z3fold::start_bytes(Location location) const {
+    const Handle* handle = location.descriptor<Handle>();
+    switch (handle->position) {
+        case first: return header_chunks * chunk_bytes;
+        case middle: return handle->page->start_middle * chunk_bytes;
+        case last: return (page_chunks - handle->page->chunks[last]) * chunk_bytes;
+        default: return 0;
+    }
+}
+
+void Z3fold::put(Handle* handle, Page* page, Position position, uint32_t c) {
+    page->objects[position] = handle;
+    page->chunks[position] = static_cast<uint8_t>(c);
+    if (position == middle) page->start_middle = page->chunks[first] + header_chunks;
+    handle->page = page;
+    handle->position = position;
+    tally(page);
+}
+
+void Z3fold::take_out(Page* page, Position position) {
+    page->chunks[position] = 0;
+    page->objects[position] = nullptr;
+    tally(page);
+}
+
+// --- the lists ---
+
+void Z3fold::add(Page* page, int8_t cpu) {
+    if (page->used() == 3) return;
+    const uint32_t i = page->free_chunks();
+    page->cpu = cpu;
+    page->listed = static_cast<int8_t>(i);
+    unbuddied_[cpu].lists[i].push_head(page);
+    unbuddied_[cpu].nonempty |= uint64_t{1} << i;
+}
+
+void Z3fold::delist(Page* page) {
+    if (page->listed < 0) return;
+    UnbuddiedOfCpu& of = unbuddied_[page->cpu];
+    of.lists[page->listed].remove(page);
+    if (of.lists[page->listed].empty()) of.nonempty &= ~(uint64_t{1} << page->listed);
+    page->listed = -1;
+}
+
+// The head of list i; off all lists either way, but nullptr when somebody else has plans for it.
+Z3fold::Page* Z3fold::take_head(UnbuddiedOfCpu& of, uint32_t i) {
+    Page* page = of.lists[i].head();
+    ++cost_->headers_read;
+    delist(page);
+    page->cpu = -1;
+    if (page->needs_compacting || page->claimed) return nullptr;
+    ++page->refs;
+    return page;
+}
+
+Z3fold::Page* Z3fold::find(uint32_t c, int8_t cpu) {
+    UnbuddiedOfCpu& own = unbuddied_[cpu];
+    while (uint64_t fitting = own.nonempty >> c << c)
+        if (Page* page = take_head(own, static_cast<uint32_t>(std::countr_zero(fitting)))) return page;
+    for (UnbuddiedOfCpu& other : unbuddied_)  // elsewhere only an exact match, and only one look
+        if (!other.lists[c].empty())
+            if (Page* page = take_head(other, c)) return page;
+    return nullptr;
+}
+
+Z3fold::Page* Z3fold::make_page() {
+    Page* page = pages_.make();
+    page->id = next_page_id_++;
+    page->refs = 1;
+    ++pages_by_free_[0];
+    ++usage_.pages;
+    return page;
+}
+
+// The page is on the LRU.
+void Z3fold::release(Page* page) {
+    delist(page);
+    untally(page);
+    lru_.remove(page);
+    pages_.release(page);
+    --usage_.pages;
+}
+
+// --- allocate and free ---
+
+Allocation Z3fold::alloc(uint32_t size_bytes, SwapEntry entry) {
+    if (size_bytes == 0) return {{}, -e_inval};
+    if (size_bytes > page_bytes) return {{}, -e_nospc};
+    Handle* handle = handles_.make();
+    handle->entry = entry;
+    handle->size_bytes = static_cast<uint16_t>(size_bytes);
+    usage_.objects += 1;
+    usage_.asked_bytes += size_bytes;
+    if (size_bytes > largest_with_header_bytes) {
+        Page* page = make_page();
+        page->is_headless = true;
+        page->objects[first] = handle;
+        handle->page = page;
+        handle->position = headless;
+        tally(page);
+        lru_.push_head(page);
+        usage_.used_bytes += page_bytes;
+        return {Location(handle, 0), 0};
+    }
+    const uint32_t c = (size_bytes + chunk_bytes - 1) / chunk_bytes;
+    Page* page = find(c, cpu_);
+    if (page)
+        lru_.remove(page);
+    else
+        page = make_page();
+    put(handle, page, page->slot_for(c), c);
+    add(page, cpu_);
+    lru_.push_head(page);
+    usage_.used_bytes += c * chunk_bytes;
+    return {Location(handle, 0), 0};
+}
+
+void Z3fold::free(Location location) {
+    Handle* handle = location.descriptor<Handle>();
+    Page* page = handle->page;
+    ++cost_->headers_read;
+    usage_.objects -= 1;
+    usage_.asked_bytes -= handle->size_bytes;
+    usage_.used_bytes -= page->is_headless ? page_bytes : page->chunks[handle->position] * chunk_bytes;
+    if (page->under_reclaim) {  // the reclaimer, who may still ask for the object, finishes it and the page
+        handle->size_bytes = 0;
+        if (!page->is_headless) {
+            page->chunks[handle->position] = 0;
+            --page->refs;
+        }
+        tally(page);
+        return;
+    }
+    if (page->is_headless) {
+        release(page);
+        handles_.release(handle);
+        return;
+    }
+    if (handle->foreign) --page->foreign;
+    take_out(page, handle->position);
+    handles_.release(handle);
+    if (--page->refs == 0) {
+        release(page);
+        return;
+    }
+    if (page->claimed || page->needs_compacting) return;
+    page->needs_compacting = true;
+    ++page->refs;
+    if (page->cpu < 0) {
+        compact_page(page, cpu_);
+    } else {
+        work_.push_back({page, page->cpu});
+        if (!options_.deferred_work) run_work();
+    }
+}
+
+// --- compaction work ---
+
+void Z3fold::run_work() {
+    while (!work_.empty()) {
+        auto [page, cpu] = work_.front();
+        work_.pop_front();
+        compact_page(page, cpu);
+    }
+}
+
+void Z3fold::compact_page(Page* page, int8_t cpu) {
+    ++cost_->headers_read;
+    page->needs_compacting = false;
+    delist(page);
+    if (--page->refs == 0) {
+        release(page);
+        return;
+    }
+    if (page->claimed) return;
+    if (!page->foreign && page->used() == 1 && move_lone_object(page, cpu)) return;
+    tidy(page);
+    add(page, cpu);
+}
+
+// The page is off the lists, so it cannot find itself. The target keeps its place in the LRU.
+bool Z3fold::move_lone_object(Page* page, int8_t cpu) {
+    const Position from = page->chunks[first] ? first : page->chunks[middle] ? middle : last;
+    const uint32_t c = page->chunks[from];
+    Page* target = find(c, cpu);
+    if (!target) return false;
+    Handle* handle = page->objects[from];
+    put(handle, target, target->slot_for(c), c);
+    handle->foreign = true;
+    ++target->foreign;
+    add(target, cpu);
+    take_out(page, from);
+    --page->refs;
+    release(page);
+    ++moves_.objects_copied;
+    ++moves_.handles_rewritten;
+    ++moves_.pages_compacted;
+    return true;
+}
+
+void Z3fold::tidy(Page* page) {
+    auto& [f, m, l] = page->chunks;
+    if (!m) return;
+    if (!f && !l) {
+        page->objects[first] = page->objects[middle];
+        page->objects[first]->position = first;
+        page->objects[middle] = nullptr;
+        f = m;
+        m = 0;
+        page->start_middle = 0;
+        ++moves_.objects_copied;
+    } else if (f && !l && page->start_middle - (f + header_chunks) >= gap_worth_moving_chunks) {
+        page->start_middle = static_cast<uint8_t>(f + header_chunks);
+        ++moves_.objects_copied;
+    } else if (!f && l && page_chunks - (l + page->start_middle + m) >= gap_worth_moving_chunks) {
+        page->start_middle = static_cast<uint8_t>(page_chunks - l - m);
+        ++moves_.objects_copied;
+    }
+    tally(page);
+}
+
+// --- reclaim and migration ---
+
+void Z3fold::Reclaim::take() {
+    pool_.run_work();
+    page_ = pool_.begin_reclaim();
+    if (!page_) {
+        error_ = pool_.lru_.empty() ? -e_inval : -e_again;
+        return;
+    }
+    next_ = count_ = 0;
+    for (Position position : {middle, first, last})
+        if (page_->objects[position]) victims_[count_++] = page_->objects[position];
+}
+
+Z3fold::Page* Z3fold::begin_reclaim() {
+    for (Page* page = lru_.tail(); page; page = page->lru.prev) {
+        ++cost_->headers_read;
+        if (page->claimed || page->foreign) continue;
+        lru_.remove(page);
+        reclaimed_.push_head(page);
+        page->claimed = page->under_reclaim = true;
+        if (!page->is_headless) {
+            delist(page);
+            page->cpu = -1;
+            ++page->refs;
+        }
+        return page;
+    }
+    return nullptr;
+}
+
+// True: the page has gone. No work is queued for one that lost only some of its objects.
+bool Z3fold::end_reclaim(Page* page, bool evicted) {
+    page->claimed = page->under_reclaim = false;
+    reclaimed_.remove(page);
+    lru_.push_head(page);
+    if (page->is_headless) {
+        // Refused, it stays, even if its object has been freed meanwhile: the next reclaim then finds nobody to evict.
+        if (!evicted) return false;
+        handles_.release(page->objects[first]);
+        release(page);
+        return true;
+    }
+    for (Handle*& handle : page->objects) {
+        if (!handle || handle->size_bytes) continue;
+        handles_.release(handle);
+        handle = nullptr;
+    }
+    if (--page->refs == 0) {
+        release(page);
+        return true;
+    }
+    add(page, cpu_);
+    return false;
+}
+
+Migration Z3fold::migrate(Location location) {
+    Page* page = location.descriptor<Handle>()->page;
+    ++cost_->headers_read;
+    if (page->is_headless || page->needs_compacting || page->claimed || page->foreign) return {};
+    delist(page);
+    lru_.remove(page);
+    Page* moved = pages_.make();
+    *moved = *page;
+    pages_.release(page);
+    moved->id = next_page_id_++;
+    uint32_t handles = 0;
+    for (Handle* handle : moved->objects) {
+        if (!handle) continue;
+        handle->page = moved;
+        ++handles;
+    }
+    lru_.push_head(moved);
+    moved->claimed = options_.claimed_after_migration;
+    moved->needs_compacting = true;
+    moved->cpu = cpu_;
+    ++moved->refs;
+    ++moves_.pages_migrated;
+    moves_.handles_rewritten += handles;
+    work_.push_back({moved, cpu_});
+    if (!options_.deferred_work) run_work();
+    return {true, handles};
+}
+
+// --- what there is ---
+
+// Keeps the counts of classes(); after every change of a page.
+void Z3fold::tally(Page* page) {
+    untally(page);
+    page->tallied_free = static_cast<uint8_t>(page->free_chunks());
+    page->tallied_objects = static_cast<uint8_t>(page->is_headless ? page->objects[first]->size_bytes != 0 : page->used());
+    pages_by_free_[page->tallied_free] += 1;
+    objects_by_free_[page->tallied_free] += page->tallied_objects;
+}
+
+void Z3fold::untally(Page* page) {
+    pages_by_free_[page->tallied_free] -= 1;
+    objects_by_free_[page->tallied_free] -= page->tallied_objects;
+}
+
+std::vector<ClassRow> Z3fold::classes() const {
+    std::vector<ClassRow> rows;
+    for (uint32_t i = 0; i <= usable_chunks; ++i)
+        if (pages_by_free_[i])
+            rows.push_back({.free_chunks = i, .pages = pages_by_free_[i], .objects_used = objects_by_free_[i]});
+    return rows;
+}
+
+// Kernel-model 4.2 to 4.8: lists, references and flags agree, objects do not overlap, and handles and pages point at each other.
+void Z3fold::check() const {
+    PoolUsage seen;
+    uint64_t handles = 0, pending = 0;
+    std::array<uint64_t, usable_chunks + 1> pages_by_free{}, objects_by_free{};
+    std::unordered_set<const Page*> listed, queued;
+    for (size_t cpu = 0; cpu < unbuddied_.size(); ++cpu)
+        for (uint32_t i = 0; i < usable_chunks; ++i) {
+            const auto& list = unbuddied_[cpu].lists[i];
+            require((unbuddied_[cpu].nonempty >> i & 1) == !list.empty(), "the bitmap says which lists have pages", i);
+            for (const Page* page = list.head(); page; page = list.next(page)) {
+                require(listed.insert(page).second, "a page is on one list", page->id);
+                require(page->listed == static_cast<int>(i) && page->cpu == static_cast<int>(cpu), "a page knows its list", page->listed, i);
+                require(page->needs_compacting || page->free_chunks() == i, "a page is listed by its largest hole", page->free_chunks(), i);
+                require(!page->claimed && !page->is_headless, "claimed and headless pages are on no list", page->id);
+            }
+        }
+    for (const Work& work : work_) require(queued.insert(work.page).second, "a page has one work pending", work.page->id);
+
+    auto visit = [&](const Page* page, bool under_reclaim) {
+        ++seen.pages;
+        pages_by_free[page->free_chunks()] += 1;
+        require(page->under_reclaim == under_reclaim, "pages under reclaim are off the LRU", page->under_reclaim, under_reclaim);
+        require(page->needs_compacting == queued.contains(page), "work is pending as the page says", page->id);
+        pending += page->needs_compacting;
+        auto back = [&](const Handle* handle, Position position) {
+            ++handles;
+            require(handle->page == page && handle->position == position, "a handle names the place that names it", handle->position, position);
+            require(handle->size_bytes || under_reclaim || page->is_headless, "an object has bytes", page->id);
+            if (!handle->size_bytes) return;
+            seen.objects += 1;
+            seen.asked_bytes += handle->size_bytes;
+            objects_by_free[page->free_chunks()] += 1;
+        };
+        if (page->is_headless) {
+            back(page->objects[first], headless);
+            if (page->objects[first]->size_bytes) seen.used_bytes += page_bytes;
+            return;
+        }
+        uint32_t foreign = 0;
+        for (Position position : {first, middle, last}) {
+            const Handle* handle = page->objects[position];
+            const uint32_t size_bytes = handle ? handle->size_bytes : 0;
+            if (handle) back(handle, position), foreign += handle->foreign;
+            require(page->chunks[position] == (size_bytes + chunk_bytes - 1) / chunk_bytes, "chunks = ceil(size / 64)",
+                    page->chunks[position], (size_bytes + chunk_bytes - 1) / chunk_bytes);
+            seen.used_bytes += page->chunks[position] * chunk_bytes;
+        }
+        uint32_t end = header_chunks + page->chunks[first];
+        if (page->chunks[middle]) {
+            require(page->start_middle >= end, "middle starts after first", page->start_middle, end);
+            end = page->start_middle + page->chunks[middle];
+        }
+        require(end + page->chunks[last] <= page_chunks, "last starts after the others", page_chunks - page->chunks[last], end);
+        require(page->foreign == foreign, "foreign handles", page->foreign, foreign);
+        require(page->refs == page->used() + page->needs_compacting + under_reclaim, "references of a page", page->refs,
+                page->used() + page->needs_compacting + under_reclaim);
+        require(page->refs > 0, "a page without references is released", page->id);
+        const bool off_lists = page->claimed || page->needs_compacting || page->used() == 3;
+        require(off_lists || listed.contains(page), "a page with room is on a list", page->id);
+    };
+    for (const Page* page = lru_.head(); page; page = Lru::next(page)) visit(page, false);
+    for (const Page* page = reclaimed_.head(); page; page = Lru::next(page)) visit(page, true);
+    require(pending == work_.size(), "work is pending for live pages", work_.size(), pending);
+    require(pages_by_free == pages_by_free_, "pages by free chunks");
+    require(objects_by_free == objects_by_free_, "objects by free chunks of their page");
+    require(seen.pages == usage_.pages, "every page is on the LRU or under reclaim", seen.pages, usage_.pages);
+    require(seen.pages == pages_.live(), "live descriptors are pages", pages_.live(), seen.pages);
+    require(handles == handles_.live(), "one handle an object", handles_.live(), handles);
+    require(seen.objects == usage_.objects, "objects", usage_.objects, seen.objects);
+    require(seen.asked_bytes == usage_.asked_bytes, "asked bytes", usage_.asked_bytes, seen.asked_bytes);
+    require(seen.used_bytes == usage_.used_bytes, "used bytes", usage_.used_bytes, seen.used_bytes);
+}
+
+}  // namespace zreplay
