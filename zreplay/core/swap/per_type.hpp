@@ -30,6 +30,7 @@ class PerType {
         if (!pool) [[unlikely]] {
             pool = std::unique_ptr<P>(new P(make_()));
             pool->charge(*cost_);
+            if constexpr (requires { pool->set_cpu(cpu_); }) pool->set_cpu(cpu_);
             made_.push_back(pool.get());
         }
         return *pool;
@@ -105,6 +106,7 @@ class PerType {
     void set_cpu(uint32_t cpu)
         requires requires(P& pool) { pool.set_cpu(cpu); }
     {
+        cpu_ = cpu;
         for (P* pool : made_) pool->set_cpu(cpu);
     }
     void run_work()
@@ -139,6 +141,7 @@ class PerType {
     std::function<P()> make_;
     std::array<std::unique_ptr<P>, swap_types> pools_;
     std::vector<P*> made_;
+    uint32_t cpu_ = 0;
     Cost nowhere_;
     Cost* cost_ = &nowhere_;
 };

@@ -52,7 +52,7 @@ class Zswap61 : public ZswapUnderFrontswap<P, P::evictable ? 8 : 0> {
     }
 
   private:
-    using Base::charge, Base::counters_, Base::frontswap_, Base::policy_, Base::pool_, Base::reclaim_, Base::victim;
+    using Base::charge, Base::counters_, Base::frontswap_, Base::policy_, Base::pool_, Base::reclaim_;
 
     template <class Admit>
     int store(const Event& event, Admit&& admit) {
@@ -93,7 +93,7 @@ class Zswap61 : public ZswapUnderFrontswap<P, P::evictable ? 8 : 0> {
     // The recording says when the worker got the processor, not what it then did.
     void begin_at_recorded_moment() {
         if constexpr (P::evictable)
-            while (Location left = victim()) reclaim_->result(Base::write_back(left));
+            while (Location left = Base::victim()) reclaim_->result(Base::write_back(left));
         if (!shrink_pending_) return;
         if constexpr (P::evictable) {
             shrink_pending_ = false;
@@ -110,11 +110,11 @@ class Zswap61 : public ZswapUnderFrontswap<P, P::evictable ? 8 : 0> {
     {
         if (Location location = Base::index_.find(event.entry); location && !location.is_same_filled())
             pool_.set_resident(location, event.result == -e_exist);
-        if (Location next = victim()) {
+        if (Location next = Base::victim()) {
             const bool no_memory = event.result == -e_nomem;  // for the page in the swap cache: an input likewise
             if (no_memory) ++counters_.writebacks_failed;
             reclaim_->result(!no_memory && Base::write_back(next));
-            if (!victim() && reclaim_->error()) ++counters_.reject_reclaim_fail;
+            if (!Base::victim() && reclaim_->error()) ++counters_.reject_reclaim_fail;
         }
     }
 
