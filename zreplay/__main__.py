@@ -11,6 +11,9 @@ from zreplay.errors import ZreplayError
 # verb → its one-line help; the code is zreplay/cli/<verb>.py, a click command named `command`.
 VERBS = {
     "run": "Replay a trace through a swap index and a pool; write a run directory.",
+    "compare": "Compare runs, or traces through many configurations.",
+    "report": "Write one HTML page about runs.",
+    "plot": "Draw one chart of runs.",
     "info": "Say what is in a trace.",
     "convert": "Turn the text of an ftrace recording into a trace.",
     "synth": "Generate a trace.",

@@ -1,4 +1,5 @@
-// Memory for one kind of descriptor: chunks of 2 MiB that never move, so addresses are stable and bits can hide in them.
+// Memory for one kind of descriptor: chunks of 2 MiB that never move, so addresses are stable and bits can hide in
+// them.
 //
 // Freed places go on a stack beside the chunks instead of a list threaded through them: the next place to hand out is
 // then known without touching cold memory, and the place eight pops ahead can be prefetched. The contents of a freed
@@ -81,7 +82,8 @@ class Arena {
     uint64_t live_ = 0;
 };
 
-// The same memory for things of several sizes, which their owner uses again by himself; nothing is given back before the end.
+// The same memory for things of several sizes, which their owner uses again by himself; nothing is given back before
+// the end.
 class ByteArena {
     static constexpr size_t chunk_bytes = size_t{2} << 20;
 

@@ -14,7 +14,7 @@ inline constexpr uint32_t page_bytes = 4096;
 inline constexpr uint32_t swap_types = 32;  // MAX_SWAPFILES_SHIFT is 5
 
 // Errors the way the kernel returns them, negated at the point of use.
-enum Errno : int { e_noent = 2, e_io = 5, e_again = 11, e_nomem = 12, e_exist = 17, e_nodev = 19, e_inval = 22, e_nospc = 28 };
+enum Errno : int { e_noent = 2, e_io = 5, e_again = 11, e_nomem = 12, e_exist = 17, e_nodev = 19, e_inval = 22, e_nospc = 28, e_inprogress = 115 };
 
 // One row of a trace. The order is that of docs/trace-format.md; the names are the words in its `op` column.
 enum class Op : uint8_t { store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate };
@@ -41,9 +41,9 @@ struct SwapEntry {
 //      63 ............................ 4 | 3           | 2  1     | 0
 //      descriptor (aligned to 16)        | same-filled | position | always 0
 //
-// The descriptor is the pool's page (zbud, z3fold: one of up to four positions in it) or its handle cell (zsmalloc,
-// where one page is not one location; position 0). Bit 0 stays clear because a radix tree marks its inner nodes with
-// it; bit 1 alone is the `last ? 2 : 0` of the 2013 proposal. A same-filled page has no object: only bit 3 is set.
+// The descriptor is the pool's page (zbud: first or last in it) or its handle cell (z3fold and zsmalloc, where objects
+// move; position 0). Bit 0 stays clear because a radix tree marks its inner nodes with it; bit 1 alone is the
+// `last ? 2 : 0` of the 2013 proposal. A same-filled page has no object: only bit 3 is set.
 class Location {
   public:
     static constexpr uint64_t position_mask = 0b0110;

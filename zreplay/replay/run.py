@@ -1,10 +1,11 @@
-"""One replay from a trace to a run directory, and the directory read back."""
+"""Replays from a trace to run directories, one or several at a time, and a directory read back."""
 
 import os
 import platform
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -85,30 +86,52 @@ def run(config: Config, progress: Progress | None = None) -> Run:
         TraceError: the trace is damaged, of a newer format, or has a row that cannot be.
         ModelError: a structure of the model failed its own check (a bug of zreplay).
     """
-    refuse_existing(config.out, force=config.force)
-    trace = open_trace(config.trace)
-    config = config.resolved(trace.metadata)
-    with new_directory(config.out, force=config.force) as staging:
+    return run_together([config], progress)[0]
+
+
+def run_together(configs: Sequence[Config], progress: Progress | None = None, *, workers: int = 1) -> list[Run]:
+    """Replay one trace through several configurations in one pass: each batch is decoded once and fed to all.
+
+    Every run directory is whole or absent; a failure of one replay leaves none of this pass. The engine releases the
+    interpreter's lock, so ``workers`` threads replay at the same time, while the next batch is being decoded.
+
+    Raises:
+        UsageError, TraceError, ModelError: as :func:`run`.
+    """
+    trace = open_trace(configs[0].trace)
+    for config in configs:
+        refuse_existing(config.out, force=config.force)
+    with ExitStack() as directories:
+        recorders = [
+            Recorder(
+                config.resolved(trace.metadata),
+                directories.enter_context(new_directory(config.out, force=config.force)),
+            )
+            for config in configs
+        ]
         started = time.perf_counter()
-        replay, engine_seconds = _replay_into(staging, config, trace, progress)
-        seconds = time.perf_counter() - started
-        summary = _summary(replay, config, seconds, engine_seconds)
-        operations = replay.operations()
-        write_table(staging / "operations.parquet", operations)
-        flat = {name: value for name, value in summary.items() if name != "config"}
-        write_table(
-            staging / "summary.parquet",
-            [flat | {f"config_{name}": value for name, value in summary["config"].items()}],
-        )
-        write_manifest(staging, _manifest(config, trace))
-    return open_run(config.out)
+        with ThreadPoolExecutor(workers) as threads:
+            rows = 0
+            feeding: list[Future[None]] = []
+            for batch in trace.batches(columns=COLUMNS, batch_rows=BATCH_ROWS):
+                for fed in feeding:
+                    fed.result()
+                feeding = [threads.submit(recorder.feed, batch) for recorder in recorders]
+                rows += batch.num_rows
+                if progress:
+                    progress(rows, trace.rows)
+            for fed in feeding:
+                fed.result()
+        content_hash = trace.content_hash()
+        for recorder in recorders:
+            recorder.finish(trace, content_hash, started)
+    return [open_run(config.out) for config in configs]
 
 
-def _replay_into(
-    staging: Path, config: Config, trace: Trace, progress: Progress | None
-) -> tuple[_zreplay.Replay, float]:
-    """Feed every batch; write the growing files. Gives the replay and the seconds spent inside the engine."""
-    replay = _zreplay.Replay.make(
+def make_replay(config: Config) -> _zreplay.Replay:
+    """The engine's replay of a resolved configuration."""
+    assert config.pool and config.max_pool_percent is not None and config.accept_threshold_percent is not None
+    return _zreplay.Replay.make(
         index=config.index,
         pool=config.pool,
         kernel=config.kernel,
@@ -121,35 +144,58 @@ def _replay_into(
         check_every=config.check_every,
         observe=config.observe,
     )
-    timeline, classes = TableFile(staging / "timeline.parquet"), TableFile(staging / "classes.parquet")
-    observations = TableFile(staging / "observations.parquet") if config.observe else None
-    rows = 0
-    engine_seconds = 0.0
 
-    def flush() -> None:
-        timeline.append(pa.record_batch(replay.take_timeline()))
-        classes.append(pa.record_batch(replay.take_classes()))
 
-    try:
-        for batch in trace.batches(columns=COLUMNS, batch_rows=BATCH_ROWS):
-            begun = time.perf_counter()
-            replay.feed(batch)
-            engine_seconds += time.perf_counter() - begun
-            rows += batch.num_rows
-            if replay.samples_waiting >= TIMELINE_ROWS:
-                flush()
-            if observations:
-                observations.append(pa.record_batch(replay.take_observations()))
-            if progress:
-                progress(rows, trace.rows)
-        replay.finish()
-    except _zreplay.CheckFailed as error:
-        raise ModelError(f"{config.trace}: {config.index} over {config.pool}: {error}") from error
-    flush()
-    for file in (timeline, classes, observations):
-        if file:
-            file.close()
-    return replay, engine_seconds
+class Recorder:
+    """One replay under way and the files of its run directory that grow with it."""
+
+    def __init__(self, config: Config, staging: Path) -> None:
+        self._config = config
+        self._staging = staging
+        self._replay = make_replay(config)
+        self._timeline = TableFile(staging / "timeline.parquet")
+        self._classes = TableFile(staging / "classes.parquet")
+        self._observations = TableFile(staging / "observations.parquet") if config.observe else None
+        self._engine_seconds = 0.0
+
+    def feed(self, batch: pa.RecordBatch) -> None:
+        """Replay a batch. The time taken is this thread's own, so that neighbours on the machine do not count."""
+        begun = time.thread_time()
+        with self._checked():
+            self._replay.feed(batch)
+        self._engine_seconds += time.thread_time() - begun
+        if self._replay.samples_waiting >= TIMELINE_ROWS:
+            self._flush()
+        if self._observations:
+            self._observations.append(pa.record_batch(self._replay.take_observations()))
+
+    def finish(self, trace: Trace, content_hash: str, started: float) -> None:
+        """The last check and everything that is written at the end; the manifest last."""
+        with self._checked():
+            self._replay.finish()
+        self._flush()
+        for file in (self._timeline, self._classes, self._observations):
+            if file:
+                file.close()
+        seconds = time.perf_counter() - started
+        summary = _summary(self._replay, self._config, seconds, self._engine_seconds)
+        write_table(self._staging / "operations.parquet", self._replay.operations())
+        settings = summary.pop("config")
+        row = summary | {f"config_{name}": value for name, value in settings.items()}
+        write_table(self._staging / "summary.parquet", [row])
+        write_manifest(self._staging, _manifest(self._config, trace, content_hash))
+
+    def _flush(self) -> None:
+        self._timeline.append(pa.record_batch(self._replay.take_timeline()))
+        self._classes.append(pa.record_batch(self._replay.take_classes()))
+
+    @contextmanager
+    def _checked(self) -> Iterator[None]:
+        try:
+            yield
+        except _zreplay.CheckFailed as error:
+            config = self._config
+            raise ModelError(f"{config.trace}: {config.index} over {config.pool}: {error}") from error
 
 
 def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_seconds: float) -> dict[str, Any]:
@@ -172,7 +218,7 @@ def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_sec
     }
 
 
-def _manifest(config: Config, trace: Trace) -> dict[str, Any]:
+def _manifest(config: Config, trace: Trace, content_hash: str) -> dict[str, Any]:
     """Everything needed to say what this run was, and to repeat it."""
     processor = platform.processor() or platform.machine()
     with suppress(OSError, StopIteration):
@@ -184,7 +230,7 @@ def _manifest(config: Config, trace: Trace) -> dict[str, Any]:
         "config": config.model_settings(),
         "trace": {
             "path": str(config.trace),
-            "sha256": trace.content_hash(),
+            "sha256": content_hash,
             "rows": trace.rows,
             "metadata": asdict(trace.metadata),
         },

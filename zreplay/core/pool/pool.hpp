@@ -76,4 +76,15 @@ struct ReclaimOf<P, false> {
     using type = std::monostate;
 };
 
+// A compaction in steps, likewise.
+template <class P>
+struct CompactionOf {
+    using type = std::monostate;
+};
+template <class P>
+    requires requires { typename P::Compaction; }
+struct CompactionOf<P> {
+    using type = typename P::Compaction;
+};
+
 }  // namespace zreplay

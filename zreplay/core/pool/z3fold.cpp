@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
-#include <unordered_set>
 
 namespace zreplay {
 
@@ -341,7 +340,8 @@ Migration Z3fold::migrate(Location location) {
 void Z3fold::tally(Page* page) {
     untally(page);
     page->tallied_free = static_cast<uint8_t>(page->free_chunks());
-    page->tallied_objects = static_cast<uint8_t>(page->is_headless ? page->objects[first]->size_bytes != 0 : page->used());
+    page->tallied_objects =
+        static_cast<uint8_t>(page->is_headless ? page->objects[first]->size_bytes != 0 : page->used());
     pages_by_free_[page->tallied_free] += 1;
     objects_by_free_[page->tallied_free] += page->tallied_objects;
 }
@@ -357,80 +357,6 @@ std::vector<ClassRow> Z3fold::classes() const {
         if (pages_by_free_[i])
             rows.push_back({.free_chunks = i, .pages = pages_by_free_[i], .objects_used = objects_by_free_[i]});
     return rows;
-}
-
-// Kernel-model 4.2 to 4.8: lists, references and flags agree, objects do not overlap, and handles and pages point at each other.
-void Z3fold::check() const {
-    PoolUsage seen;
-    uint64_t handles = 0, pending = 0;
-    std::array<uint64_t, usable_chunks + 1> pages_by_free{}, objects_by_free{};
-    std::unordered_set<const Page*> listed, queued;
-    for (size_t cpu = 0; cpu < unbuddied_.size(); ++cpu)
-        for (uint32_t i = 0; i < usable_chunks; ++i) {
-            const auto& list = unbuddied_[cpu].lists[i];
-            require((unbuddied_[cpu].nonempty >> i & 1) == !list.empty(), "the bitmap says which lists have pages", i);
-            for (const Page* page = list.head(); page; page = list.next(page)) {
-                require(listed.insert(page).second, "a page is on one list", page->id);
-                require(page->listed == static_cast<int>(i) && page->cpu == static_cast<int>(cpu), "a page knows its list", page->listed, i);
-                require(page->needs_compacting || page->free_chunks() == i, "a page is listed by its largest hole", page->free_chunks(), i);
-                require(!page->claimed && !page->is_headless, "claimed and headless pages are on no list", page->id);
-            }
-        }
-    for (const Work& work : work_) require(queued.insert(work.page).second, "a page has one work pending", work.page->id);
-
-    auto visit = [&](const Page* page, bool under_reclaim) {
-        ++seen.pages;
-        pages_by_free[page->free_chunks()] += 1;
-        require(page->under_reclaim == under_reclaim, "pages under reclaim are off the LRU", page->under_reclaim, under_reclaim);
-        require(page->needs_compacting == queued.contains(page), "work is pending as the page says", page->id);
-        pending += page->needs_compacting;
-        auto back = [&](const Handle* handle, Position position) {
-            ++handles;
-            require(handle->page == page && handle->position == position, "a handle names the place that names it", handle->position, position);
-            require(handle->size_bytes || under_reclaim || page->is_headless, "an object has bytes", page->id);
-            if (!handle->size_bytes) return;
-            seen.objects += 1;
-            seen.asked_bytes += handle->size_bytes;
-            objects_by_free[page->free_chunks()] += 1;
-        };
-        if (page->is_headless) {
-            back(page->objects[first], headless);
-            if (page->objects[first]->size_bytes) seen.used_bytes += page_bytes;
-            return;
-        }
-        uint32_t foreign = 0;
-        for (Position position : {first, middle, last}) {
-            const Handle* handle = page->objects[position];
-            const uint32_t size_bytes = handle ? handle->size_bytes : 0;
-            if (handle) back(handle, position), foreign += handle->foreign;
-            require(page->chunks[position] == (size_bytes + chunk_bytes - 1) / chunk_bytes, "chunks = ceil(size / 64)",
-                    page->chunks[position], (size_bytes + chunk_bytes - 1) / chunk_bytes);
-            seen.used_bytes += page->chunks[position] * chunk_bytes;
-        }
-        uint32_t end = header_chunks + page->chunks[first];
-        if (page->chunks[middle]) {
-            require(page->start_middle >= end, "middle starts after first", page->start_middle, end);
-            end = page->start_middle + page->chunks[middle];
-        }
-        require(end + page->chunks[last] <= page_chunks, "last starts after the others", page_chunks - page->chunks[last], end);
-        require(page->foreign == foreign, "foreign handles", page->foreign, foreign);
-        require(page->refs == page->used() + page->needs_compacting + under_reclaim, "references of a page", page->refs,
-                page->used() + page->needs_compacting + under_reclaim);
-        require(page->refs > 0, "a page without references is released", page->id);
-        const bool off_lists = page->claimed || page->needs_compacting || page->used() == 3;
-        require(off_lists || listed.contains(page), "a page with room is on a list", page->id);
-    };
-    for (const Page* page = lru_.head(); page; page = Lru::next(page)) visit(page, false);
-    for (const Page* page = reclaimed_.head(); page; page = Lru::next(page)) visit(page, true);
-    require(pending == work_.size(), "work is pending for live pages", work_.size(), pending);
-    require(pages_by_free == pages_by_free_, "pages by free chunks");
-    require(objects_by_free == objects_by_free_, "objects by free chunks of their page");
-    require(seen.pages == usage_.pages, "every page is on the LRU or under reclaim", seen.pages, usage_.pages);
-    require(seen.pages == pages_.live(), "live descriptors are pages", pages_.live(), seen.pages);
-    require(handles == handles_.live(), "one handle an object", handles_.live(), handles);
-    require(seen.objects == usage_.objects, "objects", usage_.objects, seen.objects);
-    require(seen.asked_bytes == usage_.asked_bytes, "asked bytes", usage_.asked_bytes, seen.asked_bytes);
-    require(seen.used_bytes == usage_.used_bytes, "used bytes", usage_.used_bytes, seen.used_bytes);
 }
 
 }  // namespace zreplay

@@ -1,21 +1,23 @@
 // z3fold: up to three objects a page, or one that leaves no room for a header. Kernel-model section 4, as in 6.1.
 //
-//      byte 0       128                                                    4096
-//      | 2 chunks   | first →    [ start_middle: middle ]          ← last |      headless: | one object, 3905 to 4096 bytes |
+//      byte 0     128                                              4096
+//      | 2 chunks | first →   [ start_middle: middle ]        ← last |
+//      | headless: one object of 3905 to 4096 bytes                  |
 //
-// Pages with room are listed by CPU and by free chunks. Freeing an object queues the page's compaction work, which moves a
-// lone object into another page, or tidies up inside the page. Until the work has run the page stays where its old free chunks
-// put it, and an allocation that meets it there takes it off the lists and looks on: its room cannot be used. So what the pool
-// holds depends on when the work runs. `immediate` runs it at the end of the call that queued it, `deferred` when run_work()
-// is called, and before any page is taken for reclaim.
+// Pages with room are listed by CPU and by free chunks. Freeing an object queues the page's compaction work, which
+// moves a lone object into another page, or tidies up inside the page. Until the work has run the page stays where its
+// old free chunks put it, and an allocation that meets it there takes it off the lists and looks on: its room cannot be
+// used. So what the pool holds depends on when the work runs. `immediate` runs it at the end of the call that queued
+// it, `deferred` when run_work() is called, and before any page is taken for reclaim.
 //
-// A location is a handle cell, since objects move; position() says where one is now. A handle that has moved to another page
-// is foreign there; a page holding one is neither reclaimed nor migrated nor emptied by compaction. As an object's first home
-// is released in the moment it moves, foreign means: has moved.
+// A location is a handle cell, since objects move; position() says where one is now. A handle that has moved to another
+// page is foreign there; a page holding one is neither reclaimed nor migrated nor emptied by compaction. As an object's
+// first home is released in the moment it moves, foreign means: has moved.
 //
-// refs: objects, one for pending work, one while under reclaim; a page goes when it has none, so an empty page with work
-// pending stays. claimed: somebody has plans for the page; nobody else allocates from it, compacts it or takes it. Migration
-// in 6.1.190 copies the flag to the new page and never clears it: such a page only waits for its objects to go.
+// refs: objects, one for pending work, one while under reclaim; a page goes when it has none, so an empty page with
+// work pending stays. claimed: somebody has plans for the page; nobody else allocates from it, compacts it or takes it.
+// Migration in 6.1.190 copies the flag to the new page and never clears it: such a page only waits for its objects to
+// go.
 #pragma once
 
 #include <array>
@@ -40,7 +42,8 @@ struct Z3foldOptions {  // the defaults are 6.1's, with work that takes no time
 class Z3fold {
   public:
     static constexpr std::string_view name = "z3fold";
-    static constexpr std::string_view summary = "up to three objects a page, compacted in the background; evicts by its own LRU";
+    static constexpr std::string_view summary =
+        "up to three objects a page, compacted in the background; evicts by its own LRU";
     static constexpr bool evictable = true;
 
     using Options = Z3foldOptions;
@@ -102,8 +105,9 @@ class Z3fold {
     // Runs the compaction work that is pending.
     void run_work();
 
-    // As Zbud::Reclaim: evict victim(), say how it went, until there is none; then error() is 0, −EINVAL or −EAGAIN. A page's
-    // victims are middle, first and last, those it had when it was taken. One freed meanwhile still comes up, with size 0.
+    // As Zbud::Reclaim: evict victim(), say how it went, until there is none; then error() is 0, −EINVAL or −EAGAIN. A
+    // page's victims are middle, first and last, those it had when it was taken. One freed meanwhile still comes up,
+    // with size 0.
     class Reclaim {
       public:
         Reclaim(Z3fold& pool, uint32_t retries) : pool_(pool), retries_(retries) {
@@ -149,6 +153,7 @@ class Z3fold {
         return attempt.error();
     }
 
+<<<<<<< HEAD
     // An object in use, the same for the same number and history; empty when there is none.
     Location any_object(uint64_t number) const {
         return Location(handles_.find_from(number, [](const Handle* handle) {
@@ -158,6 +163,10 @@ class Z3fold {
 
     // The memory manager moves the page the object is in. Refused for a page that is headless, claimed, waiting for work or
     // holding a foreign handle.
+=======
+    // The memory manager moves the page the object is in. Refused for a page that is headless, claimed, waiting for
+    // work or holding a foreign handle.
+>>>>>>> main
     Migration migrate(Location location);
 
     const Moves& moves() const { return moves_; }

@@ -4,17 +4,18 @@
 //      byte 0        64                                        4096
 //      | header chunk | first buddy →      free      ← last buddy |
 //
-// A page is cut into 64 chunks of 64 bytes; the header takes one, so first + last ≤ 63. One more is always kept back for
-// a second buddy, so the largest object is 62 chunks, 3968 bytes.
+// A page is cut into 64 chunks of 64 bytes; the header takes one, so first + last ≤ 63. One more is always kept back
+// for a second buddy, so the largest object is 62 chunks, 3968 bytes.
 //
-// A page with one buddy is on the list of pages with exactly as many free chunks; the best fit for c chunks is the head of
-// the first list from c up that is not empty. A page with both buddies is on none of them: the kernel has a list for those
-// pages from which nothing is ever taken, so here they are only counted. Every page is on the LRU, newest allocation at its
-// head, except while it is under reclaim: then it is on no list, nobody can allocate from it, and objects freed by others
-// only lose their chunks; the reclaimer finishes the page.
+// A page with one buddy is on the list of pages with exactly as many free chunks; the best fit for c chunks is the head
+// of the first list from c up that is not empty. A page with both buddies is on none of them: the kernel has a list for
+// those pages from which nothing is ever taken, so here they are only counted. Every page is on the LRU, newest
+// allocation at its head, except while it is under reclaim: then it is on no list, nobody can allocate from it, and
+// objects freed by others only lose their chunks; the reclaimer finishes the page.
 //
 // Objects never move, so there is nothing to compact and no page can be migrated. What the kernel keeps in the object's
-// first 8 bytes (the swap entry) and in zswap's entry (the exact length) is in the page's descriptor here, one cache line.
+// first 8 bytes (the swap entry) and in zswap's entry (the exact length) is in the page's descriptor here, one cache
+// line.
 //
 // first, last: the two positions. c: a count of chunks. free chunks: 63 − first − last.
 #pragma once
@@ -118,8 +119,8 @@ class Zbud {
     //             ▲                        │ refused, or something is left
     //             └── retries left ── back on its list and at the LRU's head ── no retries left: −EAGAIN
     //
-    // A successful eviction has freed the object through free(). The victims are those the page had when it was taken: one
-    // that somebody else has freed meanwhile still comes up (size 0), as the kernel's reclaimer still calls for it.
+    // A successful eviction has freed the object through free(). The victims are those the page had when it was taken:
+    // one that somebody else has freed meanwhile still comes up (size 0), as the kernel's reclaimer still calls for it.
     class Reclaim {
       public:
         Reclaim(Zbud& pool, uint32_t retries) : pool_(pool), retries_(retries) {

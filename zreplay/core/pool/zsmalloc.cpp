@@ -69,42 +69,57 @@ Zsmalloc::Zspage* Zsmalloc::isolate(Class& of, uint32_t group) {
 }
 
 uint64_t Zsmalloc::compact() {
-    const uint64_t before = moves_.pages_compacted;
-    for (Class& of : classes_)
-        if (fuller_stays_in_front_)
-            compact_source_by_source(of);
-        else
-            compact_destination_by_destination(of);
-    return moves_.pages_compacted - before;
+    Compaction compaction(*this);
+    while (compaction.step()) {
+    }
+    return compaction.pages_freed();
 }
 
-// Kernel-model 5.6. Source and destination are both off the lists, so they differ.
-void Zsmalloc::compact_source_by_source(Class& of) {
-    while (of.nonempty) {
-        Zspage* source = isolate(of, emptiest(of.nonempty));
-        Zspage* destination = nullptr;
-        bool stuck = can_compact(of) == 0;
-        for (uint16_t i = 0; i < of.shape.objects && !stuck; ++i) {
-            if (!(source->cells()[i] & 1)) continue;
-            if (destination && destination->in_use == of.shape.objects) {
-                enlist(of, destination);
-                destination = nullptr;
-            }
-            if (!destination) {
-                stuck = !of.nonempty;
-                if (stuck) break;
-                destination = isolate(of, fullest(of.nonempty));
-            }
-            move_object(source, i, destination);
+bool Zsmalloc::Compaction::step() {
+    const uint64_t before = pool_.moves_.pages_compacted;
+    while (next_class_ < pool_.classes_.size()) {
+        Class& of = pool_.classes_[next_class_];
+        if (pool_.fuller_stays_in_front_) {
+            if (!pool_.compact_one_source(of)) ++next_class_;
+        } else {
+            pool_.compact_destination_by_destination(of);
+            ++next_class_;
         }
-        if (destination) enlist(of, destination);
-        if (source->in_use) {
-            enlist(of, source);
-            return;
+        if (const uint64_t freed = pool_.moves_.pages_compacted - before) {
+            pages_freed_ += freed;
+            return true;
         }
-        moves_.pages_compacted += of.shape.pages;
-        release(of, source);
     }
+    return false;
+}
+
+// Kernel-model 5.6. Source and destination are both off the lists, so they differ. False: the class has nothing to give.
+bool Zsmalloc::compact_one_source(Class& of) {
+    if (!of.nonempty) return false;
+    Zspage* source = isolate(of, emptiest(of.nonempty));
+    Zspage* destination = nullptr;
+    bool stuck = can_compact(of) == 0;
+    for (uint16_t i = 0; i < of.shape.objects && !stuck; ++i) {
+        if (!(source->cells()[i] & 1)) continue;
+        if (destination && destination->in_use == of.shape.objects) {
+            enlist(of, destination);
+            destination = nullptr;
+        }
+        if (!destination) {
+            stuck = !of.nonempty;
+            if (stuck) break;
+            destination = isolate(of, fullest(of.nonempty));
+        }
+        move_object(source, i, destination);
+    }
+    if (destination) enlist(of, destination);
+    if (source->in_use) {
+        enlist(of, source);
+        return false;
+    }
+    moves_.pages_compacted += of.shape.pages;
+    release(of, source);
+    return true;
 }
 
 // Kernel-model 5.9.
@@ -178,8 +193,8 @@ std::vector<ClassRow> Zsmalloc::classes() const {
     return rows;
 }
 
-// Kernel-model 5.3 and 7.9-12, 14: every zspage in its class's right group, its free objects in one stack, and every handle
-// and object pointing at each other.
+// Kernel-model 5.3 and 7.9-12, 14: every zspage in its class's right group, its free objects in one stack, and every
+// handle and object pointing at each other.
 void Zsmalloc::check() const {
     PoolUsage seen;
     for (const Class& of : classes_) {
@@ -190,8 +205,8 @@ void Zsmalloc::check() const {
             with_room += zspage->in_use < of.shape.objects;
             objects_used += zspage->in_use;
             require(zspage->of == &of, "a zspage knows its class", of.shape.size_bytes);
-            require(zspage->group == of.group_of[zspage->in_use], "a zspage is in the group of its objects in use", zspage->group,
-                    of.group_of[zspage->in_use]);
+            require(zspage->group == of.group_of[zspage->in_use], "a zspage is in the group of its objects in use",
+                    zspage->group, of.group_of[zspage->in_use]);
             seen.asked_bytes += check_objects(of, zspage);
         }
         for (uint32_t g = 0; g < most_groups; ++g) {
@@ -225,16 +240,20 @@ uint64_t Zsmalloc::check_objects(const Class& of, const Zspage* zspage) const {
         const uint64_t page_id = zspage->page_ids()[i * of.shape.size_bytes / page_bytes];
         ++in_use;
         asked_bytes += handle->size_bytes;
-        require(handle->zspage == zspage && handle->index == i, "a handle names the object that names it", handle->index, i);
+        require(handle->zspage == zspage && handle->index == i, "a handle names the object that names it",
+                handle->index, i);
         require(handle->page_id == page_id, "a handle names the page its object starts in", handle->page_id, page_id);
-        require(&classes_[table_.of_request(handle->size_bytes)] == &of, "an object is in the class of its size", handle->size_bytes);
+        require(&classes_[table_.of_request(handle->size_bytes)] == &of, "an object is in the class of its size",
+                handle->size_bytes);
     }
     require(in_use == zspage->in_use, "objects in use of a zspage", zspage->in_use, in_use);
     for (uint16_t i = zspage->first_free; i != no_object; i = static_cast<uint16_t>(zspage->cells()[i] >> 1)) {
-        require(i < of.shape.objects && !(zspage->cells()[i] & 1), "the free stack holds free objects", i, of.shape.objects);
+        require(i < of.shape.objects && !(zspage->cells()[i] & 1), "the free stack holds free objects", i,
+                of.shape.objects);
         require(++free + in_use <= of.shape.objects, "the free stack has no loop", free + in_use, of.shape.objects);
     }
-    require(free + in_use == of.shape.objects, "every object is in use or in the free stack", free + in_use, of.shape.objects);
+    require(free + in_use == of.shape.objects, "every object is in use or in the free stack", free + in_use,
+            of.shape.objects);
     return asked_bytes;
 }
 

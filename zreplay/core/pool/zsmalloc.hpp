@@ -1,24 +1,26 @@
 // zsmalloc: objects of equal size packed into chains of pages, found through handle cells. Kernel-model section 5.
 //
-// A class of objects (zsmalloc_classes.hpp) is served by zspages: 1 to `chain limit` pages cut into equal objects, some of
-// which cross from one page into the next.
+// A class of objects (zsmalloc_classes.hpp) is served by zspages: 1 to `chain limit` pages cut into equal objects, some
+// of which cross from one page into the next.
 //
 //      location ─▶ handle cell ─▶ zspage | page 0      | page 1      | page 2      |
 //                  (zspage, index)       | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 |~|
 //                        ▲                 │
 //                        └─── cell of the object: handle | 1   (free object: index of the next free one << 1)
 //
-// The first 8 bytes of an object are the cell. Free objects form a stack through their cells, so the one freed last is handed
-// out first. (In the 4096-byte class the kernel keeps the handle in the page's descriptor to leave the object all its bytes;
-// here it has a cell like any other.) An object moves by rewriting its handle cell; the location given out never changes.
+// The first 8 bytes of an object are the cell. Free objects form a stack through their cells, so the one freed last is
+// handed out first. (In the 4096-byte class the kernel keeps the handle in the page's descriptor to leave the object
+// all its bytes; here it has a cell like any other.) An object moves by rewriting its handle cell; the location given
+// out never changes.
 //
-// Zspages of a class are listed by how full they are. An allocation takes the head of the fullest group that has room. A
-// zspage is listed anew only when its group changes; one that has become empty is freed at once. From the kernel's list of
-// full zspages nothing is ever taken; here they are on none. Compaction empties the emptiest zspages into the fullest. The
-// memory manager may move a page of a zspage: the objects that start in it get their handle cells rewritten.
+// Zspages of a class are listed by how full they are. An allocation takes the head of the fullest group that has room.
+// A zspage is listed anew only when its group changes; one that has become empty is freed at once. From the kernel's
+// list of full zspages nothing is ever taken; here they are on none. Compaction empties the emptiest zspages into the
+// fullest. The memory manager may move a page of a zspage: the objects that start in it get their handle cells
+// rewritten.
 //
-// What the kernel's cell says with a page frame number is here the zspage and the number of the page in which the object starts.
-// Length and swap entry, which are zswap's or zram's to remember, are beside the handle cell.
+// What the kernel's cell says with a page frame number is here the zspage and the number of the page in which the
+// object starts. Length and swap entry, which are zswap's or zram's to remember, are beside the handle cell.
 #pragma once
 
 #include <array>
@@ -34,10 +36,10 @@
 
 namespace zreplay {
 
-// How a class's zspages are listed and compacted. four: empty, almost empty (up to three quarters), almost full, full; a zspage
-// with fewer objects than the head of its new group goes second; each source is emptied into as many destinations as it takes.
-// twelve (6.4, "zsmalloc: fine-grained inuse ratio based fullness grouping" and "rework compaction algorithm"): empty, ten by
-// tenths, full; always at the head; a destination is kept until it is full.
+// How a class's zspages are listed and compacted. four: empty, almost empty (up to three quarters), almost full, full;
+// a zspage with fewer objects than the head of its new group goes second; each source is emptied into as many
+// destinations as it takes. twelve (6.4, "zsmalloc: fine-grained inuse ratio based fullness grouping" and "rework
+// compaction algorithm"): empty, ten by tenths, full; always at the head; a destination is kept until it is full.
 enum class FullnessGroups { four, twelve };
 
 struct ZsmallocOptions {  // the defaults are 6.1's
@@ -49,7 +51,8 @@ struct ZsmallocOptions {  // the defaults are 6.1's
 class Zsmalloc {
   public:
     static constexpr std::string_view name = "zsmalloc";
-    static constexpr std::string_view summary = "size classes over chains of pages; objects move, compaction frees pages";
+    static constexpr std::string_view summary =
+        "size classes over chains of pages; objects move, compaction frees pages";
     static constexpr bool evictable = false;
 
     using Options = ZsmallocOptions;
@@ -114,6 +117,7 @@ class Zsmalloc {
     // Moves objects until no class could give a zspage back; gives the pages freed.
     uint64_t compact();
 
+<<<<<<< HEAD
     // An object in use, the same for the same number and history; empty when there is none.
     Location any_object(uint64_t number) const {
         return Location(handles_.find_from(number, [](const Handle* handle) {  // a freed one's cell names somebody else
@@ -123,6 +127,21 @@ class Zsmalloc {
 
     // Smallest request that is given a whole page; zram stores such pages as they are.
     uint32_t huge_bytes() const { return table_.huge_bytes(); }
+=======
+    // The same in steps, since the kernel lets go of its lock after each source zspage and others may run in between. A step
+    // frees one zspage (all of a class, with the compaction of 6.4); false: there is nothing left to free.
+    class Compaction {
+      public:
+        explicit Compaction(Zsmalloc& pool) : pool_(pool) {}
+        bool step();
+        uint64_t pages_freed() const { return pages_freed_; }
+
+      private:
+        Zsmalloc& pool_;
+        size_t next_class_ = 0;
+        uint64_t pages_freed_ = 0;
+    };
+>>>>>>> main
 
     // The memory manager moves the page the object starts in, which is never refused here.
     Migration migrate(Location location);
@@ -262,7 +281,7 @@ class Zsmalloc {
     Zspage* make_zspage(Class& of);
     void release(Class& of, Zspage* zspage);
     Zspage* isolate(Class& of, uint32_t group);
-    void compact_source_by_source(Class& of);
+    bool compact_one_source(Class& of);
     void compact_destination_by_destination(Class& of);
     void move_object(Zspage* source, uint16_t index, Zspage* destination);
     uint64_t check_objects(const Class& of, const Zspage* zspage) const;

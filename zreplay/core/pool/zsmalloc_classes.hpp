@@ -1,7 +1,8 @@
-// zsmalloc's size classes: which object size serves a request, and how many pages make a zspage of it (kernel-model 5.1).
+// zsmalloc's size classes: which object size serves a request, and how many pages make a zspage of it (kernel-model
+// 5.1).
 //
-// Raw classes are 32, 48, … 4096 bytes. For each the kernel picks the number of pages that wastes least; two neighbours with
-// the same pages and objects per zspage then become one class, the larger. 69 classes remain of 255 in 6.1.
+// Raw classes are 32, 48, … 4096 bytes. For each the kernel picks the number of pages that wastes least; two neighbours
+// with the same pages and objects per zspage then become one class, the larger. 69 classes remain of 255 in 6.1.
 #pragma once
 
 #include <array>
@@ -20,8 +21,8 @@ struct SizeClass {
     uint32_t objects = 0;  // of a zspage
 };
 
-// How the pages of a zspage are chosen. a: the first best use in truncated percent (to 6.2). b: one page for a power of two,
-// else the first that leaves the fewest bytes ("zsmalloc: rework zspage chain size selection", 6.3).
+// How the pages of a zspage are chosen. a: the first best use in truncated percent (to 6.2). b: one page for a power of
+// two, else the first that leaves the fewest bytes ("zsmalloc: rework zspage chain size selection", 6.3).
 enum class ClassRule { a, b };
 
 class ClassTable {
@@ -35,7 +36,8 @@ class ClassTable {
             throw std::invalid_argument("zsmalloc chain limit " + std::to_string(chain_limit) + ", expected 4 to 16");
         for (uint32_t raw = raw_classes; raw-- > 0;) {
             const uint32_t size = smallest_bytes + raw * step_bytes;
-            const uint32_t pages = rule == ClassRule::a ? pages_by_percent(size, chain_limit) : pages_by_bytes(size, chain_limit);
+            const uint32_t pages =
+                rule == ClassRule::a ? pages_by_percent(size, chain_limit) : pages_by_bytes(size, chain_limit);
             const SizeClass made{size, pages, pages * page_bytes / size};
             if (classes_.empty() || made.pages != classes_.back().pages || made.objects != classes_.back().objects)
                 classes_.push_back(made);

@@ -148,7 +148,8 @@ class AnyPool {
     }
 
     AnyPool(std::string_view name, nb::kwargs options)
-        : pool_(with_pool(name, [&]<class P>(std::type_identity<P>) -> AnyOf<Pools>::Variant { return make_pool<P>(options); })) {
+        : pool_(with_pool(
+              name, [&]<class P>(std::type_identity<P>) -> AnyOf<Pools>::Variant { return make_pool<P>(options); })) {
         visit([&](auto& pool) { pool.charge(cost_); });
     }
 
@@ -166,8 +167,8 @@ class AnyPool {
         });
     }
 
-    // Steps are the appendix's: n > 0 allocates n bytes and appends the object to the live list, n ≤ 0 frees live[−n] and
-    // moves the last one into its place. Gives (allocations, rejections).
+    // Steps are the appendix's: n > 0 allocates n bytes and appends the object to the live list, n ≤ 0 frees live[−n]
+    // and moves the last one into its place. Gives (allocations, rejections).
     std::pair<uint64_t, uint64_t> apply(nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> steps) {
         return visit([&](auto& pool) {
             nb::gil_scoped_release unlocked;
@@ -207,8 +208,10 @@ AnyReclaim::AnyReclaim(AnyPool& pool, uint32_t retries) {
 }
 
 // Binds a method that every pool has, locations as words.
-#define ON_LOCATION(method) \
-    [](AnyPool& any, uint64_t word) { return any.visit([&](auto& pool) { return pool.method(Location::from_word(word)); }); }
+#define ON_LOCATION(method)                                                                   \
+    [](AnyPool& any, uint64_t word) {                                                         \
+        return any.visit([&](auto& pool) { return pool.method(Location::from_word(word)); }); \
+    }
 
 }  // namespace
 
@@ -220,21 +223,30 @@ void bind_pools(nb::module_& module) {
     }, "(name, one-line summary) of each pool.");
 
     nb::class_<AnyPool>(module, "Pool", "One pool, call by call.")
-        .def("__init__", [](AnyPool* self, std::string_view name, nb::kwargs options) { new (self) AnyPool(name, options); },
-             nb::arg("name"), nb::arg("options"))
+        .def(
+            "__init__",
+            [](AnyPool* self, std::string_view name, nb::kwargs options) { new (self) AnyPool(name, options); },
+            nb::arg("name"), nb::arg("options"))
         .def("alloc", &AnyPool::alloc, nb::arg("size_bytes"), nb::arg("type") = 0, nb::arg("offset") = 0)
         .def("free", ON_LOCATION(free), nb::arg("location"))
         .def("size", ON_LOCATION(size), nb::arg("location"))
-        .def("entry", [](AnyPool& any, uint64_t word) {
-            SwapEntry entry = any.visit([&](auto& pool) { return pool.entry(Location::from_word(word)); });
-            return std::pair{entry.type(), entry.offset()};
-        }, nb::arg("location"))
-        .def("position", [](AnyPool& any, uint64_t word) {
-            return any.visit([&]<class P>(P& pool) -> uint32_t {
-                if constexpr (requires { pool.position(Location()); }) return pool.position(Location::from_word(word));
-                return Location::from_word(word).position();
-            });
-        }, nb::arg("location"))
+        .def(
+            "entry",
+            [](AnyPool& any, uint64_t word) {
+                SwapEntry entry = any.visit([&](auto& pool) { return pool.entry(Location::from_word(word)); });
+                return std::pair{entry.type(), entry.offset()};
+            },
+            nb::arg("location"))
+        .def(
+            "position",
+            [](AnyPool& any, uint64_t word) {
+                return any.visit([&]<class P>(P& pool) -> uint32_t {
+                    if constexpr (requires { pool.position(Location()); })
+                        return pool.position(Location::from_word(word));
+                    return Location::from_word(word).position();
+                });
+            },
+            nb::arg("location"))
         .def("page_id", ON_LOCATION(page_id), nb::arg("location"))
         .def("is_resident", [](AnyPool& any, uint64_t word) {
             return any.visit([&]<class P>(P& pool) -> bool {
@@ -304,11 +316,13 @@ void bind_pools(nb::module_& module) {
         .def_prop_ro("pages", [](AnyPool& any) { return any.visit([](auto& pool) { return pool.pages(); }); })
         .def_prop_ro("headers_read", [](AnyPool& any) { return any.cost().headers_read; })
         .def("usage", [](AnyPool& any) { return to_dict(any.visit([](auto& pool) { return pool.usage(); })); })
-        .def("classes", [](AnyPool& any) {
-            nb::list rows;
-            for (const ClassRow& row : any.visit([](auto& pool) { return pool.classes(); })) rows.append(to_dict(row));
-            return rows;
-        })
+        .def("classes",
+             [](AnyPool& any) {
+                 nb::list rows;
+                 for (const ClassRow& row : any.visit([](auto& pool) { return pool.classes(); }))
+                     rows.append(to_dict(row));
+                 return rows;
+             })
         .def("check", [](AnyPool& any) { any.visit([](auto& pool) { pool.check(); }); });
 
     nb::class_<AnyReclaim>(module, "Reclaim", "A reclaim under way: evict victim, report result(), until victim is 0.")

@@ -4,6 +4,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "arrow.hpp"
+#include "event_batch.hpp"
 #include "module.hpp"
 #include "trace/ftrace.hpp"
 #include "trace/rows.hpp"
@@ -22,11 +23,11 @@ void add_column(ColumnsOut& out, const char* name, const char* format, const std
 
 template <class T, class Get>
 void add_column(ColumnsOut& out, const char* name, const char* format, const std::vector<TraceRow>& rows, Get get,
-                Column column) {
+                Field field) {
     std::vector<T> values(rows.size());
     std::vector<uint8_t> valid(rows.size());
     for (size_t i = 0; i < rows.size(); ++i) {
-        valid[i] = rows[i].has(column);
+        valid[i] = rows[i].has(field);
         if (valid[i]) values[i] = static_cast<T>(get(rows[i]));
     }
     out.add(name, format, std::move(values), valid);
@@ -36,36 +37,30 @@ ColumnsOut to_columns(const std::vector<TraceRow>& rows) {
     ColumnsOut out;
     add_column<int64_t>(out, "ts_ns", "l", rows, [](const TraceRow& row) { return row.ts_ns; });
     add_column<int8_t>(out, "op", "c", rows, [](const TraceRow& row) { return row.op; });
-    add_column<uint8_t>(out, "type", "C", rows, [](const TraceRow& row) { return row.type; }, Column::type);
-    add_column<uint64_t>(out, "offset", "L", rows, [](const TraceRow& row) { return row.offset; }, Column::offset);
-    add_column<uint32_t>(out, "size", "I", rows, [](const TraceRow& row) { return row.size; }, Column::size);
+    add_column<uint8_t>(out, "type", "C", rows, [](const TraceRow& row) { return row.type; }, Field::type);
+    add_column<uint64_t>(out, "offset", "L", rows, [](const TraceRow& row) { return row.offset; }, Field::offset);
+    add_column<uint32_t>(out, "size", "I", rows, [](const TraceRow& row) { return row.size; }, Field::size);
     add_column<uint16_t>(out, "cpu", "S", rows, [](const TraceRow& row) { return row.cpu; });
     add_column<int32_t>(out, "pid", "i", rows, [](const TraceRow& row) { return row.pid; });
-    add_column<int32_t>(out, "result", "i", rows, [](const TraceRow& row) { return row.result; }, Column::result);
-    add_column<int64_t>(out, "seen_stored", "l", rows, [](const TraceRow& row) { return row.stored; }, Column::stored);
+    add_column<int32_t>(out, "result", "i", rows, [](const TraceRow& row) { return row.result; }, Field::result);
+    add_column<int64_t>(out, "seen_stored", "l", rows, [](const TraceRow& row) { return row.stored; }, Field::stored);
     add_column<int64_t>(out, "seen_pool_pages", "l", rows, [](const TraceRow& row) { return row.pool_pages; },
-                        Column::pool_pages);
-    add_column<uint64_t>(out, "seen_handle", "L", rows, [](const TraceRow& row) { return row.handle; }, Column::handle);
+                        Field::pool_pages);
+    add_column<uint64_t>(out, "seen_handle", "L", rows, [](const TraceRow& row) { return row.handle; }, Field::handle);
     return out;
 }
 
-template <class T>
-ColumnView<T> view(const ArrowBatch& batch, const char* name, const char* format) {
-    const ArrowArray* array = batch.column(name, format);
-    if (!array || array->length == 0) return {};
-    int64_t first = array->offset + batch.offset();
-    const void* valid = array->null_count == 0 ? nullptr : array->buffers[0];
-    return {static_cast<const T*>(array->buffers[1]) + first, static_cast<const uint8_t*>(valid), first};
-}
-
-RowsView view_rows(const ArrowBatch& batch) {
-    return {batch.rows(),
-            view<int64_t>(batch, "ts_ns", "l"),
-            view<int8_t>(batch, "op", "c"),
-            view<uint8_t>(batch, "type", "C"),
-            view<uint64_t>(batch, "offset", "L"),
-            view<uint32_t>(batch, "size", "I"),
-            view<int32_t>(batch, "result", "i")};
+// Of what `Trace.batches` makes: the codes of `op` are the numbers of Op, and any column may be left out.
+EventBatch view_rows(const ArrowBatch& batch) {
+    EventBatch rows;
+    rows.rows = batch.rows();
+    rows.ts_ns = column_of<int64_t>(batch, "ts_ns", "l");
+    rows.op_code = column_of<int8_t>(batch, "op", "c");
+    rows.type = column_of<uint8_t>(batch, "type", "C");
+    rows.offset = column_of<uint64_t>(batch, "offset", "L");
+    rows.size = column_of<uint32_t>(batch, "size", "I");
+    rows.result = column_of<int32_t>(batch, "result", "i");
+    return rows;
 }
 
 }  // namespace
@@ -114,7 +109,7 @@ void bind_trace(nanobind::module_& module) {
         .def("add",
              [](Survey& survey, nb::handle batch) {
                  ArrowBatch arrow(batch);
-                 RowsView rows = view_rows(arrow);
+                 EventBatch rows = view_rows(arrow);
                  nb::gil_scoped_release release;
                  survey.add(rows);
              },

@@ -47,6 +47,7 @@ struct EventBatch {
     Column<int32_t> result;
     Column<uint16_t> cpu;
     Column<int32_t> pid;
+    Column<int64_t> seen_pool_pages;
 
     Op op(int64_t row) const { return op_of_code[static_cast<size_t>(op_code[row])]; }
     SwapEntry entry(int64_t row) const { return {type.get(row, 0), offset.get(row, 0)}; }

@@ -73,6 +73,8 @@ class Loop final : public Replay {
         } else {
             result = apply(event);
         }
+        if ((config_.driven || config_.paced) && batch.seen_pool_pages.has(row))
+            model_.catch_up_with(static_cast<uint64_t>(batch.seen_pool_pages[row]));
         ++op_counts_[kind];
         ++counters_.events;
         pool_pages_sum_ += pool_.pages();

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <type_traits>
 
 #include "cost.hpp"
@@ -32,6 +33,8 @@ struct ModelParts {
 // header_bytes: put in front of every object by zswap itself (the swap entry, while allocators could evict).
 template <Pool P, uint32_t header_bytes>
 class Entries {
+    static constexpr bool in_steps = requires { typename P::Compaction; };
+
   public:
     Entries(P& pool, const ModelParts& parts)
         : index_(parts.index),
@@ -40,6 +43,13 @@ class Entries {
           counters_(parts.counters),
           missing_sizes_(parts.missing_sizes),
           costs_(parts.costs) {}
+
+    // A compaction that others interrupted: how far it had come shows in the kernel's own counter at their rows.
+    void catch_up_with(uint64_t seen_pool_pages) {
+        if constexpr (in_steps)
+            while (compaction_ && pool_.pages() > seen_pool_pages && compaction_->step())
+                refresh_total_size(pool_.pages());
+    }
 
   protected:
     // The length of the compressed page, or why there is none. 0: same-filled.
@@ -85,14 +95,19 @@ class Entries {
         return -1;
     }
 
-    int compact() {
-        ++counters_.compactions;
+    // A row with −EINPROGRESS marks the begin of a compaction that others interrupted; the row with its result stands at its
+    // end. Unless things happen as recorded, all of it does.
+    int compact(const Event& event, bool as_recorded) {
+        const bool begins = event.result == -e_inprogress;
+        if constexpr (in_steps) {
+            if (as_recorded && begins) compaction_.emplace(pool_);
+            if (as_recorded && !begins && compaction_) return finish_compaction();
+        }
+        if (begins) return as_recorded ? -e_inprogress : 0;
         const uint64_t before = pool_.pages();
         if constexpr (requires { pool_.compact(); }) pool_.compact();
         else if constexpr (requires { pool_.run_work(); }) pool_.run_work();  // z3fold's, where it is deferred
-        const uint64_t freed = before - pool_.pages();
-        counters_.pages_compacted += freed;
-        return static_cast<int>(freed);
+        return compacted(before - pool_.pages());
     }
 
     // A trace cannot say which of the model's pages is meant (kernel-model 8.2): the number of the row chooses an object,
@@ -148,8 +163,23 @@ class Entries {
         return -e_nomem;
     }
 
+    int finish_compaction() {
+        while (compaction_->step()) {
+        }
+        const uint64_t freed = compaction_->pages_freed();
+        compaction_.reset();
+        return compacted(freed);
+    }
+
+    int compacted(uint64_t pages) {
+        ++counters_.compactions;
+        counters_.pages_compacted += pages;
+        return static_cast<int>(pages);
+    }
+
     const MissingSizes& missing_sizes_;
     std::array<Cost, op_count>& costs_;
+    std::optional<typename CompactionOf<P>::type> compaction_;  // the recorded one under way
 };
 
 }  // namespace zreplay

@@ -35,15 +35,10 @@ class Zram : public Entries<P, 0> {
     static Location object(Location found) { return found; }
     static Location victim() { return {}; }
 
-    int predicted(const Event& event) {
-        Base::charge(event.op);
-        int result = act(event);
-        Base::refresh_total_size(pool_.pages());
-        return result;
-    }
+    int predicted(const Event& event) { return take(event, Base::policy_.paced); }
 
     int driven(const Event& event) {
-        if (event.op != Op::store || event.result.value_or(0) == 0) return predicted(event);
+        if (event.op != Op::store || event.result.value_or(0) == 0) return take(event, true);
         Base::charge(event.op);
         ++counters_.stores;
         ++counters_.stores_rejected;
@@ -53,13 +48,20 @@ class Zram : public Entries<P, 0> {
   private:
     using Base::counters_, Base::index_, Base::pool_;
 
-    int act(const Event& event) {
+    int take(const Event& event, bool as_recorded) {
+        Base::charge(event.op);
+        int result = act(event, as_recorded);
+        Base::refresh_total_size(pool_.pages());
+        return result;
+    }
+
+    int act(const Event& event, bool as_recorded) {
         switch (event.op) {
             case Op::store: return write(event);
             case Op::load: return read(event.entry);
             case Op::invalidate: return slot_free(event.entry);
             case Op::invalidate_area: return reset(event.entry.type());
-            case Op::compact: return Base::compact();
+            case Op::compact: return Base::compact(event, as_recorded);
             case Op::migrate: return Base::migrate();
             default: return 0;
         }

@@ -48,7 +48,7 @@ class ZswapLatest : public Entries<P, 0> {
     void check() const { lru_.check(); }
 
     int predicted(const Event& event) {
-        int result = act(event, [this] { return admit(); });
+        int result = act(event, policy_.paced, [this] { return admit(); });
         if (event.op == Op::store && result < 0 && reached_full_) run_shrink_work();
         settle();
         return result;
@@ -60,7 +60,7 @@ class ZswapLatest : public Entries<P, 0> {
             charge(event.op);
             result = writeback_as_recorded(event);
         } else {
-            result = act(event, [&] { return admit_as_recorded(event); });
+            result = act(event, true, [&] { return admit_as_recorded(event); });
         }
         settle();
         return result;
@@ -70,14 +70,14 @@ class ZswapLatest : public Entries<P, 0> {
     using Base::charge, Base::counters_, Base::index_, Base::policy_, Base::pool_;
 
     template <class Admit>
-    int act(const Event& event, Admit&& admit) {
+    int act(const Event& event, bool as_recorded, Admit&& admit) {
         charge(event.op);
         switch (event.op) {
             case Op::store: return store(event, admit);
             case Op::load: return load(event.entry);
             case Op::invalidate: return invalidate(event.entry);
             case Op::invalidate_area: return invalidate_area(event.entry.type());
-            case Op::compact: return Base::compact();
+            case Op::compact: return Base::compact(event, as_recorded);
             case Op::migrate: return Base::migrate();
             default: return 0;
         }

@@ -48,7 +48,7 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
             case Op::load: return load(event.entry);
             case Op::invalidate: return invalidate(event.entry);
             case Op::invalidate_area: return invalidate_area(event.entry.type());
-            case Op::compact: return Base::compact();
+            case Op::compact: return Base::compact(event, policy_.paced);
             case Op::migrate: return Base::migrate();
             default: return 0;
         }
@@ -62,6 +62,7 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
                 if constexpr (P::evictable) reclaim_.emplace(pool_of(event.entry), reclaim_retries);
                 ++counters_.shrinks;
                 return 0;
+            case Op::compact: return Base::compact(event, true);
             default: return common(event);
         }
     }

@@ -139,6 +139,7 @@ void FtraceImporter::begin(const FtraceLine& line, Task& task) {
         case Op::compact:
             read_pages_before(line);
             ++compactions_open_;
+            call.row = place(call.op, line);
             break;
         case Op::migrate: call.handle = line[Key::page]; break;
         case Op::invalidate_area: break;
@@ -164,7 +165,7 @@ void FtraceImporter::end(const FtraceLine& line, Task& task) {
             if (result == 0 && !call.allocated) {  // same-filled: nothing to allocate
                 drop(call.row);
                 call.row = place(op, line, call.slot);
-                row(call.row)->mark(Column::size);
+                row(call.row)->mark(Field::size);
                 slots_[call.slot.word] = same_filled;
                 changed(nullptr, call.row);
             }
@@ -177,6 +178,7 @@ void FtraceImporter::end(const FtraceLine& line, Task& task) {
         case Op::shrink: set_result(call.row, line[Key::ret]); break;
         case Op::compact: {
             --compactions_open_;
+            begin_stays_if_interrupted(call.row);
             call.row = place(op, line);
             // do_shrink_slab's SHRINK_STOP is all ones.
             int64_t freed = static_cast<int64_t>(line[Key::freed]);
@@ -193,6 +195,13 @@ void FtraceImporter::end(const FtraceLine& line, Task& task) {
     }
     read_counters(line, call.row, refreshed);
     complete(call.row);
+}
+
+// A compaction lets others in after each zspage. Then its begin is a row as well, so that a replay can tell.
+void FtraceImporter::begin_stays_if_interrupted(uint64_t begin) {
+    if (last_change_ == none || last_change_ < begin) return drop(begin);
+    set_result(begin, static_cast<uint64_t>(int64_t{-e_inprogress}));
+    complete(begin);
 }
 
 void FtraceImporter::end_invalidate(const FtraceLine& line, Call& call) {
@@ -292,7 +301,7 @@ void FtraceImporter::on_alloc(const FtraceLine& line, Task& task) {
     uint64_t asked = line[Key::size];
     TraceRow& store = *row(call.row);
     store.size = static_cast<uint32_t>(std::min<uint64_t>(asked - std::min<uint64_t>(asked, header_bytes_), UINT32_MAX));
-    store.mark(Column::size);
+    store.mark(Field::size);
     call.allocated = true;
     call.answered = false;
 }
@@ -325,7 +334,7 @@ void FtraceImporter::on_alloc_return(const FtraceLine& line, Task& task) {
 void FtraceImporter::on_map(const FtraceLine& line, Task& task) {
     if (task.calls.empty()) return;
     Call& call = task.calls.back();
-    if (call.row == none || row(call.row)->has(Column::handle)) return;
+    if (call.row == none || row(call.row)->has(Field::handle)) return;
     if (call.op == Op::load) {
         set_handle(call.row, line[Key::handle]);
     } else if (call.op == Op::store && call.answered && call.error == 0) {
@@ -418,7 +427,7 @@ void FtraceImporter::on_area(const FtraceLine& line) {
     uint64_t number = place(Op::invalidate_area, line);
     TraceRow& area = *row(number);
     area.type = static_cast<uint8_t>(line[Key::type]);
-    area.mark(Column::type);
+    area.mark(Field::type);
     std::erase_if(slots_, [&](const auto& slot) { return slot.first >> SwapEntry::type_shift == area.type; });
     for (auto& [handle, object] : objects_)
         if (object.slot.type() == area.type) object.state = Object::State::area_invalidated;
@@ -466,7 +475,7 @@ void FtraceImporter::end_unseen(Task& task) {
     task.calls.pop_back();
     if (call.pending) --changes_pending_;
     if (call.op == Op::store && !call.allocated) {  // a page of one repeated word
-        row(call.row)->mark(Column::size);
+        row(call.row)->mark(Field::size);
         set_result(call.row, 0);
     }
     if (call.op == Op::invalidate && !call.freed && slots_.contains(call.slot.word)) {
@@ -493,8 +502,8 @@ uint64_t FtraceImporter::place(Op op, const FtraceLine& line, SwapEntry slot) {
     TraceRow& placed = rows_.back();
     placed.type = static_cast<uint8_t>(slot.type());
     placed.offset = slot.offset();
-    placed.mark(Column::type);
-    placed.mark(Column::offset);
+    placed.mark(Field::type);
+    placed.mark(Field::offset);
     return number;
 }
 
@@ -504,12 +513,12 @@ void FtraceImporter::complete(uint64_t number) { row(number)->state = TraceRow::
 
 void FtraceImporter::set_result(uint64_t number, uint64_t value) {
     row(number)->result = signed32(value);
-    row(number)->mark(Column::result);
+    row(number)->mark(Field::result);
 }
 
 void FtraceImporter::set_handle(uint64_t number, uint64_t handle) {
     row(number)->handle = handle;
-    row(number)->mark(Column::handle);
+    row(number)->mark(Field::handle);
 }
 
 void FtraceImporter::changed(Call* call, uint64_t number) {
@@ -521,22 +530,25 @@ void FtraceImporter::changed(Call* call, uint64_t number) {
 
 // What zswap's counters were at a call's return goes on the row behind which it is true: the call's own, or the last
 // one that changed the state since, if the call made the kernel count again; otherwise nowhere. While another call is
-// between its effect and its return, its stored_pages step may be missing, and without a recount its pages too.
+// between its effect and its return, its stored_pages step may be missing, and without a recount its pages too. What
+// was counted while a compaction was at work holds at that moment only: later readings of the same count are dropped.
 void FtraceImporter::read_counters(const FtraceLine& line, uint64_t own_row, bool refreshed) {
     if (!line.has(Key::stored) || !line.has(Key::pool)) return;
     bool others_pending = changes_pending_ > 0;
     bool overtaken = last_change_ != none && last_change_ > own_row;
     if (overtaken && !refreshed) return;
     TraceRow& target = *row(overtaken ? last_change_ : own_row);
-    target.clear(Column::stored);
-    target.clear(Column::pool_pages);
+    target.clear(Field::stored);
+    target.clear(Field::pool_pages);
     if (!others_pending) {
         target.stored = signed32(line[Key::stored]);
-        target.mark(Column::stored);
+        target.mark(Field::stored);
     }
-    if (!others_pending || refreshed) {
+    if (refreshed) counted_in_compaction_ = compactions_open_ > 0 || target.op == Op::compact;
+    bool fresh_in_compaction = refreshed && compactions_open_ > 0;
+    if ((!others_pending || refreshed) && (!counted_in_compaction_ || fresh_in_compaction)) {
         target.pool_pages = static_cast<int64_t>(line[Key::pool] / page_bytes);
-        target.mark(Column::pool_pages);
+        target.mark(Field::pool_pages);
     }
 }
 
@@ -547,7 +559,7 @@ void FtraceImporter::read_pages_before(const FtraceLine& line) {
     if (compactions_open_ || last_change_ == none || last_change_ < first_row_) return;
     TraceRow& target = *row(last_change_);
     target.pool_pages = static_cast<int64_t>(line[Key::pages]);
-    target.mark(Column::pool_pages);
+    target.mark(Field::pool_pages);
 }
 
 void FtraceImporter::remember(uint64_t handle, SwapEntry slot) {

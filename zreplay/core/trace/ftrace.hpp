@@ -31,7 +31,7 @@
 namespace zreplay {
 
 // The columns of a trace that may be null, as bits of TraceRow::present.
-enum class Column : uint8_t { type, offset, size, result, stored, pool_pages, handle, count };
+enum class Field : uint8_t { type, offset, size, result, stored, pool_pages, handle, count };
 
 struct TraceRow {
     int64_t ts_ns = 0;
@@ -48,9 +48,9 @@ struct TraceRow {
     Op op = Op::store;
     enum class State : uint8_t { open, complete, dropped } state = State::open;
 
-    bool has(Column column) const { return present >> static_cast<unsigned>(column) & 1; }
-    void mark(Column column) { present |= static_cast<uint8_t>(1u << static_cast<unsigned>(column)); }
-    void clear(Column column) { present &= static_cast<uint8_t>(~(1u << static_cast<unsigned>(column))); }
+    bool has(Field field) const { return present >> static_cast<unsigned>(field) & 1; }
+    void mark(Field field) { present |= static_cast<uint8_t>(1u << static_cast<unsigned>(field)); }
+    void clear(Field field) { present &= static_cast<uint8_t>(~(1u << static_cast<unsigned>(field))); }
 };
 
 struct ImportCounts {
@@ -121,6 +121,7 @@ class FtraceImporter {
     void begin(const FtraceLine& line, Task& task);
     void begin_zram(const FtraceLine& line, Task& task);
     void end(const FtraceLine& line, Task& task);
+    void begin_stays_if_interrupted(uint64_t begin);
     void end_invalidate(const FtraceLine& line, Call& call);
     void end_writeback(const FtraceLine& line, Call& call);
     void on_alloc(const FtraceLine& line, Task& task);
@@ -158,6 +159,7 @@ class FtraceImporter {
     uint64_t last_change_ = none;    // the last row that changed what is stored
     uint64_t changes_pending_ = 0;   // calls with `pending` set
     uint64_t compactions_open_ = 0;
+    bool counted_in_compaction_ = false;  // the kernel's last count of the pool's pages fell into a compaction
     bool pages_before_ = false;      // this recording reads the pool's pages before each call (zram)
     int64_t last_ts_ns_ = INT64_MIN;
     uint64_t last_lost_line_ = 0;    // of any CPU

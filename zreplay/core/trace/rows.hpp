@@ -1,4 +1,4 @@
-// A batch of trace rows as borrowed Arrow columns: what a reader must be able to rely on, and what a trace holds.
+// The rows of a trace: what a reader must be able to rely on, and what a trace holds.
 #pragma once
 
 #include <array>
@@ -6,34 +6,9 @@
 #include <string>
 #include <unordered_set>
 
-#include "types.hpp"
+#include "replay/events.hpp"
 
 namespace zreplay {
-
-// One column; `values` is nullptr when the batch does not have it, `valid` (a bit per row) when nothing is null.
-template <class T>
-struct ColumnView {
-    const T* values = nullptr;
-    const uint8_t* valid = nullptr;
-    int64_t first_bit = 0;
-
-    explicit operator bool() const { return values != nullptr; }
-    bool is_null(int64_t row) const {
-        int64_t bit = first_bit + row;
-        return valid && !(valid[bit >> 3] >> (bit & 7) & 1);
-    }
-    T operator[](int64_t row) const { return values[row]; }
-};
-
-struct RowsView {
-    int64_t rows = 0;
-    ColumnView<int64_t> ts_ns;
-    ColumnView<int8_t> op;  // Op by number
-    ColumnView<uint8_t> type;
-    ColumnView<uint64_t> offset;
-    ColumnView<uint32_t> size;
-    ColumnView<int32_t> result;
-};
 
 struct BadRow {
     int64_t row = -1;  // -1: there is none
@@ -41,12 +16,12 @@ struct BadRow {
 };
 
 // The first row that cannot be, by the rules of docs/trace-format.md. `previous_ts_ns`: of the row before this batch.
-BadRow find_bad_row(const RowsView& rows, int64_t previous_ts_ns);
+BadRow find_bad_row(const EventBatch& batch, int64_t previous_ts_ns);
 
 // What `zreplay info` tells, gathered in one pass; memory is bounded by the number of distinct slots.
 class Survey {
   public:
-    void add(const RowsView& rows);
+    void add(const EventBatch& batch);
 
     std::array<uint64_t, op_count> events{};
     uint64_t rows = 0;

@@ -1,0 +1,1 @@
+"""What it means: runs loaded, compared, charted and reported."""

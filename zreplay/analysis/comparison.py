@@ -1,0 +1,330 @@
+"""A comparison: one row per run, one column per metric, each value beside the baseline's.
+
+Runs are compared within a trace. Two runs of different traces have nothing to do with each other's numbers, but a
+configuration's ratio to the baseline on each trace does, so over several traces each has a geometric mean of its
+ratios. Counts are exact: any difference is one. Times are compared as :mod:`zreplay.analysis.statistics` says, and
+only when they were measured in rounds; a single time is shown and never judged.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from zreplay.analysis.metrics import Assumptions, Metric
+from zreplay.analysis.results import Result
+from zreplay.analysis.statistics import (
+    LEVEL,
+    Estimate,
+    Ratio,
+    estimate,
+    geometric_mean,
+    holm,
+    paired_ratio,
+    rounds_needed,
+)
+from zreplay.errors import UsageError
+from zreplay.replay.config import known
+
+#: Settings that always tell configurations apart; others do when they differ between runs of one trace.
+_ALWAYS = ("index", "pool")
+#: Settings that say how a run was written down, not what it is.
+_NEVER = ("sample_events", "sample_ms", "locate")
+
+#: Metric → nanoseconds, one for each round.
+Times = Mapping[str, Sequence[float]]
+
+
+@dataclass
+class Cell:
+    """A value beside the baseline's.
+
+    Attributes:
+        value: in the metric's unit; of a time measured in rounds the median; None: this run has no such metric.
+        ratio: to the baseline of the same trace; None without one, for the baseline itself, or when either is 0.
+        estimate: of a time measured in rounds.
+        times_ratio: its ratio's interval and p.
+        p: the same p after Holm's correction.
+        different: whether this differs from the baseline; None: not resolved.
+        best: whether it is the best of its trace, where not all are equal.
+    """
+
+    value: float | None
+    ratio: float | None = None
+    estimate: Estimate | None = None
+    times_ratio: Ratio | None = None
+    p: float | None = None
+    different: bool | None = False
+    best: bool = False
+
+
+@dataclass
+class Row:
+    """One run. ``name`` is its configuration's, the same for each trace; ``result`` None: the mean over traces."""
+
+    name: str
+    trace: str
+    result: Result | None
+    cells: dict[str, Cell]
+    is_baseline: bool = False
+
+
+@dataclass
+class Comparison:
+    """What :func:`compare` gives. ``means``: geometric means over traces, whose cells have ratios and no values."""
+
+    metrics: list[Metric]
+    rows: list[Row]
+    means: list[Row]
+    assumptions: Assumptions
+    rounds: int
+    seed: int | None
+    fields: tuple[str, ...]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def traces(self) -> list[str]:
+        """Names of the traces, in order."""
+        return list(dict.fromkeys(row.trace for row in self.rows))
+
+
+def compare(
+    results: Sequence[Result],
+    metrics: Sequence[Metric],
+    assumptions: Assumptions,
+    *,
+    baseline: str | None = None,
+    times: Sequence[Times] | None = None,
+    seed: int | None = None,
+    sort: str | None = None,
+) -> Comparison:
+    """Compare runs, at least one.
+
+    Args:
+        results: the runs.
+        metrics: the columns.
+        assumptions: what a swap-in costs.
+        baseline: a configuration's name or a run's directory; the first run's configuration if None.
+        times: for each run, its times in rounds.
+        seed: that ordered the rounds.
+        sort: a metric's name, best first, or with a leading ``-`` worst first.
+
+    Raises:
+        UsageError: no runs; a baseline that none of them is.
+    """
+    if not results:
+        raise UsageError("nothing to compare: no runs; name run directories, or traces and axes such as --index a,b")
+    fields = distinguishing(results)
+    names = configuration_names(results, fields)
+    traces = trace_names(results)
+    chosen = _baseline_name(baseline, results, names)
+    rounds = len(next(iter(times[0].values()), ())) if times else 0
+    rows = []
+    for number, (result, name, trace) in enumerate(zip(results, names, traces, strict=True)):
+        measured = times[number] if times else {}
+        cells = {metric.name: _cell(metric, result, assumptions, measured.get(metric.name)) for metric in metrics}
+        rows.append(Row(name, trace, result, cells, is_baseline=name == chosen))
+    comparison = Comparison(list(metrics), rows, [], assumptions, rounds, seed, fields)
+    _against_baseline(comparison, dict(zip(map(id, rows), times, strict=True)) if times else {})
+    _mark_best(comparison)
+    if sort:
+        _sort(comparison, sort)
+    _note(comparison, results)
+    return comparison
+
+
+def distinguishing(results: Sequence[Result]) -> tuple[str, ...]:
+    """The settings that tell the runs apart: index and pool, and what differs between runs of one trace."""
+    values: dict[str, dict[str, set[Any]]] = {}
+    for result in results:
+        for name, value in result.settings.items():
+            values.setdefault(name, {}).setdefault(result.trace_sha256, set()).add(value)
+    # A setting that some versions do not write differs from those that do.
+    for name, by_trace in values.items():
+        for result in results:
+            if name not in result.settings:
+                by_trace.setdefault(result.trace_sha256, set()).add(None)
+    differing = [name for name, by_trace in values.items() if any(len(found) > 1 for found in by_trace.values())]
+    return _ALWAYS + tuple(name for name in differing if name not in _ALWAYS + _NEVER)
+
+
+def configuration_names(results: Sequence[Result], fields: Sequence[str]) -> list[str]:
+    """A name for each run from its distinguishing settings; its directory's name too where two would be the same."""
+    names = []
+    for result in results:
+        words = [str(result.settings.get(name)) for name in _ALWAYS]
+        for name in fields[len(_ALWAYS) :]:
+            value = result.settings.get(name)
+            words.append(_word(name, value))
+        names.append("/".join(word for word in words if word))
+    of_trace = [(name, result.trace_sha256) for name, result in zip(names, results, strict=True)]
+    repeated = {name for name, trace in of_trace if of_trace.count((name, trace)) > 1}
+    return [
+        f"{name} ({result.run.directory})" if name in repeated else name
+        for name, result in zip(names, results, strict=True)
+    ]
+
+
+def _word(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return name if value else ""
+    if isinstance(value, str) and name != "zreplay":
+        return value
+    return f"{name}={'none' if value is None else value}"
+
+
+def trace_names(results: Sequence[Result]) -> list[str]:
+    """A name for each run's trace: its file's, with the start of its hash where two traces share one."""
+    stems: dict[str, set[str]] = {}
+    for result in results:
+        stems.setdefault(result.trace_path.stem, set()).add(result.trace_sha256)
+    return [
+        result.trace_path.stem
+        if len(stems[result.trace_path.stem]) == 1
+        else f"{result.trace_path.stem} ({result.trace_sha256[:8]})"
+        for result in results
+    ]
+
+
+def _baseline_name(baseline: str | None, results: Sequence[Result], names: Sequence[str]) -> str:
+    if baseline is None:
+        return names[0]
+    wanted = baseline.rstrip("/")
+    for result, name in zip(results, names, strict=True):
+        if wanted in (name, str(result.run.directory)):
+            return name
+    return known("--baseline", wanted, tuple(dict.fromkeys(names)))
+
+
+def _cell(metric: Metric, result: Result, assumptions: Assumptions, rounds: Sequence[float] | None) -> Cell:
+    if not metric.measured:
+        return Cell(metric.value(result, assumptions))
+    if not rounds:
+        return Cell(metric.value(result, assumptions), different=None)
+    found = estimate(rounds)
+    return Cell(found.median, estimate=found, different=None)
+
+
+def _against_baseline(comparison: Comparison, times: Mapping[int, Times]) -> None:
+    """Fill in ratios, judge times, and take the means over traces."""
+    baselines = {row.trace: row for row in comparison.rows if row.is_baseline}
+    judged: list[Cell] = []
+    for row in comparison.rows:
+        base = baselines.get(row.trace)
+        if base is None or row is base:
+            continue
+        for name, cell in row.cells.items():
+            base_value = base.cells[name].value
+            if cell.value is None or base_value is None:
+                cell.different = None
+                continue
+            if cell.estimate:
+                cell.times_ratio = paired_ratio(times[id(row)][name], times[id(base)][name])
+                cell.ratio = cell.times_ratio.value
+                judged.append(cell)
+                continue
+            cell.ratio = cell.value / base_value if base_value else None
+            if cell.different is not None:
+                cell.different = cell.value != base_value
+    if len(comparison.traces) > 1:
+        _means_over_traces(comparison, baselines, times, judged)
+    for cell, p in zip(judged, holm([c.times_ratio.p for c in judged if c.times_ratio]), strict=True):
+        cell.p = p
+        cell.different = True if p <= LEVEL else None
+
+
+def _means_over_traces(
+    comparison: Comparison, baselines: Mapping[str, Row], times: Mapping[int, Times], judged: list[Cell]
+) -> None:
+    names = dict.fromkeys(row.name for row in comparison.rows if not row.is_baseline)
+    for name in names:
+        rows = [row for row in comparison.rows if row.name == name and row.trace in baselines]
+        if len(rows) < len(comparison.traces):
+            continue
+        cells = {}
+        for metric in comparison.metrics:
+            ratios = [row.cells[metric.name].ratio for row in rows]
+            if any(not ratio for ratio in ratios):
+                cells[metric.name] = Cell(None)
+                continue
+            mean = Cell(None, geometric_mean([ratio for ratio in ratios if ratio]))
+            mean.different = None if metric.measured else mean.ratio != 1
+            if all(row.cells[metric.name].times_ratio for row in rows):
+                # A round of all traces is one value: the mean of its ratios.
+                by_trace = [
+                    [a / b for a, b in zip(times[id(row)][metric.name], base[metric.name], strict=True)]
+                    for row, base in ((row, times[id(baselines[row.trace])]) for row in rows)
+                ]
+                means = [geometric_mean(ratios) for ratios in zip(*by_trace, strict=True)]
+                mean.times_ratio = paired_ratio(means, [1.0] * len(means))
+                mean.ratio = mean.times_ratio.value
+                judged.append(mean)
+            cells[metric.name] = mean
+        comparison.means.append(Row(name, "", None, cells))
+
+
+def _mark_best(comparison: Comparison) -> None:
+    for trace in comparison.traces:
+        rows = [row for row in comparison.rows if row.trace == trace]
+        for metric in comparison.metrics:
+            values = [row.cells[metric.name].value for row in rows]
+            found = [value for value in values if value is not None]
+            if metric.better is None or len(set(found)) < 2 or (metric.measured and not comparison.rounds):
+                continue
+            best = min(found) if metric.better == "less" else max(found)
+            for row in rows:
+                row.cells[metric.name].best = row.cells[metric.name].value == best
+
+
+def _sort(comparison: Comparison, sort: str) -> None:
+    name = sort.removeprefix("-")
+    metrics = {metric.name: metric for metric in comparison.metrics}
+    known("--sort", name, tuple(metrics))
+    descending = (metrics[name].better == "more") != sort.startswith("-")
+    order = {trace: number for number, trace in enumerate(comparison.traces)}
+
+    def key(row: Row) -> tuple[int, bool, float]:
+        value = row.cells[name].value
+        return order[row.trace], value is None, (-value if descending else value) if value is not None else 0.0
+
+    comparison.rows.sort(key=key)
+
+
+def _note(comparison: Comparison, results: Sequence[Result]) -> None:
+    """What a reader of the table has to know."""
+    notes = comparison.notes
+    traces = comparison.traces
+    if len(traces) > 1:
+        notes.append(f"{len(traces)} different traces: differences are within a trace, never between two.")
+        without = [t for t in traces if not any(row.is_baseline for row in comparison.rows if row.trace == t)]
+        if without:
+            baseline = next(row.name for row in comparison.rows if row.is_baseline)
+            notes.append(f"No differences for {', '.join(without)}: no run of the baseline {baseline} there.")
+    versions = sorted({str(result.settings["zreplay"]) for result in results})
+    if len(versions) > 1:
+        notes.append(f"Runs of different versions of zreplay: {', '.join(versions)}.")
+    schemas = sorted({str(result.run.manifest["schema_version"]) for result in results})
+    if len(schemas) > 1:
+        notes.append(f"Runs of different schema versions: {', '.join(schemas)}; what an older run lacks is shown as –.")
+    if any(metric.name == "swap_in_us" for metric in comparison.metrics):
+        a = comparison.assumptions
+        notes.append(
+            f"swap_in_us: hits × {a.decompress_us:g} µs to decompress (--decompress-us) + misses × "
+            f"{a.device_read_us:g} µs to read the device (--device-read-us), per load."
+        )
+    if any(metric.measured for metric in comparison.metrics):
+        notes.append(_note_times(comparison))
+
+
+def _note_times(comparison: Comparison) -> str:
+    if not comparison.rounds:
+        return "Times: one measurement each, beside other work, so not resolved; --replicates N measures them in turns."
+    judged = sum(
+        cell.times_ratio is not None for row in comparison.rows + comparison.means for cell in row.cells.values()
+    )
+    note = (
+        f"Times: median of {comparison.rounds} interleaved rounds (seed {comparison.seed}) and its 95 % interval; "
+        "differences from paired rounds, judged at 5 % after Holm's correction"
+    )
+    if judged and (needed := rounds_needed(judged)) > comparison.rounds:
+        note += f"; {judged} comparisons need at least {needed} rounds to show any (--replicates {needed})"
+    return note + "."

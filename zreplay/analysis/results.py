@@ -1,0 +1,88 @@
+"""Run directories read for comparing: checked, and the few figures taken that every table and chart starts from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from zreplay.errors import UsageError
+from zreplay.replay.run import Run, open_run
+
+#: Gauges whose mean over the timeline the metrics use.
+_GAUGES = (
+    "stored_pages",
+    "pool_pages",
+    "pool_objects",
+    "pool_bytes",
+    "internal_fragmentation_bytes",
+    "external_fragmentation_bytes",
+    "index_entries",
+    "index_bytes",
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run and its answer.
+
+    Attributes:
+        run: the run directory.
+        settings: configuration with every default filled in, and ``zreplay``, the version that wrote the run.
+        summary: the columns of summary.parquet that are not configuration.
+        operations: kind of operation → its row of operations.parquet.
+        means: gauge → mean over the timeline's samples; gauges that an older run does not have are absent.
+    """
+
+    run: Run
+    settings: dict[str, Any]
+    summary: dict[str, Any]
+    operations: dict[str, dict[str, Any]]
+    means: dict[str, float]
+
+    @property
+    def trace_sha256(self) -> str:
+        """The identity of the trace that was replayed."""
+        return str(self.run.manifest["trace"]["sha256"])
+
+    @property
+    def trace_path(self) -> Path:
+        """Where the trace was when it was replayed."""
+        return Path(self.run.manifest["trace"]["path"])
+
+    @cached_property
+    def has_trace(self) -> bool:
+        """Whether the trace is still there, the same bytes."""
+        from zreplay.trace.files import open_trace
+
+        return self.trace_path.is_file() and open_trace(self.trace_path).content_hash() == self.trace_sha256
+
+
+def load(directories: Sequence[Path | Run]) -> list[Result]:
+    """Read run directories; any of the same major schema version will do.
+
+    Raises:
+        UsageError: a directory that is not a complete run, is damaged, or was written by a newer major version.
+    """
+    return [_load(place if isinstance(place, Run) else open_run(place)) for place in directories]
+
+
+def _load(run: Run) -> Result:
+    try:
+        summary = run.summary()
+        del summary["config"]
+        operations = {row["op"]: row for row in run.operations().collect().to_dicts()}
+        timeline = run.timeline()
+        present = [name for name in _GAUGES if name in timeline.collect_schema().names()]
+        means = timeline.select(pl.col(present).mean()).collect().row(0, named=True)
+        run.classes().collect_schema()
+        settings = {**run.manifest["config"], "zreplay": run.manifest["zreplay"]}
+        _ = run.manifest["trace"]["sha256"], run.manifest["trace"]["path"]
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{run.directory}: damaged: {reason}; `zreplay run … --force` writes it anew") from error
+    except (KeyError, TypeError, IndexError) as error:
+        raise UsageError(f"{run.directory}: not a run directory of zreplay: no {error} in its manifest") from error
+    return Result(run, settings, summary, operations, {k: v for k, v in means.items() if v is not None})

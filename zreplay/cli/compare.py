@@ -1,0 +1,177 @@
+"""`zreplay compare`: run directories, or traces and axes, in; one table out."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zreplay.cli.progress import bytes_bar
+
+# Axis → its help; zreplay.replay.axes says which there are and how a value is read.
+_AXES = {
+    "index": "Swap indexes, as `zreplay run --index` takes them.  [default: rbtree]",
+    "pool": "Allocators.  [default: the trace's own]",
+    "kernel": "Whose policies.  [default: 6.1]",
+    "totalram_pages": "Memory sizes of the machine, in pages.  [default: the trace's]",
+    "max_pool_percent": "Pool limits, percent of totalram.  [default: the trace's, else 20]",
+    "accept_threshold_percent": "Accept thresholds, percent of the limit.  [default: the trace's, else 90]",
+}
+
+
+def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name, words in reversed(_AXES.items()):
+        command = click.option(f"--{name.replace('_', '-')}", name, metavar="A,B,…", help=words)(command)
+    return command
+
+
+@click.command(name="compare")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="RUN… | TRACE…")
+@_axes
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/compare"),
+    show_default=True,
+    metavar="DIR",
+    help="Where the runs of traces are kept, and found again.",
+)
+@click.option("--baseline", metavar="RUN", help="Run directory or configuration to compare with.  [default: the first]")
+@click.option("--columns", metavar="A,B,…", help="Metrics to show, in this order.  [default: all that tell something]")
+@click.option("--sort", metavar="METRIC", help="Best first; -METRIC: worst first.")
+@click.option(
+    "--format", "form", default="table", show_default=True, metavar="NAME", help="table, md, csv, json, parquet."
+)
+@click.option(
+    "--replicates", type=int, default=0, metavar="N", help="Measure times in N interleaved rounds (15 is good)."
+)
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the order within the rounds.")
+@click.option("--decompress-us", type=float, metavar="µS", help="To decompress a page, for swap_in_us.  [default: 4]")
+@click.option("--device-read-us", type=float, metavar="µS", help="To read a page from the device.  [default: 90]")
+@click.option(
+    "--fail-if", multiple=True, metavar="EXPR", help="Exit with 3 if a row has, say, 'pool_pages_peak > +2%'."
+)
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report, one HTML page.")
+@click.option("--force", is_flag=True, help="Replace an existing report.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no table and no progress.")
+def command(
+    paths: tuple[Path, ...],
+    out: Path,
+    baseline: str | None,
+    columns: str | None,
+    sort: str | None,
+    form: str,
+    replicates: int,
+    seed: int,
+    decompress_us: float | None,
+    device_read_us: float | None,
+    fail_if: Sequence[str],
+    report: Path | None,
+    force: bool,
+    quiet: bool,
+    **axes: str | None,
+) -> None:
+    """Compare runs, or replay TRACEs through every combination of the values given and compare those."""
+    from zreplay.analysis.comparison import compare
+    from zreplay.analysis.metrics import Assumptions, choose, metric_named
+    from zreplay.analysis.requirement import Requirement
+    from zreplay.analysis.results import load
+    from zreplay.analysis.table import FORMATS, render
+    from zreplay.errors import RequirementError, UsageError
+    from zreplay.replay.config import known, within
+
+    known("--format", form, FORMATS)
+    within("--replicates", replicates, 0, 1000)
+    requirements = [Requirement.parse(text) for text in fail_if]
+    given = {"decompress_us": decompress_us, "device_read_us": device_read_us}
+    assumptions = Assumptions(**{name: value for name, value in given.items() if value is not None})
+    if form == "parquet" and not quiet and sys.stdout.isatty():
+        raise UsageError("--format parquet: standard output is a terminal; redirect it to a file")
+    if report:
+        from zreplay.analysis.report import refuse_existing_report
+
+        refuse_existing_report(report, force=force)
+
+    runs, times = _runs(paths, axes, out, replicates, seed, quiet)
+    results = load(runs)
+    metrics = choose(results, _listed("--columns", columns), assumptions)
+    shown = list(metrics)
+    for requirement in requirements:
+        if requirement.metric not in [metric.name for metric in metrics]:
+            metrics.append(metric_named(requirement.metric, results, "--fail-if"))
+    comparison = compare(results, metrics, assumptions, baseline=baseline, times=times, seed=seed, sort=sort)
+    failing = []
+    for requirement in requirements:
+        requirement.check(metric_named(requirement.metric, results, "--fail-if"), comparison)
+        failing += requirement.failing(comparison)
+
+    comparison.metrics = shown
+    if not quiet:
+        sys.stdout.buffer.write(render(comparison, form))
+        sys.stdout.buffer.flush()
+    if report:
+        from zreplay.analysis.report import write_report
+
+        write_report(comparison, report, force=force)
+        if not quiet:
+            print(report, file=sys.stderr)
+    if failing:
+        raise RequirementError("--fail-if met by:\n" + "\n".join(failing))
+
+
+def _runs(
+    paths: Sequence[Path], axes: dict[str, str | None], out: Path, replicates: int, seed: int, quiet: bool
+) -> tuple[list[Any], list[dict[str, list[float]]] | None]:
+    """The runs to compare, and for each its times in rounds when these were asked for."""
+    from zreplay.errors import UsageError
+
+    directories = [path.is_dir() for path in paths]
+    if not paths:
+        raise UsageError(
+            "nothing to compare; name run directories, or traces and axes such as --index rbtree,radix-tag"
+        )
+    given = {name: values for name, values in axes.items() if values is not None}
+    if all(directories):
+        option = next((f"--{name.replace('_', '-')}" for name in given), None)
+        if option or replicates:
+            raise UsageError(f"{option or '--replicates'}: needs traces to replay, found only run directories")
+        return list(dict.fromkeys(paths)), None
+    if any(directories):
+        raise UsageError(
+            f"{paths[directories.index(True)]}: a directory among traces; compare runs or traces, not both"
+        )
+    return _replayed(paths, given, out, replicates, seed, quiet)
+
+
+def _replayed(
+    traces: Sequence[Path], given: dict[str, str], out: Path, replicates: int, seed: int, quiet: bool
+) -> tuple[list[Any], list[dict[str, list[float]]] | None]:
+    from zreplay.replay.axes import cross, run_missing, values_of
+    from zreplay.replay.times import measure
+
+    axes = {name: values_of(name, _listed(f"--{name.replace('_', '-')}", text) or []) for name, text in given.items()}
+    runs, times = [], []
+    for cells in cross(traces, axes, out):
+        trace = cells[0].config.trace
+        with bytes_bar(trace, quiet=quiet) as progress:
+            runs += run_missing(cells, progress)
+        if replicates:
+            with bytes_bar(trace, quiet=quiet) as progress:
+                rounds = measure([cell.config for cell in cells], replicates, seed, progress)
+            for number in range(len(cells)):
+                times.append({name: [row[number][name] for row in rounds] for name in rounds[0][number]})
+    return runs, times or None
+
+
+def _listed(option: str, text: str | None) -> list[str] | None:
+    """The words of ``a,b,c``; None for None."""
+    from zreplay.errors import UsageError
+
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    if not all(words):
+        raise UsageError(f"{option}: found {text!r}, expected names or numbers separated by commas")
+    return list(dict.fromkeys(words))

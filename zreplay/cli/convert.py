@@ -1,0 +1,116 @@
+"""``zreplay convert``: turn the text of an ftrace recording into a trace."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from zreplay.trace.convert import Conversion
+
+
+@click.command("convert", short_help="Turn the text of an ftrace recording into a trace.")
+@click.argument("log", metavar="LOG")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="TRACE", help="The file to write."
+)
+@click.option("--force", is_flag=True, help="Replace TRACE if it exists.")
+@click.option(
+    "--context", "context_file", type=click.Path(path_type=Path), metavar="FILE", help="The recorder's context.txt."
+)
+@click.option("--model", metavar="NAME", help="zswap or zram.")
+@click.option("--pool", metavar="NAME", help="zbud, z3fold or zsmalloc: what was recorded.")
+@click.option("--compressor", metavar="NAME", help="The compressor that was recorded.")
+@click.option("--kernel-release", metavar="RELEASE", help="uname -r of the recorded machine.")
+@click.option("--totalram-pages", type=int, metavar="N", help="Its memory: MemTotal in kB / 4.")
+@click.option("--max-pool-percent", type=int, metavar="N", help="zswap's limit, 1 to 100.")
+@click.option("--accept-threshold-percent", type=int, metavar="N", help="zswap's hysteresis, 0 to 100.")
+@click.option("--cpus", type=int, metavar="N", help="Its CPUs.")
+@click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; warnings still.")
+def command(
+    log: str,
+    output: Path,
+    force: bool,
+    context_file: Path | None,
+    strict: bool,
+    quiet: bool,
+    model: str | None,
+    pool: str | None,
+    compressor: str | None,
+    kernel_release: str | None,
+    totalram_pages: int | None,
+    max_pool_percent: int | None,
+    accept_threshold_percent: int | None,
+    cpus: int | None,
+) -> None:
+    """Turn the text of an ftrace recording into a trace.
+
+    LOG is the text of trace_pipe, plain or compressed (zstd, lz4, gzip); - reads standard input. What the text does not
+    say comes from --context or from options; an option beats the file.
+
+    \b
+    zreplay convert trace.txt.zst --context context.txt -o trace.parquet
+    """
+    from zreplay.trace.context import Context, read_context
+    from zreplay.trace.convert import convert
+
+    options = Context(
+        model=model,
+        pool=pool,
+        compressor=compressor,
+        kernel_release=kernel_release,
+        totalram_pages=totalram_pages,
+        max_pool_percent=max_pool_percent,
+        accept_threshold_percent=accept_threshold_percent,
+        cpus=cpus,
+    )
+    context = (read_context(context_file) if context_file else Context()).overridden_by(options)
+    with _bar(log, quiet=quiet) as progress:
+        done = convert(
+            log, output, context, force=force, strict=strict, progress=progress
+        )
+    _warn(done)
+    if not quiet:
+        click.echo(_summary(done, output))
+
+
+@contextmanager
+def _bar(log: str, *, quiet: bool) -> Iterator[Callable[[int], object]]:
+    """A bar by bytes of the log, on a terminal only."""
+    from tqdm import tqdm
+
+    path = Path(log)
+    total = path.stat().st_size if path.is_file() else None
+    # disable=None: only on a terminal
+    with tqdm(total=total, unit="B", unit_scale=True, leave=False, desc=path.name, disable=quiet or None) as bar:
+        yield lambda read_bytes: bar.update(read_bytes - bar.n)
+
+
+def _warn(done: "Conversion") -> None:
+    counts = done.counts
+    warnings = [
+        (counts.lost_events, "events lost by the kernel's buffer: calls of that time lack a result"),
+        (counts.unreadable_lines, "lines could not be read"),
+        (counts.backward_times, "times stepped backwards and were set to the time before"),
+        (counts.open_calls, "calls never returned: their result is unknown"),
+        (counts.unpaired_lines, "lines belong to no call or object that was seen"),
+    ]
+    for number, what in warnings:
+        if number:
+            click.echo(f"zreplay: warning: {number:,} {what}", err=True)
+        if what.endswith("read"):
+            for message in done.messages:
+                click.echo(f"  {message}", err=True)
+
+
+def _summary(done: "Conversion", output: Path) -> str:
+    rows = ", ".join(f"{count:,} {op}" for op, count in done.rows.items() if count)
+    counts = done.counts
+    return (
+        f"{output}: {sum(done.rows.values()):,} rows ({rows}) from {counts.lines:,} lines; "
+        f"{counts.lost_events:,} events lost, {counts.unreadable_lines:,} lines unreadable; "
+        f"{done.text_bytes / 1e6:,.1f} MB of text at {done.text_bytes / 1e6 / done.seconds:,.0f} MB/s"
+    )

@@ -1,0 +1,62 @@
+"""Times worth comparing: every configuration replayed in every round, batch by batch in turns.
+
+A machine's speed drifts, so each batch of a trace goes through all configurations one after the other, in an order
+drawn anew for each batch, before the next batch is read. What disturbs a round disturbs all configurations of that
+round, and :mod:`zreplay.analysis.statistics` compares within rounds. Nothing else runs in this process meanwhile, and
+a time is the thread's own processor time, so being set aside for another process does not count.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from zreplay.replay.config import Config
+from zreplay.replay.run import BATCH_ROWS, COLUMNS, TIMELINE_ROWS, make_replay
+from zreplay.trace.files import open_trace
+
+#: One round: for each configuration, metric → nanoseconds.
+Round = list[dict[str, float]]
+
+
+def measure(
+    configs: Sequence[Config], rounds: int, seed: int, progress: Callable[[int, int], None] | None = None
+) -> list[Round]:
+    """Replay one trace through resolved configurations ``rounds`` times.
+
+    Gives per round and configuration ``ns_per_event`` (all the time inside the engine, per event) and ``store_ns``,
+    ``load_ns``, ``invalidate_ns`` (medians of the operations that were timed, one in 61; absent if none was).
+    """
+    trace = open_trace(configs[0].trace)
+    order = random.Random(seed)
+    turns = list(range(len(configs)))
+    measured: list[Round] = []
+    for number in range(rounds):
+        replays = [make_replay(config) for config in configs]
+        nanoseconds = [0] * len(configs)
+        rows = 0
+        for batch in trace.batches(columns=COLUMNS, batch_rows=BATCH_ROWS):
+            order.shuffle(turns)
+            for turn in turns:
+                begun = time.thread_time_ns()
+                replays[turn].feed(batch)
+                nanoseconds[turn] += time.thread_time_ns() - begun
+                if replays[turn].samples_waiting >= TIMELINE_ROWS:
+                    pa.record_batch(replays[turn].take_timeline())
+                    pa.record_batch(replays[turn].take_classes())
+            rows += batch.num_rows
+            if progress:
+                progress(number * trace.rows + rows, rounds * trace.rows)
+        measured.append(
+            [
+                {"ns_per_event": spent / rows, **_by_operation(replay.operations())} if rows else {}
+                for spent, replay in zip(nanoseconds, replays, strict=True)
+            ]
+        )
+    return measured
+
+
+def _by_operation(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    return {f"{row['op']}_ns": row["p50_ns"] for row in rows if row["op"] in ("store", "load", "invalidate") and row["p50_ns"]}
