@@ -117,7 +117,6 @@ class Zsmalloc {
     // Moves objects until no class could give a zspage back; gives the pages freed.
     uint64_t compact();
 
-<<<<<<< HEAD
     // An object in use, the same for the same number and history; empty when there is none.
     Location any_object(uint64_t number) const {
         return Location(handles_.find_from(number, [](const Handle* handle) {  // a freed one's cell names somebody else
@@ -127,7 +126,7 @@ class Zsmalloc {
 
     // Smallest request that is given a whole page; zram stores such pages as they are.
     uint32_t huge_bytes() const { return table_.huge_bytes(); }
-=======
+
     // The same in steps, since the kernel lets go of its lock after each source zspage and others may run in between. A step
     // frees one zspage (all of a class, with the compaction of 6.4); false: there is nothing left to free.
     class Compaction {
@@ -141,7 +140,6 @@ class Zsmalloc {
         size_t next_class_ = 0;
         uint64_t pages_freed_ = 0;
     };
->>>>>>> main
 
     // The memory manager moves the page the object starts in, which is never refused here.
     Migration migrate(Location location);

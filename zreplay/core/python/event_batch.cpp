@@ -31,12 +31,9 @@ EventBatch event_batch(const ArrowBatch& batch) {
     events.offset = column_of<uint64_t>(batch, "offset", "L");
     events.size = column_of<uint32_t>(batch, "size", "I");
     events.result = column_of<int32_t>(batch, "result", "i");
-<<<<<<< HEAD
     events.cpu = column_of<uint16_t>(batch, "cpu", "S");
     events.pid = column_of<int32_t>(batch, "pid", "i");
-=======
     events.seen_pool_pages = column_of<int64_t>(batch, "seen_pool_pages", "l");
->>>>>>> main
     const ArrowArray* op = batch.column("op", "c");
     if (!op || !op->dictionary || !events.ts_ns.values)
         throw nanobind::type_error("a batch of events needs the columns ts_ns (int64) and op (dictionary of strings)");
