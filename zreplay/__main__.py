@@ -14,6 +14,7 @@ VERBS = {
     "compare": "Compare runs, or traces through many configurations.",
     "report": "Write one HTML page about runs.",
     "plot": "Draw one chart of runs.",
+    "validate": "Compare the models with the kernel that made a recording, event by event.",
     "info": "Say what is in a trace.",
     "convert": "Turn the text of an ftrace recording into a trace.",
     "synth": "Generate a trace.",

@@ -69,9 +69,7 @@ def command(
     )
     context = (read_context(context_file) if context_file else Context()).overridden_by(options)
     with _bar(log, quiet=quiet) as progress:
-        done = convert(
-            log, output, context, force=force, strict=strict, progress=progress
-        )
+        done = convert(log, output, context, force=force, strict=strict, progress=progress)
     _warn(done)
     if not quiet:
         click.echo(_summary(done, output))

@@ -39,6 +39,7 @@ class Config:
         pool: allocator, a name of :func:`pool_names`.
         kernel: kernel profile, one of :data:`KERNELS`.
         driven: replay the recording's own decisions in recorded order; otherwise the model decides.
+        paced: a predicted replay whose evictions happen at the recorded moments (for comparing with the kernel).
         totalram_pages: pages the kernel manages; the limit is a share of them.
         max_pool_percent: limit of the pool, percent of totalram, 1 to 100.
         accept_threshold_percent: a full pool accepts again below this percentage of its limit, 0 to 100.
@@ -58,6 +59,7 @@ class Config:
     pool: str | None = None
     kernel: str = "6.1"
     driven: bool = False
+    paced: bool = False
     totalram_pages: int | None = None
     max_pool_percent: int | None = None
     accept_threshold_percent: int | None = None

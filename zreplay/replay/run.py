@@ -136,6 +136,7 @@ def make_replay(config: Config) -> _zreplay.Replay:
         pool=config.pool,
         kernel=config.kernel,
         driven=config.driven,
+        paced=config.paced,
         totalram_pages=config.totalram_pages,
         max_pool_percent=config.max_pool_percent,
         accept_threshold_percent=config.accept_threshold_percent,

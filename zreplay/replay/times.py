@@ -59,4 +59,8 @@ def measure(
 
 
 def _by_operation(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    return {f"{row['op']}_ns": row["p50_ns"] for row in rows if row["op"] in ("store", "load", "invalidate") and row["p50_ns"]}
+    return {
+        f"{row['op']}_ns": row["p50_ns"]
+        for row in rows
+        if row["op"] in ("store", "load", "invalidate") and row["p50_ns"]
+    }

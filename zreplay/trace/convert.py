@@ -1,5 +1,6 @@
 """From the text of an ftrace recording to a trace. The reading is C++ (core/trace/ftrace.hpp); this is the plumbing."""
 
+import io
 import sys
 import time
 from collections.abc import Callable
@@ -7,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+import _zreplay
 import pyarrow as pa
 import pyarrow.compute as pc
 
-import _zreplay
 from zreplay.errors import TraceError, UsageError
 from zreplay.trace.context import Context
 from zreplay.trace.files import TraceWriter
@@ -40,7 +41,7 @@ class _Source:
         self.name = "standard input" if log == "-" else log
         self.is_stdin = log == "-"
         try:
-            self._raw: BinaryIO = sys.stdin.buffer if self.is_stdin else Path(log).open("rb")
+            self._raw: BinaryIO | io.FileIO = sys.stdin.buffer if self.is_stdin else io.FileIO(log)
         except FileNotFoundError as error:
             raise UsageError(f"{log}: no such file") from error
         except OSError as error:

@@ -53,6 +53,7 @@ class TraceMetadata:
     unreadable_lines: int | None = None
     backward_times: int | None = None
     converter: str | None = f"zreplay {__version__}"
+    synth: str | None = None
 
     def as_dict(self) -> dict[str, str | int | None]:
         """Every field by name, for JSON."""

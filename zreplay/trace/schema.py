@@ -48,4 +48,5 @@ METADATA: dict[str, type] = {
     "unreadable_lines": int,
     "backward_times": int,
     "converter": str,
+    "synth": str,  # a generated trace's recipe, as JSON
 }

@@ -140,3 +140,46 @@ class Synth:
     def next(self, rows: int) -> Columns: ...
 
 def synth_draws(seed: int, count: int) -> list[int]: ...
+
+# --- bind_trace.cpp: batches are record batches in the trace's schema, as Trace.batches makes them ---
+
+class ImportCounts:
+    lines: int
+    lost_events: int
+    unreadable_lines: int
+    backward_times: int
+    unpaired_lines: int
+    open_calls: int
+    other_events: int
+
+class FtraceImporter:
+    def __init__(self, header_bytes: int) -> None: ...
+    def feed(self, text: bytes | bytearray | memoryview) -> None: ...
+    def finish(self) -> None: ...
+    @property
+    def ready_rows(self) -> int: ...
+    def take(self) -> Columns: ...
+    @property
+    def counts(self) -> ImportCounts: ...
+    @property
+    def messages(self) -> list[str]: ...
+
+def find_bad_row(batch: object, previous_ts_ns: int) -> tuple[int, str, str, str] | None: ...
+
+class Survey:
+    events: list[int]
+    rows: int
+    first_ts_ns: int
+    last_ts_ns: int
+    stores_rejected: int
+    stores_same_filled: int
+    stores_without_size: int
+    loads_missed: int
+    writebacks_failed: int
+    resident_peak: int
+    def __init__(self) -> None: ...
+    def add(self, batch: object) -> None: ...
+    @property
+    def distinct_slots(self) -> int: ...
+    @property
+    def sizes(self) -> list[int]: ...

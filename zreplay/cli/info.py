@@ -1,0 +1,59 @@
+"""``zreplay info``: say what is in a trace."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from zreplay.trace.survey import Summary
+
+
+@click.command("info", short_help="Say what is in a trace.")
+@click.argument("trace", type=click.Path(path_type=Path), metavar="TRACE")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+def command(trace: Path, as_json: bool) -> None:
+    """Say what is in a trace: events by kind, time span, slots, sizes, and where it came from.
+
+    \b
+    zreplay info traces/linux-6.1-zbud-lzo-mixed.parquet
+    """
+    from zreplay.trace.survey import survey
+
+    found = survey(trace)
+    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else _text(found))
+
+
+def _text(found: "Summary") -> str:
+    from zreplay.cli.table import aligned, number
+
+    def share(value: float | None) -> str:
+        return "–" if value is None else f"{value:.2%}"
+
+    events = [(f"  {op}", number(count)) for op, count in found.events.items() if count]
+    width = max([len(count) for _, count in events] or [0])
+    notes = {
+        "  store": f"{found.stores_rejected:,} refused",
+        "  load": f"{found.loads_missed:,} missed",
+        "  writeback": f"{found.writebacks_failed:,} failed",
+    }
+    rows = [
+        ("trace", f"{found.trace} ({found.bytes / 1e6:,.2f} MB)"),
+        ("events", f"{found.rows:,} in {found.seconds:,.3f} s"),
+        *((op, f"{count:>{width}}" + (f"  {notes[op]}" if op in notes else "")) for op, count in events),
+        ("distinct slots", number(found.distinct_slots)),
+        ("resident at most", f"{found.resident_peak:,} slots"),
+        ("same-filled", f"{share(found.same_filled_share)} of the accepted stores"),
+        ("size unknown", f"{share(found.missing_size_share)} of the accepted stores"),
+    ]
+    if found.size_bytes:
+        quantiles = ", ".join(f"{name} {size:,}" for name, size in found.size_bytes.items())
+        rows.append(("compressed bytes", f"{quantiles}; mean {found.size_bytes_mean:,.1f}"))
+    lost = found.source.get("lost_events")
+    rows.append(("lost events", "unknown" if lost is None else number(int(lost))))
+    told = [(key.replace("_", " "), value) for key, value in found.source.items() if key != "lost_events"]
+    rows += [
+        (name, number(value) if isinstance(value, int) else str(value)) for name, value in told if value is not None
+    ]
+    return aligned(rows)
