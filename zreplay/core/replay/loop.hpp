@@ -73,7 +73,7 @@ class Loop final : public Replay {
         } else {
             result = apply(event);
         }
-        if ((config_.driven || config_.paced) && batch.seen_pool_pages.has(row))
+        if ((config_.driven || config_.policy.paced) && batch.seen_pool_pages.has(row))
             model_.catch_up_with(static_cast<uint64_t>(batch.seen_pool_pages[row]));
         ++op_counts_[kind];
         ++counters_.events;
@@ -92,7 +92,7 @@ class Loop final : public Replay {
 
     // z3fold: whose CPU it is, and whether there was time for the workers of a pool whose work is deferred.
     void prepare_workers(const EventBatch& batch, int64_t row) {
-        pool_.set_cpu(batch.cpu.get(row, 0) % config_.pool_options.z3fold.cpus);
+        pool_.set_cpu(batch.cpu.get(row, 0));
         if (batch.ts_ns[row] - last_ts_ns_ >= worker_pause_ns) pool_.run_work();
     }
 
