@@ -141,7 +141,7 @@ T cast(const char* name, nb::handle value) {
 // One of a few words, as the number of its place.
 template <class Enum>
 Enum choice(const char* name, nb::handle value, std::initializer_list<const char*> words) {
-    auto found = cast<std::string>(name, value);
+    std::string found = nb::str(value).c_str();
     std::string known;
     int place = 0;
     for (const char* word : words) {

@@ -21,8 +21,9 @@ struct ModelKind {
 };
 
 constexpr ModelKind kinds[] = {
-    {"zswap", "3.12", replay_zswap_3_12}, {"zswap", "6.1", replay_zswap_6_1}, {"zswap", "latest", replay_zswap_latest},
-    {"zram", "3.12", replay_zram},        {"zram", "6.1", replay_zram},       {"zram", "latest", replay_zram},
+    {"zswap", "3.12", replay_zswap_3_12},     {"zswap", "6.1", replay_zswap_6_1},
+    {"zswap", "latest", replay_zswap_latest}, {"zram", "6.1", replay_zram},
+    {"zram", "latest", replay_zram},
 };
 
 }  // namespace
