@@ -8,7 +8,7 @@ import pyarrow as pa
 from zreplay.replay.config import Config
 from zreplay.trace.files import Trace
 
-_COLUMNS = ("ts_ns", "op", "size", "pid")
+_COLUMNS = ("ts_ns", "op", "size", "pid", "result")  # the result: a refused store may have more than a page
 
 
 class RecordedSizes:
