@@ -22,9 +22,11 @@ def zreplay_synth(monkeypatch, capfd):
     return call
 
 
-def test_a_trace_comes_out_and_nothing_is_said(zreplay_synth, tmp_path: Path):
+def test_a_trace_comes_out_and_one_line_says_so(zreplay_synth, tmp_path: Path):
     arguments = ("--events", 1000, "--resident", 50, "--pattern", "zipf", "--seed", 7)
-    assert zreplay_synth("-o", tmp_path / "trace", *arguments) == (0, "", "")
+    place = tmp_path / "trace"
+    assert zreplay_synth("-o", place, *arguments) == (0, f"{place}: 1,000 events, 0.0 MB\n", "")
+    assert zreplay_synth("-o", place, *arguments, "--force", "-q") == (0, "", "")
     assert pq.read_metadata(tmp_path / "trace").num_rows == 1000
 
 
@@ -47,6 +49,6 @@ def test_errors_are_one_line_with_the_option_and_its_range(zreplay_synth, tmp_pa
 def test_an_existing_trace_is_kept_without_force(zreplay_synth, tmp_path: Path):
     path = tmp_path / "trace"
     path.write_text("mine")
-    message = f"zreplay: {path}: exists already; --force replaces it\n"
+    message = f"zreplay: {path}: already exists; --force replaces it\n"
     assert zreplay_synth("-o", path, "--events", 10) == (2, "", message)
-    assert zreplay_synth("-o", path, "--events", 10, "--force") == (0, "", "")
+    assert zreplay_synth("-o", path, "--events", 10, "--force", "-q") == (0, "", "")

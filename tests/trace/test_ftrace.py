@@ -327,7 +327,8 @@ def test_counters_of_a_refused_store_are_dropped_while_a_store_has_not_counted_y
     assert found.columns("offset", "seen_stored", "seen_pool_pages")[1] == (5, None, None)
 
 
-def test_an_interrupted_compaction_has_a_begin_and_an_end() -> None:
+def test_compaction_that_others_interrupt_has_a_begin_and_its_counts_are_not_read_twice() -> None:
+    """The store counted 9 pages half way; what the compaction's return still shows is that count, true no more."""
     found = Imported(
         text(
             ("compact", {"nr": 1, "pid": 50}),
@@ -336,18 +337,12 @@ def test_an_interrupted_compaction_has_a_begin_and_an_end() -> None:
             *stored(8, OTHER, seen=2, pages=7),
         )
     )
-    # The end's own reading was counted at the store, with the compaction half way: it holds behind no row.
     assert found.columns("op", "result", "seen_stored", "seen_pool_pages") == [
         ("compact", -115, None, None),
         ("store", 0, 1, 9),
         ("compact", 3, 1, None),
         ("store", 0, 2, 7),
     ]
-
-
-def test_a_compaction_that_nobody_interrupts_is_one_row() -> None:
-    found = Imported(text(("compact", {"nr": 1}), ("compact_ret", {"freed": 3, "stored": 0, "pool": 0})))
-    assert found.columns("op", "result") == [("compact", 3)]
 
 
 # ---- zram ----

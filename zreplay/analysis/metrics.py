@@ -78,8 +78,8 @@ def _mib_per_gib(result: Result, _: Assumptions) -> float:
 
 
 def _hit_percent(result: Result, _: Assumptions) -> float:
-    hits = float(result.summary["loads_hit"])
-    return 100 * hits / (hits + result.summary["loads_missed"])
+    hits, misses = result.summary["loads_hit"], result.summary["loads_missed"]
+    return float(100 * hits / (hits + misses))
 
 
 def _swap_in_us(result: Result, assumptions: Assumptions) -> float:
@@ -177,7 +177,7 @@ METRICS: tuple[Metric, ...] = (
         "cache lines of the index touched, per event",
         _per_operation("cache_lines"),
     ),
-    _count("objects_moved", "work", "objects copied by compaction"),
+    _count("objects_copied", "work", "objects copied by compaction"),
     Metric(
         "pages_compacted",
         "work",

@@ -62,9 +62,11 @@ def change_text(cell: Cell, metric: Metric, *, is_baseline: bool = False) -> str
 
 
 def percent_text(ratio: float) -> str:
-    """A ratio as a signed percentage that is never +0.0 %."""
+    """A ratio as a signed percentage; one that differs from 1 or from 0 never reads +0.0 % or -100.0 %."""
     percent = 100 * (ratio - 1)
-    return f"{percent:+,.1f}%" if abs(percent) >= 0.05 else f"{percent:+.1g}%"
+    if abs(percent) < 0.05:
+        return f"{percent:+.1g}%"
+    return f"{percent:+,.1f}%" if ratio == 0 or percent > -99.95 else f"{percent:+.4g}%"
 
 
 def _entry(cell: Cell, metric: Metric, is_baseline: bool) -> tuple[str, str]:

@@ -37,6 +37,7 @@ def _text(found: "Summary") -> str:
         "  store": f"{found.stores_rejected:,} refused",
         "  load": f"{found.loads_missed:,} missed",
         "  writeback": f"{found.writebacks_failed:,} failed",
+        "  compact": f"{found.compactions_interrupted:,} of them the begin of an interrupted one",
     }
     rows = [
         ("trace", f"{found.trace} ({found.bytes / 1e6:,.2f} MB)"),

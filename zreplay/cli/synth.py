@@ -76,7 +76,8 @@ import click
     help="Memory of the machine, for a replay's limits in per cent.  [default: not said, no limit]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Another seed, another trace.")
-def command(output: Path, force: bool, sizes: str | None, sizes_from: Path | None, **numbers: Any) -> None:
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def command(output: Path, force: bool, quiet: bool, sizes: str | None, sizes_from: Path | None, **numbers: Any) -> None:
     """Generate a trace: stores, loads and invalidates of slots, as many and as spread out as you say.
 
     The same arguments give the same bytes. The trace's metadata says how it was made (zreplay info).
@@ -94,5 +95,7 @@ def command(output: Path, force: bool, sizes: str | None, sizes_from: Path | Non
         raise UsageError("--sizes and --sizes-from: found both, expected one")
     recipe = Recipe(sizes=sizes or "mixed", sizes_from=sizes_from, **numbers)
     # disable=None: only on a terminal
-    with tqdm(total=recipe.events, unit=" events", unit_scale=True, leave=False, disable=None) as bar:
+    with tqdm(total=recipe.events, unit=" events", unit_scale=True, leave=False, disable=quiet or None) as bar:
         synth(recipe, output, force=force, progress=bar.update)
+    if not quiet:
+        print(f"{output}: {recipe.events:,} events, {output.stat().st_size / 1e6:.1f} MB")

@@ -95,13 +95,17 @@ class TraceMetadata:
 class TraceWriter:
     """Writes a trace beside its place and moves it there when closed; an exception inside `with` leaves nothing.
 
-    `metadata` may be replaced until the end: lost events are known last. Raises UsageError for an output that exists
-    (without `force`), cannot be created, or does not fit on the disk.
+    `metadata` may be replaced until the end: lost events are known last. `schema` is SCHEMA or a part of it, for a
+    source that has nothing to say in the other columns. Raises UsageError for an output that exists (without `force`),
+    cannot be created, or does not fit on the disk.
     """
 
-    def __init__(self, path: str | Path, metadata: TraceMetadata, *, force: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, metadata: TraceMetadata, *, schema: pa.Schema = SCHEMA, force: bool = False
+    ) -> None:
         self.path = Path(path)
         self.metadata = metadata
+        self._schema = schema
         self.rows = 0
         if self.path.is_dir():
             raise UsageError(f"{self.path}: is a directory, expected the name of a file to write")
@@ -116,11 +120,11 @@ class TraceWriter:
             raise self._cannot_write(error) from error
         self._parquet = pq.ParquetWriter(
             self._file,
-            SCHEMA,
+            schema,
             version="2.6",
             data_page_version="2.0",
-            use_dictionary=_DICTIONARY_COLUMNS,
-            column_encoding=dict.fromkeys(_DELTA_COLUMNS, "DELTA_BINARY_PACKED"),
+            use_dictionary=[name for name in _DICTIONARY_COLUMNS if name in schema.names],
+            column_encoding={name: "DELTA_BINARY_PACKED" for name in _DELTA_COLUMNS if name in schema.names},
             compression="lz4",  # a twentieth larger than zstd here, and a fifth faster to read
             write_page_checksum=True,
             write_statistics=["ts_ns", "offset"],
@@ -138,7 +142,7 @@ class TraceWriter:
             self.abort()
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Append rows; `batch` has SCHEMA's columns and types."""
+        """Append rows; `batch` has the schema's columns and types."""
         self._pending.append(batch)
         self._pending_rows += batch.num_rows
         self.rows += batch.num_rows
@@ -146,7 +150,7 @@ class TraceWriter:
             self._write_group(ROW_GROUP_ROWS)
 
     def _write_group(self, rows: int) -> None:
-        table = pa.Table.from_batches(self._pending, SCHEMA)
+        table = pa.Table.from_batches(self._pending, self._schema)
         try:
             self._parquet.write_table(table.slice(0, rows), row_group_size=rows)
         except OSError as error:
@@ -222,6 +226,8 @@ class Trace:
             raise UsageError(f"{self.path}: no such file") from error
         except PermissionError as error:
             raise UsageError(f"{self.path}: no permission to read it") from error
+        except KeyError as error:
+            raise TraceError(f"{self.path}: not a trace: no column {REQUIRED_COLUMNS[1]}") from error
         except (pa.ArrowException, OSError) as error:
             raise self._unreadable(error) from error
 

@@ -7,7 +7,6 @@ weights, and batches go to the file: one is encoded while the next is drawn, and
 import contextlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -17,14 +16,14 @@ from pathlib import Path
 import _zreplay
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from zreplay import __version__
 from zreplay.errors import TraceError, UsageError
-from zreplay.trace.schema import FORMAT_MAJOR, FORMAT_MINOR, MAX_TYPES, OPS, PAGE_SIZE, SCHEMA
+from zreplay.trace.files import ROW_GROUP_ROWS, TraceMetadata, TraceWriter, open_trace
+from zreplay.trace.schema import MAX_TYPES, OPS, PAGE_SIZE, SCHEMA
 
 PATTERNS = ("random", "clustered", "zipf", "scan")
-BATCH_ROWS = 256 * 1024
+BATCH_ROWS = ROW_GROUP_ROWS
 
 #: What a number may be: field of Recipe → first and last value.
 RANGES: dict[str, tuple[float, float]] = {
@@ -139,20 +138,12 @@ def sizes_of(trace: Path) -> list[int]:
     Raises UsageError if the file cannot be opened, TraceError if it is not a trace or has no such store.
     """
     counts = [0] * PAGE_SIZE
-    try:
-        with trace.open("rb") as raw, pq.ParquetFile(raw) as file:
-            for batch in file.iter_batches(columns=["op", "size"]):
-                sizes = batch["size"].filter(pc.equal(batch["op"].cast(pa.string()), "store"))
-                for found in pc.value_counts(sizes.drop_null()).to_pylist():
-                    size, count = found["values"], found["counts"]
-                    if size > PAGE_SIZE:
-                        raise TraceError(f"{trace}: found a store of size {size:,}, expected at most {PAGE_SIZE:,}")
-                    if size:
-                        counts[size - 1] += count
-    except (pa.ArrowInvalid, KeyError) as error:
-        raise TraceError(f"{trace}: not a trace: {str(error).splitlines()[0]}") from error
-    except OSError as error:
-        raise UsageError(f"{trace}: {error.strerror or error}") from error
+    for batch in open_trace(trace).batches(("op", "size")):
+        is_store = pc.equal(batch["op"].indices, OPS.index("store"))
+        for found in pc.value_counts(batch["size"].filter(is_store).drop_null()).to_pylist():
+            # A size above a page is one that the recorded kernel refused.
+            if 0 < found["values"] <= PAGE_SIZE:
+                counts[found["values"] - 1] += found["counts"]
     if not any(counts):
         raise TraceError(f"{trace}: found no store with a size, expected at least one for --sizes-from")
     return counts
@@ -190,23 +181,19 @@ def batches(recipe: Recipe, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordB
         yield pa.RecordBatch.from_arrays([drawn["ts_ns"], op, *drawn.columns[2:]], schema=schema)
 
 
-def metadata(recipe: Recipe) -> dict[str, str]:
-    """The file's metadata: keys of the trace format, and the recipe as ``zreplay.synth``. Nothing of this machine."""
+def metadata(recipe: Recipe) -> TraceMetadata:
+    """What the trace says about itself: the recipe, and nothing of this machine."""
     arguments = asdict(recipe)
     arguments["sizes_from"] = recipe.sizes_from and recipe.sizes_from.name
-    values: dict[str, object] = {
-        "format_version": f"{FORMAT_MAJOR}.{FORMAT_MINOR}",
-        "page_size": PAGE_SIZE,
-        "clock": "synthetic",
-        "model": "zswap",
-        "cpus": recipe.cpus,
-        "lost_events": 0,
-        "converter": f"zreplay synth {__version__}",
-        "synth": json.dumps(arguments, sort_keys=True),
-    }
-    if recipe.totalram_pages is not None:
-        values["totalram_pages"] = recipe.totalram_pages
-    return {f"zreplay.{key}": str(value) for key, value in values.items()}
+    return TraceMetadata(
+        clock="synthetic",
+        model="zswap",
+        totalram_pages=recipe.totalram_pages,
+        cpus=recipe.cpus,
+        lost_events=0,
+        converter=f"zreplay synth {__version__}",
+        synth=json.dumps(arguments, sort_keys=True),
+    )
 
 
 def synth(
@@ -217,44 +204,13 @@ def synth(
     Raises UsageError if `output` exists (unless `force`) or cannot be written. Then, and when interrupted, nothing is
     left behind.
     """
-    if output.exists() and not force:
-        raise UsageError(f"{output}: exists already; --force replaces it")
     drawn = batches(recipe)
-    with ThreadPoolExecutor(1) as drawer:
+    with (
+        TraceWriter(output, metadata(recipe), schema=columns(recipe), force=force) as writer,
+        ThreadPoolExecutor(1) as drawer,
+    ):
         coming = drawer.submit(next, drawn, None)
-
-        def ahead() -> Iterator[pa.RecordBatch]:
-            nonlocal coming
-            while (batch := coming.result()) is not None:
-                coming = drawer.submit(next, drawn, None)
-                yield batch
-                progress(batch.num_rows)
-
-        _write(output, columns(recipe).with_metadata(metadata(recipe)), ahead())
-
-
-def _write(output: Path, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> None:
-    """Whole or absent: written beside its place, synced, renamed."""
-    if output.is_dir():
-        raise UsageError(f"{output}: found a directory, expected the name of a file")
-    unfinished = output.with_name(f".{output.name}.{os.getpid()}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            with pq.ParquetWriter(
-                file,
-                schema,
-                compression="lz4",
-                use_dictionary=["op", "type", "cpu"],
-                column_encoding=dict.fromkeys(("ts_ns", "offset", "size"), "DELTA_BINARY_PACKED"),
-                write_statistics=["ts_ns"],
-                write_page_checksum=True,
-            ) as writer:
-                for batch in rows:
-                    writer.write_batch(batch, row_group_size=BATCH_ROWS)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(output)
-    except OSError as error:
-        raise UsageError(f"{output}: {error.strerror or error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+        while (batch := coming.result()) is not None:
+            coming = drawer.submit(next, drawn, None)  # drawn while this one is encoded
+            writer.write(batch)
+            progress(batch.num_rows)

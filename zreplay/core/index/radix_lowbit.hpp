@@ -1,16 +1,15 @@
 // radix-lowbit: a radix tree of descriptors, and which of a descriptor's objects it is, in the low bits of the pointer.
 //
-// The other proposal of 27 September 2013, and the one zbud's author preferred: a descriptor is aligned, so its low bits
-// are free, and one word says all. Never merged. Slot = the location word as it is: `page | (last ? 2 : 0)` for zbud.
+// The other proposal of 27 September 2013, and the one zbud's author preferred: a descriptor is aligned, so its low
+// bits are free, and one word says all. Never merged. Slot = the location word as it is: `page | (last ? 2 : 0)` for
+// zbud.
 //
 //      63 .................... 4 | 3           | 2  1     | 0
 //      descriptor                | same-filled | position | 0: the tree marks its inner nodes with this one
 //
-// A load is one walk, and atomic under RCU together with the position. A store is two, a lookup of the slot and, when it
-// is empty, an insert: 3.12 has no replace. The price: page-cache walkers take bit 1 for "not a page", so this tree is
-// not one the memory manager can walk.
-//
-// The tree's tags are never set.
+// A load is one walk, and atomic under RCU together with the position. A store is two, a lookup of the slot and, when
+// it is empty, an insert: 3.12 has no replace. The price: page-cache walkers take bit 1 for "not a page", so this tree
+// is not one the memory manager can walk. The tree's tags are never set.
 #pragma once
 
 #include "index/index.hpp"
@@ -37,7 +36,9 @@ class RadixLowbit final : public SwapIndex {
     Location update(SwapEntry entry, Location moved) override { return overwrite(tree_.slot(entry, *cost_), moved); }
 
     void for_each(uint32_t type, const std::function<void(uint64_t, Location)>& visit) const override {
-        tree_.for_each(type, [&](uint64_t offset, uint64_t word, uint32_t) { visit(offset, Location::from_word(word)); });
+        tree_.for_each(type, [&](uint64_t offset, uint64_t word, uint32_t) {
+            visit(offset, Location::from_word(word));
+        });
     }
 
     void warm(std::span<const SwapEntry> entries, std::span<Location> found) const override {

@@ -1,16 +1,15 @@
 // radix-tag: a radix tree of descriptors, and which of a descriptor's objects it is, in the tree's tags.
 //
-// Proposed on 27 September 2013 in the thread on migrating zbud pages: a radix tree may hold the same page twice, and a
-// tag says which buddy is meant. Never merged. Slot = location without its position; tag 0 = the position's bit 0, tag 1
-// = its bit 1. So a zbud page's first buddy has no tag and its last has tag 0.
+// Proposed on 27 September 2013 in the thread on migrating zbud pages: a radix tree may hold the same page twice, and
+// a tag says which buddy is meant. Never merged. Slot = location without its position; tag 0 = the position's bit 0,
+// tag 1 = its bit 1. So a zbud page's first buddy has no tag and its last has tag 0.
 //
 //      location  | descriptor | same-filled | p1 p0 | 0 |
 //      slot      | descriptor | same-filled |  0  0 | 0 |      tag 1 ← p1, tag 0 ← p0
 //
 // What it costs beside radix-lowbit: every load is two walks, a lookup and a tag get, which under RCU alone are not
-// atomic together; a store of a tagged position is a third walk, and an erase clears tags upward. The tag words are in
-// every node anyway, so there is no cost in memory. What it buys: no bit of the pointer is used, so the tree could be one
-// that the memory manager walks.
+// atomic together; a store of a tagged position is a third walk, and an erase clears tags upward. The tag words are
+// in every node anyway, so there is no cost in memory. What it buys: no bit of the pointer is used.
 //
 // Both tags are read in the one tag get, wherever the pool puts its objects.
 #pragma once
@@ -62,7 +61,7 @@ class RadixTag final : public SwapIndex {
     }
 
     void warm(std::span<const SwapEntry> entries, std::span<Location> found) const override {
-        tree_.warm(entries, [&](size_t i, uint64_t word, uint32_t tags) { found[i] = word ? join(word, tags) : Location(); });
+        tree_.warm(entries, [&](size_t i, uint64_t word, uint32_t tags) { found[i] = join(word, tags); });
     }
 
     void check() const override {

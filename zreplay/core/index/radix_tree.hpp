@@ -3,13 +3,6 @@
 // A node holds no key. Six bits of the offset choose a slot at each level, so the offset is the path. A slot is empty
 // (0), the address of a node one level down with bit 0 set, or, in a leaf (height 1), the user's word with bit 0 clear.
 //
-//      byte  0        4       8                  24                        536          560   568
-//            | height | count | parent | (RCU)   | slot 0 … slot 63        | tag 0 1 2  |     |
-//      line  |-- 0, with slots 0 to 4 -----------|-- 1 … 7 --|-- 8, with slots 61 to 63 |     |
-//
-// The parent shares its place with the RCU head that frees the node. The slab's object is 568 bytes, since the node's
-// constructor keeps the slab's free pointer outside it. Lines are those of docs/models.md: the node starts one.
-//
 // Invariants, which check() walks:
 //   * the height h is the least with (greatest offset) < 64^h; offset 0 alone lives in the root, without a node;
 //   * no node is empty; `count` is its used slots; `parent` names the node above, null at the top;
@@ -17,44 +10,23 @@
 //   * a tag's bit at a slot = OR of that tag over everything below; the root's bit = OR of the whole tree.
 //
 // Each public operation below is one walk from the root, or a walk and a climb, and is charged when it is over.
-// Two bits a level (RadixTree<2>) keep every rule and bring up every edge in a test; only the sizes are not the kernel's.
+// Two bits a level (RadixTree<2>) keep every rule and bring up every edge in a test; only the sizes are not the
+// kernel's.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "arena.hpp"
 #include "cost.hpp"
-#include "index/broken.hpp"
+#include "index/radix_check.hpp"
+#include "index/radix_node.hpp"
 #include "types.hpp"
 
 namespace zreplay {
-
-inline constexpr uint32_t radix_tags = 3;
-
-template <int Bits>
-struct RadixNode {
-    static constexpr uint32_t fan_out = 1u << Bits;
-
-    uint32_t height;  // 1: a leaf
-    uint32_t count;
-    RadixNode* parent;
-    uint64_t rcu_second_word;
-    std::array<uint64_t, fan_out> slots;
-    std::array<uint64_t, radix_tags> tags;
-};
-static_assert(sizeof(RadixNode<6>) == 560);
-
-struct RadixRoot {
-    uint32_t height = 0;
-    uint32_t tags = 0;  // the kernel keeps them in the allocation flags' word
-    uint64_t first = 0;
-};
-static_assert(sizeof(RadixRoot) == 16);
 
 template <int Bits>
 class RadixTree {
@@ -66,13 +38,13 @@ class RadixTree {
     uint64_t* slot(SwapEntry entry, Cost& cost) {
         RadixRoot& root = roots_[entry.type()];
         uint64_t offset = entry.offset();
-        if (offset > max_offset(root.height)) return nullptr;
+        if (offset > Node::max_offset(root.height)) return nullptr;
         if (!root.height) return root.first ? &root.first : nullptr;
         auto [leaf, nodes] = walk(root, offset);
         cost.nodes_visited += nodes;
         cost.cache_lines += nodes;
         if (!leaf) return nullptr;
-        uint64_t* place = &leaf->slots[index_at(offset, 0)];
+        uint64_t* place = &leaf->slots[Node::index_at(offset, 0)];
         return *place ? place : nullptr;
     }
 
@@ -80,19 +52,19 @@ class RadixTree {
     uint32_t tags(SwapEntry entry, Cost& cost) const {
         const RadixRoot& root = roots_[entry.type()];
         uint64_t offset = entry.offset();
-        if (offset > max_offset(root.height)) return 0;
+        if (offset > Node::max_offset(root.height)) return 0;
         if (!root.height) return root.tags;
         auto [leaf, nodes] = walk(root, offset);
         cost.nodes_visited += nodes;
         cost.cache_lines += nodes;  // in the leaf the tags' line instead of the slot's
-        return leaf ? leaf_tags(leaf, index_at(offset, 0)) : 0;
+        return leaf ? Node::leaf_tags(leaf, Node::index_at(offset, 0)) : 0;
     }
 
     // The entry must not be there. One walk, after the tree has been grown to the height it needs.
     void insert(SwapEntry entry, uint64_t word, Cost& cost) {
         RadixRoot& root = roots_[entry.type()];
         uint64_t offset = entry.offset();
-        if (offset > max_offset(root.height)) grow(root, offset, cost);
+        if (offset > Node::max_offset(root.height)) grow(root, offset, cost);
         ++entries_;
         if (!root.height) {
             root.first = word;
@@ -100,38 +72,38 @@ class RadixTree {
             return;
         }
         if (!root.first) {
-            root.first = mark(make(root.height, nullptr));
+            root.first = Node::mark(make(root.height, nullptr));
             ++cost.nodes_allocated;
             ++cost.slots_written;
         }
-        Node* node = unmark(root.first);
+        Node* node = Node::unmark(root.first);
         uint64_t lines = 0;
         for (uint32_t height = root.height; height > 1; --height) {
-            uint32_t index = index_at(offset, height - 1);
+            uint32_t index = Node::index_at(offset, height - 1);
             uint64_t& child = node->slots[index];
-            lines += lines_of(index, !child, false);
+            lines += Node::lines_of(index, !child, false);
             if (!child) {
-                child = mark(make(height - 1, node));
+                child = Node::mark(make(height - 1, node));
                 ++node->count;
                 ++cost.nodes_allocated;
                 cost.slots_written += 2;  // the slot and the child's parent
             }
-            node = unmark(child);
+            node = Node::unmark(child);
         }
-        uint32_t index = index_at(offset, 0);
-        assert(!node->slots[index] && !leaf_tags(node, index));  // 3.12 asserts both
+        uint32_t index = Node::index_at(offset, 0);
+        assert(!node->slots[index] && !Node::leaf_tags(node, index));  // 3.12 asserts both
         node->slots[index] = word;
         ++node->count;
         ++cost.slots_written;
         cost.nodes_visited += root.height;
-        cost.cache_lines += lines + lines_of(index, true, true);
+        cost.cache_lines += lines + Node::lines_of(index, true, true);
     }
 
     // Gives the word that was there, 0 if none. One walk, tags cleared and empty nodes freed upward.
     uint64_t erase(SwapEntry entry, Cost& cost) {
         RadixRoot& root = roots_[entry.type()];
         uint64_t offset = entry.offset();
-        if (offset > max_offset(root.height)) return 0;
+        if (offset > Node::max_offset(root.height)) return 0;
         if (!root.height) {
             uint64_t word = root.first;
             if (word) --entries_, ++cost.slots_written;
@@ -141,7 +113,7 @@ class RadixTree {
         auto [leaf, nodes] = walk(root, offset);
         cost.nodes_visited += nodes;
         cost.cache_lines += nodes;
-        uint32_t index = index_at(offset, 0);
+        uint32_t index = Node::index_at(offset, 0);
         if (!leaf || !leaf->slots[index]) return 0;
         uint64_t word = leaf->slots[index];
         --entries_;
@@ -150,10 +122,11 @@ class RadixTree {
             if (leaf->tags[tag] >> index & 1)
                 untagged_levels = std::max(untagged_levels, clear_upward(root, leaf, offset, tag, cost));
         uint32_t emptied_levels = empty_upward(root, leaf, offset, cost);
-        cost.cache_lines += lines_of(index, true, true) - 1;
+        cost.cache_lines += Node::lines_of(index, true, true) - 1;
         for (uint32_t level = 1; level <= std::max(untagged_levels, emptied_levels); ++level)
-            cost.cache_lines += lines_of(index_at(offset, level), level <= emptied_levels || level < untagged_levels,
-                                         level <= untagged_levels) - 1;
+            cost.cache_lines += Node::lines_of(Node::index_at(offset, level),
+                                               level <= emptied_levels || level < untagged_levels,
+                                               level <= untagged_levels) - 1;
         return word;
     }
 
@@ -162,17 +135,17 @@ class RadixTree {
         RadixRoot& root = roots_[entry.type()];
         root.tags |= 1u << tag;
         if (!root.height) return;
-        Node* node = unmark(root.first);
+        Node* node = Node::unmark(root.first);
         for (uint32_t level = root.height - 1;; --level) {
-            uint32_t index = index_at(entry.offset(), level);
+            uint32_t index = Node::index_at(entry.offset(), level);
             uint64_t bit = uint64_t{1} << index;
             if (!(node->tags[tag] & bit)) {
                 node->tags[tag] |= bit;
                 ++cost.tag_words_written;
             }
             if (!level) break;
-            cost.cache_lines += lines_of(index, false, true);
-            node = unmark(node->slots[index]);
+            cost.cache_lines += Node::lines_of(index, false, true);
+            node = Node::unmark(node->slots[index]);
         }
         cost.nodes_visited += root.height;
         ++cost.cache_lines;  // the leaf's tags
@@ -188,16 +161,16 @@ class RadixTree {
         auto [leaf, nodes] = walk(root, entry.offset());
         uint32_t levels = clear_upward(root, leaf, entry.offset(), tag, cost);
         cost.nodes_visited += nodes;
-        cost.cache_lines += nodes + (levels && head_line != tag_line);
+        cost.cache_lines += nodes + (levels && Node::head_line != Node::tag_line);
         for (uint32_t level = 1; level <= levels; ++level)
-            cost.cache_lines += lines_of(index_at(entry.offset(), level), level < levels, true) - 1;
+            cost.cache_lines += Node::lines_of(Node::index_at(entry.offset(), level), level < levels, true) - 1;
     }
 
     // visit(offset, word, tags) in ascending order of offset.
     template <class Visit>
     void for_each(uint32_t type, Visit&& visit) const {
         const RadixRoot& root = roots_[type];
-        if (root.height) for_each_below(unmark(root.first), 0, visit);
+        if (root.height) for_each_below(Node::unmark(root.first), 0, visit);
         else if (root.first) visit(uint64_t{0}, root.first, root.tags);
     }
 
@@ -212,7 +185,11 @@ class RadixTree {
 
     void check() const {
         uint64_t nodes = 0, entries = 0;
-        for (uint32_t type = 0; type < swap_types; ++type) check_type(type, nodes, entries);
+        for (uint32_t type = 0; type < swap_types; ++type) {
+            RadixCheck<Bits> checked(type, roots_[type]);
+            nodes += checked.nodes;
+            entries += checked.entries;
+        }
         require(nodes == arena_.live(), "radix nodes allocated but not in a tree", arena_.live(), nodes);
         require(entries == entries_, "radix tree's number of entries", entries_, entries);
     }
@@ -224,32 +201,11 @@ class RadixTree {
 
   private:
     static constexpr size_t lanes = 16;
-    static constexpr uint64_t node_mark = 1;
-    static constexpr uint32_t head_line = 0;
-    static constexpr uint32_t tag_line = offsetof(Node, tags) / 64;
 
     struct Walked {
         Node* leaf;  // null when a slot on the way was empty
         uint32_t nodes;
     };
-
-    static uint64_t mark(Node* node) { return reinterpret_cast<uint64_t>(node) | node_mark; }
-    static Node* unmark(uint64_t word) { return reinterpret_cast<Node*>(word & ~node_mark); }
-    static uint32_t index_at(uint64_t offset, uint32_t level) {
-        return static_cast<uint32_t>(offset >> level * Bits) & (Node::fan_out - 1);
-    }
-    static uint64_t max_offset(uint32_t height) { return (uint64_t{1} << height * Bits) - 1; }
-    static uint32_t leaf_tags(const Node* leaf, uint32_t index) {
-        return static_cast<uint32_t>((leaf->tags[0] >> index & 1) | (leaf->tags[1] >> index & 1) << 1);
-    }
-
-    // Distinct lines of one node, given the slot used and whether its head (count, parent) and its tags are used too.
-    static uint32_t lines_of(uint32_t index, bool head, bool tags) {
-        uint32_t slot_line = (offsetof(Node, slots) + index * 8) / 64;
-        bool more_head = head && slot_line != head_line;
-        bool more_tags = tags && slot_line != tag_line && !(head && tag_line == head_line);
-        return 1 + more_head + more_tags;
-    }
 
     Node* make(uint32_t height, Node* parent) {
         Node* node = arena_.make();
@@ -259,12 +215,12 @@ class RadixTree {
     }
 
     static Walked walk(const RadixRoot& root, uint64_t offset) {
-        Node* node = unmark(root.first);
+        Node* node = Node::unmark(root.first);
         uint32_t nodes = 1;
         for (uint32_t level = root.height - 1; level; --level) {
-            uint64_t word = node->slots[index_at(offset, level)];
+            uint64_t word = node->slots[Node::index_at(offset, level)];
             if (!word) return {nullptr, nodes};
-            node = unmark(word);
+            node = Node::unmark(word);
             ++nodes;
         }
         return {node, nodes};
@@ -273,10 +229,10 @@ class RadixTree {
     // An empty tree takes the height at once; otherwise each missing level becomes a node above the root.
     void grow(RadixRoot& root, uint64_t offset, Cost& cost) {
         if (!root.first) {
-            while (offset > max_offset(root.height)) ++root.height;
+            while (offset > Node::max_offset(root.height)) ++root.height;
             return;
         }
-        while (offset > max_offset(root.height)) {
+        while (offset > Node::max_offset(root.height)) {
             Node* top = make(root.height + 1, nullptr);
             top->count = 1;
             top->slots[0] = root.first;
@@ -284,13 +240,13 @@ class RadixTree {
                 top->tags[tag] = root.tags >> tag & 1;
                 cost.tag_words_written += top->tags[tag];
             }
-            cost.cache_lines += 1 + (root.tags && tag_line != head_line);
+            cost.cache_lines += 1 + (root.tags && Node::tag_line != Node::head_line);
             if (root.height) {
-                unmark(root.first)->parent = top;
+                Node::unmark(root.first)->parent = top;
                 ++cost.slots_written;
                 ++cost.cache_lines;
             }
-            root.first = mark(top);
+            root.first = Node::mark(top);
             ++root.height;
             ++cost.nodes_allocated;
             cost.slots_written += 2;
@@ -300,7 +256,7 @@ class RadixTree {
     // Gives the number of levels climbed above the leaf.
     static uint32_t clear_upward(RadixRoot& root, Node* node, uint64_t offset, uint32_t tag, Cost& cost) {
         for (uint32_t level = 0;; ++level) {
-            node->tags[tag] &= ~(uint64_t{1} << index_at(offset, level));
+            node->tags[tag] &= ~(uint64_t{1} << Node::index_at(offset, level));
             ++cost.tag_words_written;
             if (node->tags[tag]) return level;
             if (!node->parent) {
@@ -314,7 +270,7 @@ class RadixTree {
     // Empties the leaf's slot, frees the nodes this leaves empty, lowers the root. Gives the levels climbed.
     uint32_t empty_upward(RadixRoot& root, Node* node, uint64_t offset, Cost& cost) {
         for (uint32_t level = 0;; ++level) {
-            node->slots[index_at(offset, level)] = 0;
+            node->slots[Node::index_at(offset, level)] = 0;
             ++cost.slots_written;
             if (--node->count) {
                 if (!node->parent) shrink(root, cost);
@@ -334,12 +290,12 @@ class RadixTree {
 
     void shrink(RadixRoot& root, Cost& cost) {
         while (root.height) {
-            Node* top = unmark(root.first);
+            Node* top = Node::unmark(root.first);
             if (top->count != 1 || !top->slots[0]) return;
             root.first = top->slots[0];
             ++cost.slots_written;
             if (--root.height) {
-                unmark(root.first)->parent = nullptr;
+                Node::unmark(root.first)->parent = nullptr;
                 ++cost.slots_written;
                 ++cost.cache_lines;
             }
@@ -354,8 +310,8 @@ class RadixTree {
             uint64_t word = node->slots[index];
             if (!word) continue;
             uint64_t offset = first_offset | uint64_t{index} << (node->height - 1) * Bits;
-            if (node->height == 1) visit(offset, word, leaf_tags(node, index));
-            else for_each_below(unmark(word), offset, visit);
+            if (node->height == 1) visit(offset, word, Node::leaf_tags(node, index));
+            else for_each_below(Node::unmark(word), offset, visit);
         }
     }
 
@@ -366,8 +322,8 @@ class RadixTree {
         uint32_t tallest = 0;
         for (size_t i = 0; i < entries.size(); ++i) {
             const RadixRoot& root = roots_[entries[i].type()];
-            bool inside = root.height && entries[i].offset() <= max_offset(root.height);
-            nodes[i] = inside ? unmark(root.first) : nullptr;
+            bool inside = root.height && entries[i].offset() <= Node::max_offset(root.height);
+            nodes[i] = inside ? Node::unmark(root.first) : nullptr;
             heights[i] = root.height;
             tallest = std::max(tallest, root.height);
             if (inside) prefetch(nodes[i], root.height, entries[i].offset());
@@ -375,95 +331,25 @@ class RadixTree {
         for (uint32_t height = tallest; height > 1; --height)
             for (size_t i = 0; i < entries.size(); ++i) {
                 if (heights[i] != height || !nodes[i]) continue;
-                uint64_t word = nodes[i]->slots[index_at(entries[i].offset(), height - 1)];
-                nodes[i] = unmark(word);
+                uint64_t word = nodes[i]->slots[Node::index_at(entries[i].offset(), height - 1)];
+                nodes[i] = Node::unmark(word);
                 heights[i] = height - 1;
                 if (word) prefetch(nodes[i], height - 1, entries[i].offset());
             }
         for (size_t i = 0; i < entries.size(); ++i) {
             const RadixRoot& root = roots_[entries[i].type()];
-            uint32_t index = index_at(entries[i].offset(), 0);
-            if (nodes[i]) take(i, nodes[i]->slots[index], leaf_tags(nodes[i], index));
+            uint32_t index = Node::index_at(entries[i].offset(), 0);
+            if (nodes[i]) take(i, nodes[i]->slots[index], Node::leaf_tags(nodes[i], index));
             else if (!root.height && !entries[i].offset()) take(i, root.first, root.tags);
             else take(i, uint64_t{0}, 0u);
         }
     }
 
     static void prefetch(const Node* node, uint32_t height, uint64_t offset) {
-        __builtin_prefetch(&node->slots[index_at(offset, height - 1)]);
+        __builtin_prefetch(&node->slots[Node::index_at(offset, height - 1)]);
         if (height > 1) return;
         __builtin_prefetch(&node->tags);
         __builtin_prefetch(&node->count);
-    }
-
-    // What check() carries through one tree.
-    struct Tally {
-        uint32_t height;
-        uint64_t nodes = 0;     // met
-        uint64_t formula = 0;   // that 6.2's sum asks for
-        uint64_t entries = 0;
-        uint64_t last_offset = 0;
-    };
-
-    void check_type(uint32_t type, uint64_t& nodes, uint64_t& entries) const {
-        const RadixRoot& root = roots_[type];
-        Tally tally{root.height};
-        uint32_t tags = root.tags;
-        if (root.height) {
-            require_at(type, 0, root.first & node_mark, "radix root above height 0 names a node", root.first & 1, 1);
-            tags = check_node(type, unmark(root.first), root.height, nullptr, 0, tally);
-            uint32_t least = 0;
-            while (tally.last_offset > max_offset(least)) ++least;
-            require_at(type, tally.last_offset, root.height == least, "radix height is the least that reaches", root.height,
-                       least);
-        } else {
-            require_at(type, 0, !(root.first & node_mark), "radix root of height 0 holds an entry", root.first & 1, 0);
-            tally.entries = root.first != 0;
-            if (!root.first) tags = 0;
-        }
-        require_at(type, 0, root.tags == tags, "radix root's tags are the OR of the tree", root.tags, tags);
-        require_at(type, tally.last_offset, tally.nodes == tally.formula, "radix node count is the formula's", tally.nodes,
-                   tally.formula);
-        nodes += tally.nodes;
-        entries += tally.entries;
-    }
-
-    // Gives the OR of each tag over the subtree.
-    static uint32_t check_node(uint32_t type, const Node* node, uint32_t height, const Node* parent, uint64_t first_offset,
-                               Tally& tally) {
-        ++tally.nodes;
-        require_at(type, first_offset, node->height == height, "radix node's height", node->height, height);
-        require_at(type, first_offset, node->parent == parent, "radix node's parent",
-                   reinterpret_cast<uint64_t>(node->parent), reinterpret_cast<uint64_t>(parent));
-        uint32_t used = 0;
-        uint32_t any = 0;
-        for (uint32_t index = 0; index < Node::fan_out; ++index) {
-            uint64_t word = node->slots[index];
-            uint64_t offset = first_offset | uint64_t{index} << (height - 1) * Bits;
-            uint32_t here = 0;
-            for (uint32_t tag = 0; tag < radix_tags; ++tag) here |= (node->tags[tag] >> index & 1) << tag;
-            any |= here;
-            used += word != 0;
-            uint32_t below = 0;
-            if (word) {
-                bool inner = height > 1;
-                require_at(type, offset, (word & node_mark) == inner, "radix slot's bit 0 marks a node", word & 1, inner);
-                below = inner ? check_node(type, unmark(word), height - 1, node, offset, tally) : here;
-                if (!inner) count_entry(offset, tally);
-            }
-            require_at(type, offset, here == below, "radix slot's tags are the OR of what is below", here, below);
-        }
-        require_at(type, first_offset, node->count == used, "radix node's count", node->count, used);
-        require_at(type, first_offset, used > 0, "radix node is not empty", used, 1);
-        return any;
-    }
-
-    // Offsets come in ascending order, so a prefix the last one did not have is new.
-    static void count_entry(uint64_t offset, Tally& tally) {
-        bool first = !tally.entries++;
-        for (uint32_t k = 1; k <= tally.height; ++k)
-            tally.formula += first || offset >> k * Bits != tally.last_offset >> k * Bits;
-        tally.last_offset = offset;
     }
 
     std::array<RadixRoot, swap_types> roots_;

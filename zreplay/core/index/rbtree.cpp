@@ -162,16 +162,13 @@ struct Change {
     }
 };
 
-// A choice without a branch to guess: on random keys a guess is wrong every other time. Both links are loaded along with
-// the offset, so that a level costs one load's latency and not two.
-Entry* choose(bool condition, const Entry* yes, const Entry* no) {
-    uint64_t all = -uint64_t{condition};
-    uint64_t bits = reinterpret_cast<uint64_t>(no);
-    return reinterpret_cast<Entry*>(bits ^ ((bits ^ reinterpret_cast<uint64_t>(yes)) & all));
-}
-
+// Both links are loaded along with the offset and one is kept by a mask: a level costs one load's latency, and there is
+// no branch to guess, which on random keys would be wrong every other time.
 Entry* next_below(const Entry* entry, uint64_t offset) {
-    return choose(offset < entry->offset, entry->child[left], entry->child[right]);
+    uint64_t to_left = reinterpret_cast<uint64_t>(entry->child[left]);
+    uint64_t to_right = reinterpret_cast<uint64_t>(entry->child[right]);
+    uint64_t goes_left = -uint64_t{offset < entry->offset};
+    return reinterpret_cast<Entry*>(to_right ^ ((to_right ^ to_left) & goes_left));
 }
 
 // Where a key is, or where it would hang.
@@ -276,10 +273,11 @@ void Rbtree::for_each(uint32_t type, const std::function<void(uint64_t, Location
     }
 }
 
-// Sixteen descents side by side: each step loads an entry that was prefetched sixteen steps ago. A descent that has
-// arrived stays where it is, and an empty link leads to an entry whose links lead to itself.
+// Sixteen descents side by side: each step loads an entry that was prefetched sixteen steps ago, and a descent that has
+// arrived stays where it is. Then what rebalancing would look at: the sibling (a new entry's uncle), the children, and
+// the first step to the successor.
 void Rbtree::warm(std::span<const SwapEntry> entries, std::span<Location> found) const {
-    static Entry nowhere{.child = {&nowhere, &nowhere}};
+    static const Entry nowhere{};  // stands for the root of an empty tree; its handle is empty
     constexpr size_t lanes = 16;
     for (size_t start = 0; start < entries.size(); start += lanes) {
         size_t count = std::min(lanes, entries.size() - start);
@@ -294,16 +292,26 @@ void Rbtree::warm(std::span<const SwapEntry> entries, std::span<Location> found)
             moved = false;
             for (size_t i = 0; i < count; ++i) {
                 const Entry* here = at[i];
-                const Entry* next = next_below(here, keys[i]);
-                next = choose(next != nullptr, next, &nowhere);
-                next = choose(here->offset == keys[i], here, next);
+                const Entry* next = here->child[keys[i] < here->offset];
+                next = !next || here->offset == keys[i] ? here : next;
                 __builtin_prefetch(next);
                 moved |= next != here;
                 at[i] = next;
             }
         }
-        for (size_t i = 0; i < count; ++i)
-            found[start + i] = at[i] == &nowhere ? Location() : Location::from_word(at[i]->handle);
+        for (size_t i = 0; i < count; ++i) {
+            const Entry* here = at[i];
+            const Entry* parent = parent_of(here);
+            if (parent) __builtin_prefetch(parent->child[parent->child[right] == here]);
+            __builtin_prefetch(here->child[left]);
+            __builtin_prefetch(here->child[right]);
+            found[start + i] = here->offset == keys[i] ? Location::from_word(here->handle) : Location();
+        }
+        for (size_t i = 0; i < count; ++i) {
+            const Entry* here = at[i];
+            bool has_successor_below = here->child[left] && here->child[right];
+            if (found[start + i] && has_successor_below) __builtin_prefetch(here->child[right]->child[left]);
+        }
     }
 }
 
@@ -323,8 +331,8 @@ struct Checker {
         require_at(type, offset, is_black(entry) || is_black(parent), "rbtree red entry has a black parent", 0, 1);
         uint64_t blacks_left = below(entry->child[left], entry);
         require_at(type, offset, !entries || offset > last_offset, "rbtree offsets ascend", last_offset, offset);
-        require_at(type, offset, entry->handle && !(entry->handle & 1), "rbtree entry's handle is a location", entry->handle,
-                   entry->handle & ~uint64_t{1});
+        require_at(type, offset, entry->handle && !(entry->handle & 1), "rbtree entry's handle is a location",
+                   entry->handle, entry->handle & ~uint64_t{1});
         require_at(type, offset, entry->refcount == 1, "rbtree entry's references are the tree's",
                    static_cast<uint64_t>(entry->refcount), 1);
         ++entries;

@@ -194,6 +194,7 @@ class Survey:
     stores_without_size: int
     loads_missed: int
     writebacks_failed: int
+    compactions_interrupted: int
     resident_peak: int
     def __init__(self) -> None: ...
     def add(self, batch: object) -> None: ...

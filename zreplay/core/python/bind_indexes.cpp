@@ -33,7 +33,8 @@ SwapEntry entry_of(uint64_t type, uint64_t offset) {
 
 Location location_of(uint64_t word) {
     if (word & 1 || !(word & ~Location::position_mask))
-        throw std::invalid_argument("location word " + std::to_string(word) + ", expected bit 0 clear and a descriptor");
+        throw std::invalid_argument("location word " + std::to_string(word) +
+                                    ", expected bit 0 clear and a descriptor");
     return Location::from_word(word);
 }
 
@@ -51,7 +52,8 @@ class Calls {
 
     Call call(size_t row) const {
         if (op_[row] >= call_kinds)
-            throw std::invalid_argument("op " + std::to_string(op_[row]) + ", expected 0 to 3, in row " + std::to_string(row));
+            throw std::invalid_argument("op " + std::to_string(op_[row]) + ", expected 0 to 3, in row " +
+                                        std::to_string(row));
         return static_cast<Call>(op_[row]);
     }
     SwapEntry entry(size_t row) const { return entry_of(type_[row], offset_[row]); }
@@ -136,7 +138,7 @@ void bind_indexes(nb::module_& module) {
         return kinds;
     }, "Name and one-line summary of each swap index there is.");
 
-    nb::class_<PythonIndex>(module, "Index", "A swap index: all its trees, one a type. Locations are words; 0 means none.")
+    nb::class_<PythonIndex>(module, "Index", "A swap index: a tree for each type. Locations are words; 0: none.")
         .def(nb::init<std::string_view, bool>(), nb::arg("name"), nb::arg("small") = false)
         .def("find", [](PythonIndex& self, uint64_t type, uint64_t offset) {
             return self.index->find(entry_of(type, offset)).word();
@@ -154,7 +156,8 @@ void bind_indexes(nb::module_& module) {
             self.index->charge(self.cost);
             if (!there) throw nb::key_error("update of an entry that is not there");
             return self.index->update(entry_of(type, offset), location_of(word)).word();
-        }, nb::arg("type"), nb::arg("offset"), nb::arg("word"), "The object moved; gives the old word. KeyError if not there.")
+        }, nb::arg("type"), nb::arg("offset"), nb::arg("word"),
+             "The object moved; gives the old word. KeyError if it is not there.")
         .def("items", [](PythonIndex& self, uint64_t type) {
             std::vector<std::pair<uint64_t, uint64_t>> items;
             self.index->for_each(entry_of(type, 0).type(), [&](uint64_t offset, Location location) {
@@ -172,13 +175,13 @@ void bind_indexes(nb::module_& module) {
             return words;
         }, nb::arg("keys"), "What find() would give for each (type, offset); counts nothing.")
         .def("apply", &PythonIndex::apply, nb::arg("columns"), nb::arg("check_every") = 0, nb::arg("warm") = false,
-             "Makes the calls of a record batch (op: 0 insert, 1 find, 2 erase, 3 find and update if there; type, offset,\n"
-             "word) and gives each one's answer as column `old`. ValueError names a value out of range.")
+             "Makes the calls of a record batch (op: 0 insert, 1 find, 2 erase, 3 find and update if there; type,\n"
+             "offset, word) and gives each one's answer as column `old`. ValueError names a value out of range.")
         .def("check", [](PythonIndex& self) { self.index->check(); }, "CheckFailed if an invariant does not hold.")
         .def("root_address", [](PythonIndex& self, uint64_t type) {
             return reinterpret_cast<uint64_t>(self.index->root(entry_of(type, 0).type()));
         }, nb::arg("type"), "Where the type's tree begins, laid out as the kernel's.")
-        .def("cost", [](PythonIndex& self) { return cost_dict(self.cost); }, "What all calls so far have cost, counted.")
+        .def("cost", [](PythonIndex& self) { return cost_dict(self.cost); }, "What all calls so far have cost.")
         .def_prop_ro("entries", [](PythonIndex& self) { return self.index->entries(); })
         .def_prop_ro("nodes", [](PythonIndex& self) { return self.index->nodes(); })
         .def_prop_ro("bytes", [](PythonIndex& self) { return self.index->bytes(); });

@@ -87,7 +87,7 @@ BadRow find_bad_row(const EventBatch& batch, int64_t previous_ts_ns) {
             refused_store = op == Op::store && batch.result.get(i, 0) < 0;
             bool no_type = missing(batch.type, i);
             if (needs_slot(op) && (no_type || missing(batch.offset, i)))
-                return {i, no_type ? "type" : "offset", "null", "a value, for a " + std::string(op_names[code])};
+                return {i, no_type ? "type" : "offset", "null", "a value, as op is " + std::string(op_names[code])};
         }
         if (batch.type.has(i) && batch.type[i] >= swap_types) return {i, "type", number(batch.type[i]), "below 32"};
         if (batch.offset.has(i) && batch.offset[i] > SwapEntry::offset_mask)
@@ -100,6 +100,51 @@ BadRow find_bad_row(const EventBatch& batch, int64_t previous_ts_ns) {
     return {};
 }
 
+// The cell of a slot, or the empty one where it belongs.
+size_t SlotTable::find(SwapEntry slot) const {
+    constexpr uint64_t golden_ratio = 0x9e3779b97f4a7c15;  // Fibonacci hashing: neighbours spread
+    size_t at = slot.word * golden_ratio >> (64 - bits_);
+    while (states_[at] != is_empty && words_[at] != slot.word) at = (at + 1) & (words_.size() - 1);
+    return at;
+}
+
+size_t SlotTable::cell(SwapEntry slot) {
+    size_t at = find(slot);
+    if (states_[at] != is_empty) return at;
+    if (seen_ >= words_.size() / 2) {
+        grow();
+        at = find(slot);
+    }
+    words_[at] = slot.word;
+    states_[at] = is_seen;
+    ++seen_;
+    return at;
+}
+
+void SlotTable::grow() {
+    std::vector<uint64_t> words(words_.size() * 2);
+    std::vector<uint8_t> states(words.size());
+    words.swap(words_);
+    states.swap(states_);
+    ++bits_;
+    for (size_t i = 0; i < words.size(); ++i) {
+        if (states[i] == is_empty) continue;
+        SwapEntry slot;
+        slot.word = words[i];
+        size_t at = find(slot);
+        words_[at] = words[i];
+        states_[at] = states[i];
+    }
+}
+
+void SlotTable::clear_type(uint32_t type) {
+    for (size_t i = 0; i < words_.size(); ++i) {
+        if (states_[i] != is_resident || words_[i] >> SwapEntry::type_shift != type) continue;
+        states_[i] = is_seen;
+        --residents_;
+    }
+}
+
 void Survey::add(const EventBatch& batch) {
     if (batch.rows == 0) return;
     if (rows == 0) first_ts_ns = batch.ts_ns[0];
@@ -109,9 +154,9 @@ void Survey::add(const EventBatch& batch) {
         Op op = static_cast<Op>(batch.op_code[i]);
         ++events[static_cast<size_t>(op)];
         bool has_slot = batch.offset.has(i) && batch.type.has(i);
-        uint64_t slot = batch.entry(i).word;
+        SwapEntry slot = batch.entry(i);
         bool succeeded = batch.result.get(i, 0) == 0;
-        if (has_slot) seen_.insert(slot);
+        if (has_slot) slots_.see(slot);
         switch (op) {
             case Op::store:
                 if (!succeeded) {
@@ -121,18 +166,17 @@ void Survey::add(const EventBatch& batch) {
                 if (!batch.size.has(i)) ++stores_without_size;
                 else if (batch.size[i] == 0) ++stores_same_filled;
                 else ++sizes_[batch.size[i]];
-                resident_.insert(slot);
-                resident_peak = std::max<uint64_t>(resident_peak, resident_.size());
+                slots_.set_resident(slot, true);
+                resident_peak = std::max(resident_peak, slots_.residents());
                 break;
             case Op::load: loads_missed += !succeeded; break;
-            case Op::invalidate: resident_.erase(slot); break;
-            case Op::invalidate_area:
-                std::erase_if(resident_, [&](uint64_t word) { return word >> SwapEntry::type_shift == batch.entry(i).type(); });
-                break;
+            case Op::invalidate: slots_.set_resident(slot, false); break;
+            case Op::invalidate_area: slots_.clear_type(slot.type()); break;
             case Op::writeback:
                 writebacks_failed += !succeeded;
-                if (succeeded && has_slot) resident_.erase(slot);
+                if (succeeded && has_slot) slots_.set_resident(slot, false);
                 break;
+            case Op::compact: compactions_interrupted += batch.result.get(i, 0) == -e_inprogress; break;
             default: break;
         }
     }

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
-#include <unordered_set>
+#include <vector>
 
 #include "replay/events.hpp"
 
@@ -17,6 +17,35 @@ struct BadRow {
 
 // The first row that cannot be, by the rules of docs/trace-format.md. `previous_ts_ns`: of the row before this batch.
 BadRow find_bad_row(const EventBatch& batch, int64_t previous_ts_ns);
+
+// Every slot a trace names, and whether something is stored there: open addressing, since this is all that a survey's
+// speed hangs on. Slots are never taken out, so an empty cell ends a search.
+class SlotTable {
+  public:
+    void see(SwapEntry slot) { cell(slot); }
+    void set_resident(SwapEntry slot, bool resident) {
+        uint8_t& state = states_[cell(slot)];
+        residents_ += (resident ? 1 : 0) - (state == is_resident ? 1 : 0);
+        state = resident ? is_resident : is_seen;
+    }
+    void clear_type(uint32_t type);
+    uint64_t seen() const { return seen_; }
+    uint64_t residents() const { return residents_; }
+
+  private:
+    enum : uint8_t { is_empty, is_seen, is_resident };
+
+    size_t cell(SwapEntry slot);
+    size_t find(SwapEntry slot) const;
+    void grow();
+
+    static constexpr int first_bits = 12;
+    int bits_ = first_bits;
+    std::vector<uint64_t> words_ = std::vector<uint64_t>(size_t{1} << first_bits);
+    std::vector<uint8_t> states_ = std::vector<uint8_t>(size_t{1} << first_bits);
+    uint64_t seen_ = 0;
+    uint64_t residents_ = 0;
+};
 
 // What `zreplay info` tells, gathered in one pass; memory is bounded by the number of distinct slots.
 class Survey {
@@ -32,12 +61,13 @@ class Survey {
     uint64_t stores_without_size = 0;  // accepted, but nobody recorded how large
     uint64_t loads_missed = 0;
     uint64_t writebacks_failed = 0;
+    uint64_t compactions_interrupted = 0;  // each is two rows: its begin and its end
     uint64_t resident_peak = 0;        // slots stored and neither invalidated nor written back
-    uint64_t distinct_slots() const { return seen_.size(); }
+    uint64_t distinct_slots() const { return slots_.seen(); }
     const std::array<uint64_t, page_bytes + 1>& sizes() const { return sizes_; }  // of accepted stores, by bytes
 
   private:
-    std::unordered_set<uint64_t> seen_, resident_;
+    SlotTable slots_;
     std::array<uint64_t, page_bytes + 1> sizes_{};
 };
 
