@@ -1,25 +1,7 @@
 """What zswap of 6.1 decides, on traces small enough to work out by hand (kernel-model 2.2 to 2.7)."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
 import pytest
-from byhand import event, invalidate, load, store, trace, writeback
-
-import zreplay
-
-
-@pytest.fixture
-def replay(tmp_path: Path):
-    def run(events: Sequence[dict[str, Any]], **options: Any) -> dict[str, Any]:
-        path = trace(tmp_path / "t.parquet", events)
-        config = zreplay.Config(
-            trace=path, out=tmp_path / "run", pool=options.pop("pool", "zbud"), force=True, check_every=1, **options
-        )
-        return zreplay.run(config).summary()
-
-    return run
+from byhand import event, invalidate, load, store, writeback
 
 
 def test_pool_at_its_limit_takes_one_more_page_and_the_next_store_is_refused_and_shrinks(replay):

@@ -20,7 +20,8 @@ import polars as pl
 import pyarrow as pa
 
 from zreplay.errors import TraceError
-from zreplay.replay.config import KERNELS, Config
+from zreplay.replay.config import Config
+from zreplay.replay.profiles import KERNELS
 from zreplay.replay.run import make_replay
 from zreplay.trace.files import Trace, open_trace
 

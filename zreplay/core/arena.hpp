@@ -48,6 +48,18 @@ class Arena {
         --live_;
     }
 
+    // The first place from the number-th on, round and round, that is_live(place) says is in use; nullptr: none is.
+    template <class IsLive>
+    T* find_from(uint64_t number, IsLive&& is_live) const {
+        const uint64_t places = live_ ? (chunks_.size() - 1) * per_chunk + fresh_ : 0;
+        for (uint64_t i = 0; i < places; ++i) {
+            const uint64_t k = (number % places + i) % places;
+            T* place = reinterpret_cast<T*>(chunks_[k / per_chunk].get() + k % per_chunk * Stride);
+            if (is_live(place)) return place;
+        }
+        return nullptr;
+    }
+
     uint64_t live() const { return live_; }
     uint64_t reserved_bytes() const { return chunks_.size() * chunk_bytes; }
 

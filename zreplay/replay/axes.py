@@ -82,7 +82,7 @@ def cross(traces: Sequence[Path], axes: Mapping[str, Sequence[Any]], out: Path) 
         cells = []
         for values in products:
             config = Config(trace=path, out=out, force=True, **values).resolved(trace.metadata)
-            words = [config.index, str(config.pool), config.kernel]
+            words = [str(config.index), str(config.pool), config.kernel]
             words += [f"{name}={value}" for name, value in values.items() if name not in ("index", "pool", "kernel")]
             cells.append(Cell(replace(config, out=folder / "-".join(words)), content_hash))
         groups.append(list({cell.config.out: cell for cell in cells}.values()))

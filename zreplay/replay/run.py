@@ -26,12 +26,15 @@ from zreplay.replay.directory import (
     write_manifest,
     write_table,
 )
+from zreplay.replay.missing_size import RecordedSizes
 from zreplay.trace.files import Trace, open_trace
 
 #: Rows of a batch handed to the engine: large enough to make the crossing free, small enough to stay in cache.
 BATCH_ROWS = 65_536
 #: Columns a predicted replay reads; a driven one needs the recorded results as well.
-COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result")
+COLUMNS = ("ts_ns", "op", "type", "offset", "size", "cpu", "pid", "result")
+#: Fields of Config that the engine is not told; all others are settings of its Replay.make by the same name.
+NOT_THE_ENGINES = ("trace", "out", "force", "sample_ms")
 #: Timeline rows kept in memory before they go to the file.
 TIMELINE_ROWS = 8_192
 
@@ -102,10 +105,12 @@ def run_together(configs: Sequence[Config], progress: Progress | None = None, *,
     for config in configs:
         refuse_existing(config.out, force=config.force)
     with ExitStack() as directories:
+        sizes = RecordedSizes(trace, configs)
         recorders = [
             Recorder(
                 config.resolved(trace.metadata),
                 directories.enter_context(new_directory(config.out, force=config.force)),
+                sizes,
             )
             for config in configs
         ]
@@ -116,6 +121,7 @@ def run_together(configs: Sequence[Config], progress: Progress | None = None, *,
             for batch in trace.batches(columns=COLUMNS, batch_rows=BATCH_ROWS):
                 for fed in feeding:
                     fed.result()
+                sizes.prepare(batch)
                 feeding = [threads.submit(recorder.feed, batch) for recorder in recorders]
                 rows += batch.num_rows
                 if progress:
@@ -128,32 +134,20 @@ def run_together(configs: Sequence[Config], progress: Progress | None = None, *,
     return [open_run(config.out) for config in configs]
 
 
-def make_replay(config: Config) -> _zreplay.Replay:
-    """The engine's replay of a resolved configuration."""
-    assert config.pool and config.max_pool_percent is not None and config.accept_threshold_percent is not None
-    return _zreplay.Replay.make(
-        index=config.index,
-        pool=config.pool,
-        kernel=config.kernel,
-        driven=config.driven,
-        paced=config.paced,
-        totalram_pages=config.totalram_pages,
-        max_pool_percent=config.max_pool_percent,
-        accept_threshold_percent=config.accept_threshold_percent,
-        sample_events=config.sample_events,
-        sample_ns=round(config.sample_ms * 1e6) if config.sample_ms else 0,
-        check_every=config.check_every,
-        observe=config.observe,
-    )
+def make_replay(config: Config, sizes: RecordedSizes | None = None) -> _zreplay.Replay:
+    """The engine's replay of a resolved configuration. Without ``sizes``, stores that have no size are refused."""
+    settings = {name: value for name, value in asdict(config).items() if name not in NOT_THE_ENGINES}
+    settings["sample_ns"] = round(config.sample_ms * 1e6) if config.sample_ms else 0
+    return _zreplay.Replay.make(sizes.engine if sizes else None, **settings)
 
 
 class Recorder:
     """One replay under way and the files of its run directory that grow with it."""
 
-    def __init__(self, config: Config, staging: Path) -> None:
+    def __init__(self, config: Config, staging: Path, sizes: RecordedSizes) -> None:
         self._config = config
         self._staging = staging
-        self._replay = make_replay(config)
+        self._replay = make_replay(config, sizes)
         self._timeline = TableFile(staging / "timeline.parquet")
         self._classes = TableFile(staging / "classes.parquet")
         self._observations = TableFile(staging / "observations.parquet") if config.observe else None
@@ -184,7 +178,7 @@ class Recorder:
         settings = summary.pop("config")
         row = summary | {f"config_{name}": value for name, value in settings.items()}
         write_table(self._staging / "summary.parquet", [row])
-        write_manifest(self._staging, _manifest(self._config, trace, content_hash))
+        write_manifest(self._staging, _manifest(self._config, trace, content_hash, row))
 
     def _flush(self) -> None:
         self._timeline.append(pa.record_batch(self._replay.take_timeline()))
@@ -213,13 +207,14 @@ def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_sec
         "pool_pages_final": counters["pool_pages_final"],
         "nodes_visited_per_lookup": loads["nodes_visited"] / lookups if lookups else 0.0,
         **{name: value for name, value in counters.items() if name not in ("events", "pool_pages_final")},
+        "stores_imputed_share": counters["stores_imputed"] / counters["stores"] if counters["stores"] else 0.0,
         "device_writes": counters["stores_rejected"] + counters["written_back_pages"],
         "device_reads": counters["loads_missed"],
         "config": config.model_settings(),
     }
 
 
-def _manifest(config: Config, trace: Trace, content_hash: str) -> dict[str, Any]:
+def _manifest(config: Config, trace: Trace, content_hash: str, summary: dict[str, Any]) -> dict[str, Any]:
     """Everything needed to say what this run was, and to repeat it."""
     processor = platform.processor() or platform.machine()
     with suppress(OSError, StopIteration):
@@ -235,7 +230,10 @@ def _manifest(config: Config, trace: Trace, content_hash: str) -> dict[str, Any]
             "rows": trace.rows,
             "metadata": asdict(trace.metadata),
         },
-        "seed": None,  # nothing in a replay is drawn at random
+        # Of the sizes that were drawn; nothing else in a replay is random.
+        "seed": config.seed,
+        "stores_imputed": summary["stores_imputed"],
+        "stores_imputed_share": summary["stores_imputed_share"],
         "host": {"system": platform.platform(), "processor": processor, "cpus": os.cpu_count()},
         "versions": {"python": platform.python_version(), "pyarrow": pa.__version__, "polars": pl.__version__},
         "files": ["timeline.parquet", "operations.parquet", "classes.parquet", "summary.parquet"],

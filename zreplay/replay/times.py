@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from zreplay.replay.config import Config
+from zreplay.replay.missing_size import RecordedSizes
 from zreplay.replay.run import BATCH_ROWS, COLUMNS, TIMELINE_ROWS, make_replay
 from zreplay.trace.files import open_trace
 
@@ -33,11 +34,13 @@ def measure(
     order = random.Random(seed)
     turns = list(range(len(configs)))
     measured: list[Round] = []
+    sizes = RecordedSizes(trace, configs)
     for number in range(rounds):
-        replays = [make_replay(config) for config in configs]
+        replays = [make_replay(config, sizes) for config in configs]
         nanoseconds = [0] * len(configs)
         rows = 0
         for batch in trace.batches(columns=COLUMNS, batch_rows=BATCH_ROWS):
+            sizes.prepare(batch)
             order.shuffle(turns)
             for turn in turns:
                 begun = time.thread_time_ns()

@@ -14,6 +14,10 @@
 
 namespace zreplay {
 
+struct IndexOptions {
+    uint32_t entry_bytes = 64;  // of the kernel's entry that has the tree's links in it (rbtree); 64 is 6.1's
+};
+
 class SwapIndex {
   public:
     SwapIndex() = default;

@@ -8,6 +8,7 @@
 //
 // Bit 0 of the parent's word is the colour: 0 red, 1 black. The handle is the location's word. Length, pool and objcg
 // are the entry's size and are left empty: the pool's descriptor knows the first two, and there are no cgroups here.
+// Other kernels have other entries; that changes what bytes() says, not the structure.
 //
 // Invariants, which check() walks:
 //   * offsets ascend from left to right; each child's parent is the entry that names it;
@@ -39,6 +40,7 @@ static_assert(sizeof(ZswapEntry) == 64);
 
 class Rbtree final : public SwapIndex {
   public:
+    explicit Rbtree(IndexOptions options = {}) : entry_bytes_(options.entry_bytes) {}
     Location find(SwapEntry entry) override;
     Location insert(SwapEntry entry, Location location) override;
     Location erase(SwapEntry entry) override;
@@ -48,12 +50,13 @@ class Rbtree final : public SwapIndex {
     void check() const override;
     uint64_t entries() const override { return arena_.live(); }
     uint64_t nodes() const override { return arena_.live(); }
-    uint64_t bytes() const override { return arena_.live() * sizeof(ZswapEntry); }
+    uint64_t bytes() const override { return arena_.live() * entry_bytes_; }
     const void* root(uint32_t type) const override { return &roots_[type]; }
 
   private:
     std::array<ZswapEntry*, swap_types> roots_{};
     Arena<ZswapEntry> arena_;
+    uint64_t entry_bytes_;
 };
 
 }  // namespace zreplay

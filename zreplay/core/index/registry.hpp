@@ -12,8 +12,8 @@ namespace zreplay {
 struct IndexKind {
     std::string_view name;
     std::string_view summary;  // one line, shown by the command line
-    std::unique_ptr<SwapIndex> (*make)();
-    std::unique_ptr<SwapIndex> (*make_small)();  // 4-way nodes where a node has a fan-out: every edge comes up in a test
+    std::unique_ptr<SwapIndex> (*make)(IndexOptions options);
+    std::unique_ptr<SwapIndex> (*make_small)(IndexOptions options);  // 4-way nodes where a node has a fan-out: every edge comes up in a test
 };
 
 std::span<const IndexKind> index_kinds();

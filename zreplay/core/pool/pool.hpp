@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "cost.hpp"
@@ -63,6 +64,27 @@ concept Pool = requires(P pool, const P& view, Location location, SwapEntry entr
     view.warm_alloc(size, int{});
     view.check();         // throws CheckFailed
     pool.charge(cost);
+};
+
+// A pool's reclaim attempt in steps, for the pools that have one.
+template <class P, bool = P::evictable>
+struct ReclaimOf {
+    using type = typename P::Reclaim;
+};
+template <class P>
+struct ReclaimOf<P, false> {
+    using type = std::monostate;
+};
+
+// A compaction in steps, likewise.
+template <class P>
+struct CompactionOf {
+    using type = std::monostate;
+};
+template <class P>
+    requires requires { typename P::Compaction; }
+struct CompactionOf<P> {
+    using type = typename P::Compaction;
 };
 
 }  // namespace zreplay

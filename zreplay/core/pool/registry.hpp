@@ -25,6 +25,19 @@ using Pools = PoolList<  //
     Zsmalloc             //
     >;
 
+// What a user may change about the pools; each takes its own.
+struct PoolOptions {
+    Z3foldOptions z3fold;
+    ZsmallocOptions zsmalloc;
+
+    template <class P>
+    P make() const {
+        if constexpr (std::is_same_v<P, Z3fold>) return P(z3fold);
+        else if constexpr (std::is_same_v<P, Zsmalloc>) return P(zsmalloc);
+        else return P();
+    }
+};
+
 struct PoolKind {
     std::string_view name;
     std::string_view summary;  // one line, shown by the command line

@@ -153,8 +153,8 @@ void Z3fold::free(Location location) {
     usage_.objects -= 1;
     usage_.asked_bytes -= handle->size_bytes;
     usage_.used_bytes -= page->is_headless ? page_bytes : page->chunks[handle->position] * chunk_bytes;
+    handle->size_bytes = 0;
     if (page->under_reclaim) {  // the reclaimer, who may still ask for the object, finishes it and the page
-        handle->size_bytes = 0;
         if (!page->is_headless) {
             page->chunks[handle->position] = 0;
             --page->refs;

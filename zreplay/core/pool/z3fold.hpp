@@ -60,7 +60,7 @@ class Z3fold {
     struct alignas(16) Handle {
         Page* page = nullptr;
         SwapEntry entry;
-        uint16_t size_bytes = 0;  // as asked; 0: freed by somebody else while under reclaim
+        uint16_t size_bytes = 0;  // as asked; 0: freed
         Position position = first;
         bool foreign = false;
         bool resident = false;
@@ -151,6 +151,11 @@ class Z3fold {
         Reclaim attempt(*this, retries);
         while (Location victim = attempt.victim()) attempt.result(evict(victim));
         return attempt.error();
+    }
+
+    // An object in use, the same for the same number and history; empty when there is none.
+    Location any_object(uint64_t number) const {
+        return Location(handles_.find_from(number, [](const Handle* handle) { return handle->size_bytes != 0; }), 0);
     }
 
     // The memory manager moves the page the object is in. Refused for a page that is headless, claimed, waiting for

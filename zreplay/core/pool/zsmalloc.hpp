@@ -117,6 +117,16 @@ class Zsmalloc {
     // Moves objects until no class could give a zspage back; gives the pages freed.
     uint64_t compact();
 
+    // An object in use, the same for the same number and history; empty when there is none.
+    Location any_object(uint64_t number) const {
+        return Location(handles_.find_from(number, [](const Handle* handle) {  // a freed one's cell names somebody else
+            return handle->zspage->cells()[handle->index] == (reinterpret_cast<uint64_t>(handle) | 1);
+        }), 0);
+    }
+
+    // Smallest request that is given a whole page; zram stores such pages as they are.
+    uint32_t huge_bytes() const { return table_.huge_bytes(); }
+
     // The same in steps, since the kernel lets go of its lock after each source zspage and others may run in between. A step
     // frees one zspage (all of a class, with the compaction of 6.4); false: there is nothing left to free.
     class Compaction {

@@ -48,6 +48,9 @@ class ClassTable {
     // From the largest class to the smallest, the order in which they are created and compacted.
     const std::vector<SizeClass>& classes() const { return classes_; }
 
+    // Smallest request that lands in the class of one object a page.
+    uint32_t huge_bytes() const { return classes_[1].size_bytes - handle_bytes + 1; }
+
     // Index into classes() for a request of 1 to 4096 bytes.
     uint32_t of_request(uint32_t size_bytes) const {
         const uint32_t needed = size_bytes + handle_bytes;

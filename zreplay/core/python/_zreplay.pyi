@@ -106,18 +106,36 @@ class Columns:
 
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
 
+class RecordedSizes:
+    def learn(self, batch: object) -> None: ...
+    def close(self) -> None: ...
+
+def lacks_size(batch: object) -> bool: ...
+
 class Replay:
     @staticmethod
     def make(
+        recorded_sizes: RecordedSizes | None = None,
         *,
-        index: str,
-        pool: str,
+        index: str = "rbtree",
+        pool: str = "zbud",
+        model: str = "zswap",
         kernel: str = "6.1",
         driven: bool = False,
         paced: bool = False,
         totalram_pages: int | None = None,
         max_pool_percent: int = 20,
         accept_threshold_percent: int = 90,
+        exclusive_loads: bool = False,
+        same_filled: bool = True,
+        zsmalloc_rule: str = "a",
+        zsmalloc_chain: int = 4,
+        zsmalloc_groups: int = 4,
+        z3fold_work: str = "immediate",
+        z3fold_cpus: int = 1,
+        z3fold_stays_claimed: bool = True,
+        missing_size: str = "reject",
+        seed: int = 0,
         sample_events: int = 1000,
         sample_ns: int = 0,
         check_every: int = 0,

@@ -75,7 +75,7 @@ class Calls {
 
 struct PythonIndex {
     PythonIndex(std::string_view name, bool small)
-        : index(small ? index_kind(name).make_small() : index_kind(name).make()) {
+        : index(small ? index_kind(name).make_small({}) : index_kind(name).make({})) {
         index->charge(cost);
     }
 

@@ -1,7 +1,10 @@
 // Replays for Python: batches in, columns out, the interpreter's lock released in between.
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
+
+#include <algorithm>
 
 #include "event_batch.hpp"
 #include "module.hpp"
@@ -128,21 +131,91 @@ nb::dict counters(const Replay& replay) {
     return out;
 }
 
-std::unique_ptr<Replay> make(const std::string& index, const std::string& pool, const std::string& kernel, bool driven, bool paced,
-                             std::optional<uint64_t> totalram_pages, uint64_t max_pool_percent,
-                             uint64_t accept_threshold_percent, uint64_t sample_events, int64_t sample_ns,
-                             uint64_t check_every, bool observe) {
-    return Replay::make({index, pool, kernel, driven, paced, {totalram_pages, max_pool_percent, accept_threshold_percent},
-                         sample_events, sample_ns, check_every, observe});
+template <class T>
+T cast(const char* name, nb::handle value) {
+    T out;
+    if (!nb::try_cast(value, out)) throw nb::type_error((std::string(name) + ": cannot be " + nb::repr(value).c_str()).c_str());
+    return out;
+}
+
+// One of a few words, as the number of its place.
+template <class Enum>
+Enum choice(const char* name, nb::handle value, std::initializer_list<const char*> words) {
+    std::string found = nb::str(value).c_str();
+    std::string known;
+    int place = 0;
+    for (const char* word : words) {
+        if (found == word) return static_cast<Enum>(place);
+        known += (place++ ? ", " : "") + std::string(word);
+    }
+    throw nb::value_error((std::string(name) + " '" + found + "', expected one of " + known).c_str());
+}
+
+struct Setting {
+    const char* name;
+    void (*set)(ReplayConfig& config, const char* name, nb::handle value);
+};
+
+#define SETTING(name, member) \
+    {name, [](ReplayConfig& c, const char* key, nb::handle value) { c.member = cast<decltype(c.member)>(key, value); }}
+#define CHOICE(name, member, ...) \
+    {name, [](ReplayConfig& c, const char* key, nb::handle value) { \
+         c.member = choice<decltype(c.member)>(key, value, {__VA_ARGS__}); \
+     }}
+
+// Every keyword of Replay.make; those left out keep the defaults of the structs.
+constexpr Setting settings[] = {
+    SETTING("index", index),
+    SETTING("pool", pool),
+    SETTING("model", model),
+    SETTING("kernel", kernel),
+    SETTING("driven", driven),
+    SETTING("paced", policy.paced),
+    SETTING("totalram_pages", policy.limits.totalram_pages),
+    SETTING("max_pool_percent", policy.limits.max_pool_percent),
+    SETTING("accept_threshold_percent", policy.limits.accept_threshold_percent),
+    SETTING("exclusive_loads", policy.exclusive_loads),
+    SETTING("same_filled", policy.same_filled),
+    CHOICE("zsmalloc_rule", pool_options.zsmalloc.class_rule, "a", "b"),
+    SETTING("zsmalloc_chain", pool_options.zsmalloc.chain_limit),
+    CHOICE("zsmalloc_groups", pool_options.zsmalloc.fullness_groups, "4", "12"),
+    CHOICE("z3fold_work", pool_options.z3fold.deferred_work, "immediate", "deferred"),
+    SETTING("z3fold_cpus", pool_options.z3fold.cpus),
+    SETTING("z3fold_stays_claimed", pool_options.z3fold.claimed_after_migration),
+    CHOICE("missing_size", missing_size, "reject", "mean", "empirical"),
+    SETTING("seed", seed),
+    SETTING("sample_events", sample_events),
+    SETTING("sample_ns", sample_ns),
+    SETTING("check_every", check_every),
+    SETTING("observe", observe),
+};
+
+#undef SETTING
+#undef CHOICE
+
+std::unique_ptr<Replay> make(std::shared_ptr<const RecordedSizes> recorded_sizes, nb::kwargs given) {
+    ReplayConfig config;
+    config.recorded_sizes = std::move(recorded_sizes);
+    for (auto [key, value] : given) {
+        auto name = nb::cast<std::string>(key);
+        auto place = std::ranges::find_if(settings, [&](const Setting& setting) { return name == setting.name; });
+        if (place == std::end(settings)) throw nb::type_error(("no setting '" + name + "'").c_str());
+        place->set(config, place->name, value);
+    }
+    return Replay::make(config);
 }
 
 }  // namespace
 
 void bind_replay(nb::module_& module) {
+    nb::class_<RecordedSizes>(module, "RecordedSizes", "The sizes a trace has, for the stores that have none.")
+        .def(nb::init<>())
+        .def("learn", [](RecordedSizes& sizes, nb::handle batch) { sizes.learn(event_batch(ArrowBatch(batch))); }, "batch"_a)
+        .def("close", &RecordedSizes::close, "Nothing more to learn.");
+    module.def("lacks_size", [](nb::handle batch) { return lacks_size(event_batch(ArrowBatch(batch))); }, "batch"_a,
+               "Whether some store of the batch has no size.");
     nb::class_<Replay>(module, "Replay", "One replay; see zreplay/core/replay/replay.hpp.")
-        .def_static("make", &make, nb::kw_only(), "index"_a, "pool"_a, "kernel"_a = "6.1", "driven"_a = false, "paced"_a = false,
-                    "totalram_pages"_a = nb::none(), "max_pool_percent"_a = 20, "accept_threshold_percent"_a = 90,
-                    "sample_events"_a = 1000, "sample_ns"_a = 0, "check_every"_a = 0, "observe"_a = false)
+        .def_static("make", &make, "recorded_sizes"_a = nb::none(), "settings"_a)
         .def("feed",
              [](Replay& replay, nb::handle record_batch) {
                  ArrowBatch batch(record_batch);

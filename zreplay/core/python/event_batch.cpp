@@ -31,6 +31,8 @@ EventBatch event_batch(const ArrowBatch& batch) {
     events.offset = column_of<uint64_t>(batch, "offset", "L");
     events.size = column_of<uint32_t>(batch, "size", "I");
     events.result = column_of<int32_t>(batch, "result", "i");
+    events.cpu = column_of<uint16_t>(batch, "cpu", "S");
+    events.pid = column_of<int32_t>(batch, "pid", "i");
     events.seen_pool_pages = column_of<int64_t>(batch, "seen_pool_pages", "l");
     const ArrowArray* op = batch.column("op", "c");
     if (!op || !op->dictionary || !events.ts_ns.values)

@@ -2,19 +2,26 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
-#include "swap/limits.hpp"
+#include "pool/registry.hpp"
+#include "swap/missing_size.hpp"
+#include "swap/policy.hpp"
 
 namespace zreplay {
 
 struct ReplayConfig {
     std::string index = "rbtree";
     std::string pool = "zbud";
+    std::string model = "zswap";
     std::string kernel = "6.1";
     bool driven = false;  // the recording decides, not the model
-    bool paced = false;   // evictions of the model at the recorded moments (zswap_6_1.hpp)
-    Limits limits;
+    Policy policy;
+    PoolOptions pool_options;
+    MissingSize missing_size = MissingSize::reject;
+    uint64_t seed = 0;
+    std::shared_ptr<const RecordedSizes> recorded_sizes;  // what missing ones are drawn from
     uint64_t sample_events = 1000;  // a row of the timeline every so many events …
     int64_t sample_ns = 0;          // … or, when not 0, every so much trace time
     uint64_t check_every = 0;       // check() both structures every so many events; 0: only at the end

@@ -28,21 +28,34 @@ struct Counters {
     uint64_t reject_compress_poor = 0;
     uint64_t written_back_pages = 0;
     uint64_t duplicate_entry = 0;
+    uint64_t stored_incompressible_pages = 0;  // gauge: kept as they are, 4096 bytes (since 6.18)
+    uint64_t swpout_zero = 0;                  // stores marked in the zeromap, so that zswap never saw them
+    uint64_t swpin_zero = 0;                   // of loads_hit: answered by the zeromap
+
+    // zram's
+    uint64_t huge_pages = 0;  // gauge: stored as they are, 4096 bytes
 
     // refusals that no counter of 6.1 shows
     uint64_t reject_hysteresis = 0;     // reached_full, and not yet below accept_threshold_percent
     uint64_t reject_compress_fail = 0;  // the recording's compressor gave an error (counted by newer kernels)
     uint64_t reject_missing_size = 0;   // the recorded kernel refused before compressing, so the trace has no size
 
+    uint64_t stores_imputed = 0;  // stores of that kind that were given a size (--missing-size)
+
     // the pool
     uint64_t compressed_bytes = 0;  // gauge: Σ dlen of stored objects, no allocator header
     uint64_t loaded_bytes = 0;      // Σ dlen decompressed
+    uint64_t entry_bytes = 0;       // gauge: zswap's entries, where they are not the index's own nodes
     uint64_t shrinks = 0;           // times the shrink work ran
     uint64_t writebacks_failed = 0;
     uint64_t compactions = 0;
     uint64_t pages_compacted = 0;
     uint64_t migrations = 0;
-    uint64_t migrations_not_movable = 0;
+    uint64_t migrations_not_movable = 0;  // of those: asked of a pool whose pages cannot move
+    uint64_t migrations_refused = 0;      // of those: by the page (claimed, busy), or there was no page
+    uint64_t objects_copied = 0;          // by compaction; migration copies pages
+    uint64_t handles_rewritten = 0;       // by compaction and migration
+    uint64_t index_slots_rewritten = 0;   // likewise: 0 where slots hold handles
 };
 
 struct CounterField {
@@ -68,17 +81,27 @@ inline constexpr CounterField counter_fields[] = {
     {"reject_compress_poor", &Counters::reject_compress_poor},
     {"written_back_pages", &Counters::written_back_pages},
     {"duplicate_entry", &Counters::duplicate_entry},
+    {"stored_incompressible_pages", &Counters::stored_incompressible_pages},
+    {"swpout_zero", &Counters::swpout_zero},
+    {"swpin_zero", &Counters::swpin_zero},
+    {"huge_pages", &Counters::huge_pages},
     {"reject_hysteresis", &Counters::reject_hysteresis},
     {"reject_compress_fail", &Counters::reject_compress_fail},
     {"reject_missing_size", &Counters::reject_missing_size},
+    {"stores_imputed", &Counters::stores_imputed},
     {"compressed_bytes", &Counters::compressed_bytes},
     {"loaded_bytes", &Counters::loaded_bytes},
+    {"entry_bytes", &Counters::entry_bytes},
     {"shrinks", &Counters::shrinks},
     {"writebacks_failed", &Counters::writebacks_failed},
     {"compactions", &Counters::compactions},
     {"pages_compacted", &Counters::pages_compacted},
     {"migrations", &Counters::migrations},
     {"migrations_not_movable", &Counters::migrations_not_movable},
+    {"migrations_refused", &Counters::migrations_refused},
+    {"objects_copied", &Counters::objects_copied},
+    {"handles_rewritten", &Counters::handles_rewritten},
+    {"index_slots_rewritten", &Counters::index_slots_rewritten},
 };
 static_assert(sizeof(counter_fields) / sizeof(CounterField) * sizeof(uint64_t) == sizeof(Counters),
               "every counter has its line in counter_fields");

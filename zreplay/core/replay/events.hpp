@@ -33,6 +33,7 @@ struct Event {
     SwapEntry entry;
     int32_t size = missing_size;    // dlen; 0: same-filled
     std::optional<int32_t> result;  // the recorded kernel's
+    int64_t row = 0;                // of its batch
 };
 
 struct EventBatch {
@@ -44,6 +45,8 @@ struct EventBatch {
     Column<uint64_t> offset;
     Column<uint32_t> size;
     Column<int32_t> result;
+    Column<uint16_t> cpu;
+    Column<int32_t> pid;
     Column<int64_t> seen_pool_pages;
 
     Op op(int64_t row) const { return op_of_code[static_cast<size_t>(op_code[row])]; }
@@ -52,6 +55,7 @@ struct EventBatch {
 
     Event event(int64_t row) const {
         Event event{op(row), entry(row)};
+        event.row = row;
         if (event.op == Op::load || event.op == Op::invalidate) return event;
         if (size.has(row)) event.size = static_cast<int32_t>(size[row]);
         if (result.has(row)) event.result = result[row];

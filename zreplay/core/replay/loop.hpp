@@ -1,32 +1,39 @@
-// The replay loop, compiled once for each swap model over each pool.
+// The replay loop, compiled once for each swap model over each pool; each model in a file of its own (loops_*.cpp).
 #pragma once
 
 #include <algorithm>
 #include <limits>
 
 #include "index/registry.hpp"
+#include "pool/registry.hpp"
 #include "replay/replay.hpp"
 
 namespace zreplay {
 
 template <template <class> class Model, class P>
 class Loop final : public Replay {
+    using SwapPool = typename Model<P>::PoolType;  // P, or one for each swap type
     static constexpr int64_t group = 16;
     // Index and descriptors together; below this they live in a core's own cache and fetching ahead only costs.
     static constexpr uint64_t warm_above_bytes = 1 << 20;
     static constexpr uint64_t descriptor_bytes = 64;
+    // Deferred work of a pool is done in pauses between events as long as this.
+    static constexpr int64_t worker_pause_ns = 1'000'000;
     // Class rows are many; one timeline sample in this many has them.
     static constexpr uint64_t class_sample_one_in = 10;
 
   public:
     explicit Loop(const ReplayConfig& config)
         : config_(config),
-          index_(index_kind(config.index).make()),
-          model_(*index_, pool_, config.limits, costs_, counters_, config.paced),
+          index_(index_kind(config.index).make({.entry_bytes = Model<P>::index_entry_bytes})),
+          pool_(make_pool(config.pool_options)),
+          missing_sizes_(config.missing_size, config.seed, config.recorded_sizes.get()),
+          model_(pool_, {*index_, config_.policy, missing_sizes_, costs_, counters_}),
           next_sample_event_(config.sample_ns ? std::numeric_limits<uint64_t>::max() : config.sample_events),
           next_check_(config.check_every ? config.check_every : std::numeric_limits<uint64_t>::max()) {}
 
     void feed(const EventBatch& batch) override {
+        missing_sizes_.enter(batch);
         for (int64_t row = 0; row < batch.rows; row += group) {
             int64_t end = std::min(row + group, batch.rows);
             if (warm_) warm(batch, row, end);
@@ -38,13 +45,20 @@ class Loop final : public Replay {
         check();
         if (samples_.empty() || last_sampled_ != counters_.events) sample(true);
         else sample_classes();
+        tell_moves();
     }
 
     uint64_t pool_pages() const override { return pool_.pages(); }
 
   private:
+    static SwapPool make_pool(const PoolOptions& options) {
+        if constexpr (std::is_same_v<SwapPool, P>) return options.make<P>();
+        else return SwapPool([options] { return options.make<P>(); });
+    }
+
     void step(const EventBatch& batch, int64_t row) {
         Event event = batch.event(row);
+        if constexpr (requires { pool_.set_cpu(0u); }) prepare_workers(batch, row);
         last_ts_ns_ = batch.ts_ns[row];
         size_t kind = static_cast<size_t>(event.op);
         if (config_.sample_ns) sample_by_time();
@@ -59,7 +73,7 @@ class Loop final : public Replay {
         } else {
             result = apply(event);
         }
-        if ((config_.driven || config_.paced) && batch.seen_pool_pages.has(row))
+        if ((config_.driven || config_.policy.paced) && batch.seen_pool_pages.has(row))
             model_.catch_up_with(static_cast<uint64_t>(batch.seen_pool_pages[row]));
         ++op_counts_[kind];
         ++counters_.events;
@@ -74,6 +88,12 @@ class Loop final : public Replay {
             check();
             next_check_ += config_.check_every;
         }
+    }
+
+    // z3fold: whose CPU it is, and whether there was time for the workers of a pool whose work is deferred.
+    void prepare_workers(const EventBatch& batch, int64_t row) {
+        pool_.set_cpu(batch.cpu.get(row, 0));
+        if (batch.ts_ns[row] - last_ts_ns_ >= worker_pause_ns) pool_.run_work();
     }
 
     int apply(const Event& event) { return config_.driven ? model_.driven(event) : model_.predicted(event); }
@@ -102,10 +122,10 @@ class Loop final : public Replay {
         }
         for (size_t i = 0; i < count; ++i) model_.warm(entries[i]);
         index_->warm(std::span(entries.data(), count), std::span(found.data(), count), changing);
-        for (int step = 0; step < P::warm_steps; ++step) {
+        for (int step = 0; step < Model<P>::warm_steps; ++step) {
             for (size_t i = 0; i < count; ++i)
-                if (found[i] && !found[i].is_same_filled()) pool_.warm(found[i], step, changing >> i & 1);
-            for (size_t i = 0; i < stores; ++i)
+                if (found[i] && !found[i].is_same_filled()) model_.warm(found[i], step, changing >> i & 1);
+            for (size_t i = 0; i < stores && step < P::warm_steps; ++i)
                 if (sizes[i]) pool_.warm_alloc(sizes[i], step);
         }
     }
@@ -119,11 +139,19 @@ class Loop final : public Replay {
     }
 
     void sample(bool with_classes) {
+        tell_moves();
         samples_.push_back({last_ts_ns_, counters_, pool_.usage(), index_->entries(), index_->nodes(), index_->bytes()});
         last_sampled_ = counters_.events;
         warm_ = index_->bytes() + pool_.pages() * descriptor_bytes > warm_above_bytes;
         if (with_classes || samples_taken_ % class_sample_one_in == 0) sample_classes();
         ++samples_taken_;
+    }
+
+    void tell_moves() {
+        if constexpr (requires { pool_.moves(); }) {
+            counters_.objects_copied = pool_.moves().objects_copied;
+            counters_.handles_rewritten = pool_.moves().handles_rewritten;
+        }
     }
 
     void sample_classes() {
@@ -135,13 +163,13 @@ class Loop final : public Replay {
         index_->charge(uncounted_);
         Location location;
         if (event.op == Op::writeback) location = model_.victim();
-        else if (event.op == Op::invalidate) location = index_->find(event.entry);
+        else if (event.op == Op::invalidate) location = model_.object(index_->find(event.entry));
         describe(location, seen);
     }
 
     void observe_after(const Event& event, int result, Observation& seen) {
         index_->charge(uncounted_);
-        if (event.op == Op::store) describe(result == 0 ? index_->find(event.entry) : Location(), seen);
+        if (event.op == Op::store) describe(result == 0 ? model_.object(index_->find(event.entry)) : Location(), seen);
         seen.result = result;
         seen.stored_pages = counters_.stored_pages;
         seen.pool_total_pages = counters_.pool_total_size / page_bytes;
@@ -154,7 +182,8 @@ class Loop final : public Replay {
         if constexpr (requires { pool_.page_id(location); })
             if (location && !location.is_same_filled()) {
                 seen.page = static_cast<int64_t>(pool_.page_id(location));
-                seen.position = static_cast<int8_t>(location.position());
+                if constexpr (requires { pool_.position(location); }) seen.position = pool_.position(location);
+                else seen.position = static_cast<int8_t>(location.position());
             }
     }
 
@@ -162,6 +191,7 @@ class Loop final : public Replay {
         try {
             index_->check();
             pool_.check();
+            if constexpr (requires { model_.check(); }) model_.check();
             require(index_->entries() == counters_.stored_pages, "index entries are stored_pages", index_->entries(),
                     counters_.stored_pages);
             require(pool_.usage().objects == counters_.stored_pages - counters_.same_filled_pages,
@@ -174,7 +204,8 @@ class Loop final : public Replay {
 
     ReplayConfig config_;
     std::unique_ptr<SwapIndex> index_;
-    P pool_;
+    SwapPool pool_;
+    MissingSizes missing_sizes_;
     Model<P> model_;
     Cost uncounted_;
     bool warm_ = false;
@@ -185,5 +216,12 @@ class Loop final : public Replay {
     uint64_t last_sampled_ = 0;
     uint64_t samples_taken_ = 0;
 };
+
+template <template <class> class Model>
+std::unique_ptr<Replay> loop_over(const ReplayConfig& config) {
+    return with_pool(config.pool, [&]<class P>(std::type_identity<P>) -> std::unique_ptr<Replay> {
+        return std::make_unique<Loop<Model, P>>(config);
+    });
+}
 
 }  // namespace zreplay

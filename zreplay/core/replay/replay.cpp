@@ -2,9 +2,7 @@
 
 #include <stdexcept>
 
-#include "pool/registry.hpp"
-#include "replay/loop.hpp"
-#include "swap/zswap_6_1.hpp"
+#include "replay/models.hpp"
 
 namespace zreplay {
 
@@ -15,11 +13,28 @@ std::vector<OperationRow> Replay::operations() const {
     return rows;
 }
 
+namespace {
+
+struct ModelKind {
+    std::string_view model, kernel;
+    std::unique_ptr<Replay> (*make)(const ReplayConfig&);
+};
+
+constexpr ModelKind kinds[] = {
+    {"zswap", "3.12", replay_zswap_3_12},     {"zswap", "6.1", replay_zswap_6_1},
+    {"zswap", "latest", replay_zswap_latest}, {"zram", "6.1", replay_zram},
+    {"zram", "latest", replay_zram},
+};
+
+}  // namespace
+
 std::unique_ptr<Replay> Replay::make(const ReplayConfig& config) {
-    if (config.kernel != "6.1") throw std::invalid_argument("no kernel profile '" + config.kernel + "'; there is 6.1");
-    return with_pool(config.pool, [&]<class P>(std::type_identity<P>) -> std::unique_ptr<Replay> {
-        return std::make_unique<Loop<Zswap61, P>>(config);
-    });
+    std::string known;
+    for (const ModelKind& kind : kinds) {
+        if (kind.model == config.model && kind.kernel == config.kernel) return kind.make(config);
+        known += (known.empty() ? "" : ", ") + std::string(kind.model) + " " + std::string(kind.kernel);
+    }
+    throw std::invalid_argument("no model '" + config.model + " " + config.kernel + "'; there are " + known);
 }
 
 }  // namespace zreplay

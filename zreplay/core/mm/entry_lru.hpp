@@ -1,0 +1,89 @@
+// The reclaim index of zswap since 6.6: a list of entries, whatever pages their objects share. An entry is zswap's own
+// descriptor, 56 bytes in the latest kernels, and what a slot of the swap index names.
+//
+//      byte 0      8        12           13                 16     24       32      40            56
+//           | slot | length | referenced | resident |       | pool | object | objcg | lru: prev, next |
+//
+// Second chance (2024): an entry comes in at the head, referenced. On its first turn at the tail it loses the bit and goes
+// back to the head; on its second it is evicted. The kernel has a list per node and cgroup; here there is one.
+//
+// resident stands in the kernel's padding: the slot also has a page in the swap cache, so eviction would be pointless.
+// pool and objcg are the entry's size and are left empty: one pool, no cgroups.
+#pragma once
+
+#include "arena.hpp"
+#include "list.hpp"
+#include "types.hpp"
+
+namespace zreplay {
+
+struct CompressedEntry {
+    SwapEntry slot;
+    uint32_t length_bytes = 0;
+    bool referenced = true;
+    bool resident = false;
+    void* pool = nullptr;
+    Location object;
+    void* objcg = nullptr;
+    Link<CompressedEntry> lru;
+};
+static_assert(sizeof(CompressedEntry) == 56);
+
+class EntryLru {
+  public:
+    static CompressedEntry* entry_of(Location location) { return location.descriptor<CompressedEntry>(); }
+    static Location location_of(const CompressedEntry* entry) { return Location(entry, 0); }
+
+    CompressedEntry* make(SwapEntry slot, Location object, uint32_t length_bytes) {
+        CompressedEntry* entry = entries_.make();
+        entry->slot = slot;
+        entry->object = object;
+        entry->length_bytes = length_bytes;
+        list_.push_head(entry);
+        return entry;
+    }
+
+    void release(CompressedEntry* entry) {
+        list_.remove(entry);
+        entries_.release(entry);
+    }
+
+    CompressedEntry* oldest() const { return list_.tail(); }
+
+    void rotate(CompressedEntry* entry) {
+        list_.remove(entry);
+        list_.push_head(entry);
+    }
+
+    uint64_t entries() const { return entries_.live(); }
+    uint64_t bytes() const { return entries_.live() * sizeof(CompressedEntry); }
+
+    // The entry, then what leaving the list writes to.
+    static constexpr int warm_steps = 2;
+    static void warm(const CompressedEntry* entry, int step) {
+        if (step == 0) {
+            __builtin_prefetch(entry, 1);
+        } else {
+            __builtin_prefetch(entry->lru.prev, 1);
+            __builtin_prefetch(entry->lru.next, 1);
+        }
+    }
+
+    // Throws CheckFailed.
+    void check() const {
+        uint64_t listed = 0;
+        for (const CompressedEntry* entry = list_.head(); entry; entry = Entries::next(entry)) {
+            ++listed;
+            require(static_cast<bool>(entry->object), "an entry on the LRU has an object", entry->slot.offset());
+        }
+        require(listed == entries_.live(), "every entry is on the LRU", listed, entries_.live());
+    }
+
+  private:
+    using Entries = List<CompressedEntry, &CompressedEntry::lru>;
+
+    Arena<CompressedEntry, 64> entries_;  // 64 bytes apart, so that four bits of an address are free
+    Entries list_;
+};
+
+}  // namespace zreplay

@@ -1,0 +1,78 @@
+// Something for every slot of every swap area, where nobody says how large an area is: pieces of 2^piece_bits slots, made
+// when first needed and kept. The kernel has one flat array per area. Pieces of offsets below 2^near_bits are found by
+// their number, others through a hash map.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "types.hpp"
+
+namespace zreplay {
+
+template <class Piece, int piece_bits, int near_bits>
+class Pieces {
+  public:
+    static constexpr uint64_t slots = uint64_t{1} << piece_bits;
+    static uint64_t within(SwapEntry entry) { return entry.offset() & (slots - 1); }
+
+    // Nullptr: no such piece.
+    const Piece* find(SwapEntry entry) const {
+        uint64_t number = entry.offset() >> piece_bits;
+        if (number < near_pieces) {
+            const auto& pieces = near_[entry.type()];
+            return number < pieces.size() ? pieces[number].get() : nullptr;
+        }
+        auto place = far_.find(far_key(entry));
+        return place == far_.end() ? nullptr : place->second.get();
+    }
+    Piece* find(SwapEntry entry) { return const_cast<Piece*>(std::as_const(*this).find(entry)); }
+
+    // The piece, made (value-initialised) if need be.
+    Piece& make(SwapEntry entry) {
+        uint64_t number = entry.offset() >> piece_bits;
+        auto& pieces = near_[entry.type()];
+        if (number < near_pieces && number >= pieces.size()) pieces.resize(number + 1);
+        auto& piece = number < near_pieces ? pieces[number] : far_[far_key(entry)];
+        if (!piece) piece = std::make_unique<Piece>();
+        return *piece;
+    }
+
+    void clear_type(uint32_t type) {
+        near_[type].clear();
+        std::erase_if(far_, [type](const auto& item) { return item.first.type() == type; });
+    }
+
+    // In ascending order of offset: visit(offset of the piece's first slot, piece).
+    template <class Visit>
+    void for_each(uint32_t type, Visit&& visit) const {
+        for (uint64_t number = 0; number < near_[type].size(); ++number)
+            if (const Piece* piece = near_[type][number].get()) visit(number << piece_bits, *piece);
+        std::vector<uint64_t> numbers;
+        for (const auto& [key, piece] : far_)
+            if (key.type() == type) numbers.push_back(key.offset());
+        std::ranges::sort(numbers);
+        for (uint64_t number : numbers) visit(number << piece_bits, *far_.at({type, number}));
+    }
+
+    // Where a type's pieces begin.
+    const void* root(uint32_t type) const { return &near_[type]; }
+
+  private:
+    static constexpr uint64_t near_pieces = uint64_t{1} << (near_bits - piece_bits);
+    static SwapEntry far_key(SwapEntry entry) { return {entry.type(), entry.offset() >> piece_bits}; }
+
+    struct Hash {
+        size_t operator()(SwapEntry entry) const { return std::hash<uint64_t>()(entry.word * 0x9E3779B97F4A7C15u); }
+    };
+
+    std::array<std::vector<std::unique_ptr<Piece>>, swap_types> near_;
+    std::unordered_map<SwapEntry, std::unique_ptr<Piece>, Hash> far_;
+};
+
+}  // namespace zreplay

@@ -1,0 +1,9 @@
+#include "replay/loop.hpp"
+#include "replay/models.hpp"
+#include "swap/zswap_latest.hpp"
+
+namespace zreplay {
+
+std::unique_ptr<Replay> replay_zswap_latest(const ReplayConfig& config) { return loop_over<ZswapLatest>(config); }
+
+}  // namespace zreplay

@@ -1,0 +1,149 @@
+// One pool of a kind for each swap type, in place of one for all: what zswap 3.12 has. A pool itself, as far as the replay
+// loop and the books of entries go; which of the pools is meant is said by the entry, or by the object's own.
+//
+// Pages are numbered within the pool of their type.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "pool/pool.hpp"
+
+namespace zreplay {
+
+template <Pool P>
+class PerType {
+  public:
+    static constexpr std::string_view name = P::name;
+    static constexpr bool evictable = P::evictable;
+    using Reclaim = typename ReclaimOf<P>::type;
+
+    // A type's pool is made when it is first needed. make() gives a new one.
+    explicit PerType(std::function<P()> make) : make_(std::move(make)) {}
+
+    P& of(SwapEntry entry) {
+        auto& pool = pools_[entry.type()];
+        if (!pool) [[unlikely]] {
+            pool = std::unique_ptr<P>(new P(make_()));
+            pool->charge(*cost_);
+            if constexpr (requires { pool->set_cpu(cpu_); }) pool->set_cpu(cpu_);
+            made_.push_back(pool.get());
+        }
+        return *pool;
+    }
+
+    Allocation alloc(uint32_t size_bytes, SwapEntry entry) { return of(entry).alloc(size_bytes, entry); }
+    void free(Location location) { of(entry(location)).free(location); }
+    uint32_t size(Location location) const { return any().size(location); }
+    SwapEntry entry(Location location) const { return any().entry(location); }
+    uint64_t page_id(Location location) const { return any().page_id(location); }
+    bool is_resident(Location location) const { return any().is_resident(location); }
+    void set_resident(Location location, bool resident) { any().set_resident(location, resident); }
+
+    uint64_t pages() const {
+        uint64_t pages = 0;
+        for (const P* pool : made_) pages += pool->pages();
+        return pages;
+    }
+    PoolUsage usage() const {
+        PoolUsage all;
+        for (const P* pool : made_) {
+            PoolUsage one = pool->usage();
+            all.pages += one.pages;
+            all.objects += one.objects;
+            all.asked_bytes += one.asked_bytes;
+            all.used_bytes += one.used_bytes;
+        }
+        return all;
+    }
+    std::vector<ClassRow> classes() const {
+        std::map<std::pair<std::optional<uint32_t>, std::optional<uint32_t>>, ClassRow> rows;
+        for (const P* pool : made_)
+            for (const ClassRow& row : pool->classes()) {
+                auto [place, is_new] = rows.try_emplace({row.class_size, row.free_chunks}, row);
+                if (!is_new) add(place->second, row);
+            }
+        std::vector<ClassRow> all;
+        for (auto& [key, row] : rows) all.push_back(std::move(row));
+        return all;
+    }
+
+    uint64_t compact()
+        requires requires(P& pool) { pool.compact(); }
+    {
+        uint64_t freed = 0;
+        for (P* pool : made_) freed += pool->compact();
+        return freed;
+    }
+
+    // What only some pools can do.
+    Location any_object(uint64_t number) const
+        requires requires(const P& pool) { pool.any_object(number); }
+    {
+        for (size_t i = 0; i < made_.size(); ++i)
+            if (Location object = made_[(number + i) % made_.size()]->any_object(number)) return object;
+        return {};
+    }
+    Migration migrate(Location location)
+        requires requires(P& pool) { pool.migrate(location); }
+    {
+        return of(entry(location)).migrate(location);
+    }
+    Moves moves() const
+        requires requires(const P& pool) { pool.moves(); }
+    {
+        Moves all;
+        for (const P* pool : made_) {
+            all.objects_copied += pool->moves().objects_copied;
+            all.handles_rewritten += pool->moves().handles_rewritten;
+        }
+        return all;
+    }
+    void set_cpu(uint32_t cpu)
+        requires requires(P& pool) { pool.set_cpu(cpu); }
+    {
+        cpu_ = cpu;
+        for (P* pool : made_) pool->set_cpu(cpu);
+    }
+    void run_work()
+        requires requires(P& pool) { pool.run_work(); }
+    {
+        for (P* pool : made_) pool->run_work();
+    }
+
+    static constexpr int warm_steps = P::warm_steps;
+    void warm(Location location, int step, bool freeing) const { any().warm(location, step, freeing); }
+    void warm_alloc(uint32_t size_bytes, int step) const { any().warm_alloc(size_bytes, step); }
+
+    void check() const {
+        for (const P* pool : made_) pool->check();
+    }
+    void charge(Cost& cost) {
+        cost_ = &cost;
+        for (P* pool : made_) pool->charge(cost);
+    }
+
+  private:
+    // What an object says of itself any pool can read. There is one: the object's.
+    P& any() const { return *made_.front(); }
+
+    static void add(ClassRow& sum, const ClassRow& row) {
+        sum.pages += row.pages;
+        sum.objects_used += row.objects_used;
+        for (auto member : {&ClassRow::objects_allocated, &ClassRow::almost_empty, &ClassRow::almost_full, &ClassRow::full})
+            if (sum.*member) *(sum.*member) += *(row.*member);
+    }
+
+    std::function<P()> make_;
+    std::array<std::unique_ptr<P>, swap_types> pools_;
+    std::vector<P*> made_;
+    uint32_t cpu_ = 0;
+    Cost nowhere_;
+    Cost* cost_ = &nowhere_;
+};
+
+}  // namespace zreplay

@@ -1,0 +1,240 @@
+// zswap of the latest kernels (6.18), without frontswap and without allocators that evict (kernel-model 2.7 and 2.10).
+//
+//   swap index ─▶ entry (mm/entry_lru.hpp) ─▶ object in the pool
+//
+//   * Loads are exclusive: a load takes the entry away. ("mm/zswap: only support zswap_exclusive_loads_enabled", 6.9)
+//   * Zero-filled pages are marked in the zeromap and never get here; nothing else is looked for in a page. A trace does
+//     not say which same-filled pages are zeroes: all but one in a hundred are, so all count as such.
+//   * What does not compress below a page is kept as it is, 4096 bytes ("mm/zswap: store <PAGE_SIZE compression failed
+//     page as-is", 6.18).
+//   * The pool is full at its limit, not above it, and accepts again at the threshold, not below it. Pages are counted when
+//     they are asked about, so pool_total_size is never stale. Every store that fails while the pool is full queues the
+//     shrink work, and drops an older entry of its slot.
+//   * The shrink work looks at one entry at a time, the oldest, until the pool is at the threshold or 16 looks have evicted
+//     nothing. A look that only takes the referenced bit away evicts nothing and counts among the 16 ("mm: zswap: fix
+//     global shrinker error handling logic", 6.12). It runs when the store that queued it is done.
+//
+// Without exclusive loads (as in 6.6) a load sets the referenced bit, and leaves a page in the swap cache that makes
+// evicting its entry fail.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "mm/entry_lru.hpp"
+#include "swap/entries.hpp"
+#include "swap/slot_bits.hpp"
+
+namespace zreplay {
+
+template <Pool P>
+class ZswapLatest : public Entries<P, 0> {
+    using Base = Entries<P, 0>;
+    static constexpr int reclaim_retries = 16;
+
+  public:
+    using Base::Base;
+    using PoolType = P;
+    static constexpr uint32_t index_entry_bytes = 24;  // the links alone, were the index an rbtree; the entry is here
+
+    static constexpr int warm_steps = EntryLru::warm_steps + P::warm_steps - 1;
+    static void warm(SwapEntry) {}
+    void warm(Location found, int step, bool changing) const {
+        const CompressedEntry* entry = EntryLru::entry_of(found);
+        if (step < EntryLru::warm_steps) EntryLru::warm(entry, step);
+        if (step > 0) pool_.warm(entry->object, step - 1, changing);
+    }
+    static Location object(Location found) { return found ? EntryLru::entry_of(found)->object : Location(); }
+    static Location victim() { return {}; }
+    void check() const { lru_.check(); }
+
+    int predicted(const Event& event) {
+        int result = act(event, policy_.paced, [this] { return admit(); });
+        if (event.op == Op::store && result < 0 && reached_full_) run_shrink_work();
+        settle();
+        return result;
+    }
+
+    int driven(const Event& event) {
+        int result;
+        if (event.op == Op::writeback) {
+            charge(event.op);
+            result = writeback_as_recorded(event);
+        } else {
+            result = act(event, true, [&] { return admit_as_recorded(event); });
+        }
+        settle();
+        return result;
+    }
+
+  private:
+    using Base::charge, Base::counters_, Base::index_, Base::policy_, Base::pool_;
+
+    template <class Admit>
+    int act(const Event& event, bool as_recorded, Admit&& admit) {
+        charge(event.op);
+        switch (event.op) {
+            case Op::store: return store(event, admit);
+            case Op::load: return load(event.entry);
+            case Op::invalidate: return invalidate(event.entry);
+            case Op::invalidate_area: return invalidate_area(event.entry.type());
+            case Op::compact: return Base::compact(event, as_recorded);
+            case Op::migrate: return Base::migrate();
+            default: return 0;
+        }
+    }
+
+    template <class Admit>
+    int store(const Event& event, Admit&& admit) {
+        ++counters_.stores;
+        uint32_t size_bytes = page_bytes;
+        int result = Base::incompressible(event) ? 0 : Base::compress(event, size_bytes);
+        if (result == 0 && size_bytes == 0) {
+            // An older entry of the slot stays, out of reach until it is invalidated or evicted: zswap is not told.
+            zeromap_.set(event.entry);
+            ++counters_.swpout_zero;
+            return 0;
+        }
+        zeromap_.clear(event.entry);
+        if (result == 0) result = admit();
+        if (result == 0) result = keep(event.entry, size_bytes);
+        if (result != 0) {
+            ++counters_.stores_rejected;
+            drop(event.entry);
+        }
+        return result;
+    }
+
+    int keep(SwapEntry slot, uint32_t size_bytes) {
+        size_bytes = std::min(size_bytes, page_bytes);
+        Allocation made = Base::allocate(slot, size_bytes);
+        if (made.error) return made.error;
+        counters_.stored_incompressible_pages += size_bytes == page_bytes;
+        CompressedEntry* entry = lru_.make(slot, made.location, size_bytes);
+        if (Location old = index_.insert(slot, EntryLru::location_of(entry))) free_entry(EntryLru::entry_of(old));
+        return 0;
+    }
+
+    uint64_t max_pages() const { return *policy_.limits.totalram_pages * policy_.limits.max_pool_percent / 100; }
+    uint64_t accept_pages() const { return max_pages() * policy_.limits.accept_threshold_percent / 100; }
+
+    int admit() {
+        if (!policy_.limits.totalram_pages) return 0;
+        if (pool_.pages() >= max_pages()) {
+            ++counters_.pool_limit_hit;
+            reached_full_ = true;
+        } else if (reached_full_) {
+            if (pool_.pages() <= accept_pages()) reached_full_ = false;
+            else ++counters_.reject_hysteresis;
+        }
+        return reached_full_ ? -e_nomem : 0;
+    }
+
+    int admit_as_recorded(const Event& event) {
+        if (event.result.value_or(0) == 0 || event.size > 0 || Base::incompressible(event)) return 0;
+        ++counters_.pool_limit_hit;
+        return *event.result;
+    }
+
+    int load(SwapEntry slot) {
+        if (zeromap_.test(slot)) {
+            ++counters_.swpin_zero;
+            ++counters_.loads_hit;
+            return 0;
+        }
+        Location found = index_.find(slot);
+        if (!found) return Base::missed();
+        CompressedEntry* entry = EntryLru::entry_of(found);
+        Base::loaded(entry->object);
+        if (policy_.exclusive_loads) {
+            drop(slot);
+        } else {
+            entry->referenced = true;
+            entry->resident = true;
+        }
+        return 0;
+    }
+
+    int invalidate(SwapEntry slot) {
+        ++counters_.invalidates;
+        bool was_zero = zeromap_.clear(slot);
+        if (!drop(slot) && !was_zero) ++counters_.invalidates_unknown;
+        return 0;
+    }
+
+    int invalidate_area(uint32_t type) {
+        std::vector<CompressedEntry*> all;
+        index_.for_each(type, [&](uint64_t, Location found) { all.push_back(EntryLru::entry_of(found)); });
+        for (CompressedEntry* entry : all) {
+            index_.erase(entry->slot);
+            free_entry(entry);
+        }
+        zeromap_.clear_type(type);
+        return 0;
+    }
+
+    bool drop(SwapEntry slot) {
+        Location found = index_.erase(slot);
+        if (found) free_entry(EntryLru::entry_of(found));
+        return static_cast<bool>(found);
+    }
+
+    void free_entry(CompressedEntry* entry) {
+        counters_.stored_incompressible_pages -= entry->length_bytes == page_bytes;
+        Base::release(entry->object);
+        lru_.release(entry);
+    }
+
+    void run_shrink_work() {
+        ++counters_.shrinks;
+        charge(Op::shrink);
+        for (int failures = 0; failures < reclaim_retries;) {
+            CompressedEntry* entry = lru_.oldest();
+            if (!entry) return;
+            failures += !evict(entry);
+            if (pool_.pages() <= accept_pages()) return;
+        }
+    }
+
+    bool evict(CompressedEntry* entry) {
+        if (entry->referenced) {
+            entry->referenced = false;
+            lru_.rotate(entry);
+            return false;
+        }
+        charge(Op::writeback);
+        bool written = !entry->resident;  // else −EEXIST: a copy is in the swap cache
+        if (written) {
+            ++counters_.written_back_pages;
+            index_.find(entry->slot);  // is it still there?
+            drop(entry->slot);
+        } else {
+            ++counters_.writebacks_failed;
+            ++counters_.reject_reclaim_fail;
+            lru_.rotate(entry);
+        }
+        charge(Op::shrink);
+        return written;
+    }
+
+    int writeback_as_recorded(const Event& event) {
+        if (int error = event.result.value_or(0)) {
+            ++counters_.writebacks_failed;
+            return error;
+        }
+        ++counters_.written_back_pages;
+        drop(event.entry);
+        return 0;
+    }
+
+    void settle() {
+        Base::refresh_total_size(pool_.pages());
+        counters_.entry_bytes = lru_.bytes();
+    }
+
+    EntryLru lru_;
+    SlotBits zeromap_;
+    bool reached_full_ = false;
+};
+
+}  // namespace zreplay

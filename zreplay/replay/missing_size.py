@@ -1,0 +1,29 @@
+"""Sizes for stores that have none, because the recorded kernel refused them before it compressed the page."""
+
+from collections.abc import Sequence
+
+import _zreplay
+import pyarrow as pa
+
+from zreplay.replay.config import Config
+from zreplay.trace.files import Trace
+
+_COLUMNS = ("ts_ns", "op", "size", "pid", "result")  # the result: a refused store may have more than a page
+
+
+class RecordedSizes:
+    """The sizes a trace has, learnt in a pass of its own when the first store without one comes up."""
+
+    def __init__(self, trace: Trace, configs: Sequence[Config]) -> None:
+        self.engine = _zreplay.RecordedSizes()
+        self._trace = trace
+        self._needed = any(config.missing_size != "reject" for config in configs)
+
+    def prepare(self, batch: pa.RecordBatch) -> None:
+        """To be called with each batch before any replay is fed with it."""
+        if not self._needed or not _zreplay.lacks_size(batch):
+            return
+        for learnt in self._trace.batches(columns=_COLUMNS):
+            self.engine.learn(learnt)
+        self.engine.close()
+        self._needed = False
