@@ -134,7 +134,7 @@ def test_small_range_is_checked_after_each_of_many_calls(kind, small):
 
 @pytest.mark.slow
 def test_ten_million_random_calls_answer_as_a_dict():
-    frame = random_calls(10_000_000, seed=3, offsets=1 << 20)
+    frame = random_calls(10_000_000, seed=3, offsets=1 << 18)
     reference = ReferenceIndex()
     expected = pl.Series("old", answers(frame, reference), dtype=pl.UInt64)
     for kind in KINDS:
