@@ -181,7 +181,7 @@ def _table(heading: str, rows: list[Row], comparison: Comparison) -> Iterator[st
         unit = f" ({metric.unit})" if metric.unit else ""
         yield (
             f'<th scope="col" title="{html.escape(metric.meaning + unit)}"{_edge(metrics, number)}>'
-            f'<button type="button">{metric.name}</button></th>'
+            f'<button type="button">{metric.name.replace("_", "_<wbr>")}</button></th>'
         )
     yield "</tr></thead><tbody>"
     for row in rows:
