@@ -187,7 +187,8 @@ def _table(heading: str, rows: list[Row], comparison: Comparison) -> Iterator[st
     for row in rows:
         name = html.escape(row.name)
         yield '<tr class="baseline">' if row.is_baseline else "<tr>"
-        yield f'<th scope="row" data-value="{name}">{name}{" (baseline)" if row.is_baseline else ""}</th>'
+        shown = name.replace("/", "/<wbr>") + (" (baseline)" if row.is_baseline else "")
+        yield f'<th scope="row" data-value="{name}">{shown}</th>'
         for number, metric in enumerate(metrics):
             yield _td(row.cells[metric.name], metric, row.is_baseline, _edge(metrics, number))
         yield "</tr>"
