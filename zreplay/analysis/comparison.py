@@ -8,7 +8,6 @@ only when they were measured in rounds; a single time is shown and never judged.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from zreplay.analysis.metrics import Assumptions, Metric
 from zreplay.analysis.results import Result
