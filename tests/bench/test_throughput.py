@@ -19,7 +19,7 @@ RECORDING = Path(__file__).parents[2] / "traces" / "linux-6.1-zsmalloc-g++.parqu
 def a_million_resident(tmp_path_factory) -> Path:
     """Ten million events over one million resident entries at random offsets."""
     path = tmp_path_factory.mktemp("synth") / "random-1m.parquet"
-    command = "synth --events 10000000 --resident 1000000 --pattern random --seed 1 -q -o"
+    command = "synth --events 10000000 --resident 1000000 --pattern random --seed 1 -q --force -o"
     subprocess.run([sys.executable, "-m", "zreplay", *command.split(), path], check=True, cwd=path.parent)
     return path
 

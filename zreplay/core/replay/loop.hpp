@@ -34,9 +34,15 @@ class Loop final : public Replay {
 
     void feed(const EventBatch& batch) override {
         missing_sizes_.enter(batch);
+        Ahead now, next;
         for (int64_t row = 0; row < batch.rows; row += group) {
-            int64_t end = std::min(row + group, batch.rows);
-            if (warm_) warm(batch, row, end);
+            if (warm_) {
+                if (now.first_row != row) look(batch, row, now);
+                look(batch, row + group, next);
+                fetch_links(now);
+                std::swap(now, next);
+            }
+            const int64_t end = std::min(row + group, batch.rows);
             for (int64_t i = row; i < end; ++i) step(batch, i);
         }
     }
@@ -55,6 +61,16 @@ class Loop final : public Replay {
         if constexpr (std::is_same_v<SwapPool, P>) return options.make<P>();
         else return SwapPool([options] { return options.make<P>(); });
     }
+
+    // A group of events that are still to come.
+    struct Ahead {
+        int64_t first_row = -1;
+        size_t count = 0, stores = 0;
+        uint32_t changing = 0;  // bit i: entries[i] is stored or invalidated, not only loaded
+        std::array<SwapEntry, group> entries;
+        std::array<Location, group> found;
+        std::array<uint32_t, group> sizes;  // of its stores
+    };
 
     void step(const EventBatch& batch, int64_t row) {
         Event event = batch.event(row);
@@ -107,27 +123,37 @@ class Loop final : public Replay {
         }
     }
 
-    void warm(const EventBatch& batch, int64_t row, int64_t end) const {
-        std::array<SwapEntry, group> entries;
-        std::array<Location, group> found;
-        std::array<uint32_t, group> sizes;
-        size_t count = 0, stores = 0;
-        uint32_t changing = 0;
+    // Where the slots of the group of events from `row` on are found now, and the fetching of their descriptors begun.
+    void look(const EventBatch& batch, int64_t row, Ahead& ahead) const {
+        ahead.first_row = row;
+        ahead.count = ahead.stores = 0;
+        ahead.changing = 0;
+        const int64_t end = std::min(row + group, batch.rows);
         for (int64_t i = row; i < end; ++i) {
             Op op = batch.op(i);
             if (op > Op::invalidate) continue;
-            entries[count] = batch.entry(i);
-            changing |= uint32_t{op != Op::load} << count++;
-            if (op == Op::store) sizes[stores++] = batch.size.get(i, 0);
+            ahead.entries[ahead.count] = batch.entry(i);
+            ahead.changing |= uint32_t{op != Op::load} << ahead.count++;
+            if (op == Op::store) ahead.sizes[ahead.stores++] = batch.size.get(i, 0);
         }
-        for (size_t i = 0; i < count; ++i) model_.warm(entries[i]);
-        index_->warm(std::span(entries.data(), count), std::span(found.data(), count), changing);
-        for (int step = 0; step < Model<P>::warm_steps; ++step) {
-            for (size_t i = 0; i < count; ++i)
-                if (found[i] && !found[i].is_same_filled()) model_.warm(found[i], step, changing >> i & 1);
-            for (size_t i = 0; i < stores && step < P::warm_steps; ++i)
-                if (sizes[i]) pool_.warm_alloc(sizes[i], step);
-        }
+        std::span entries(ahead.entries.data(), ahead.count);
+        for (SwapEntry entry : entries) model_.warm(entry);
+        index_->warm(entries, std::span(ahead.found.data(), ahead.count), ahead.changing);
+        fetch(ahead, 0);
+    }
+
+    // What the descriptors lead to. They were looked up a group ago, so one may have been freed since: its memory is still
+    // there, and what it says is only a hint.
+    void fetch_links(const Ahead& ahead) const {
+        for (int step = 1; step < Model<P>::warm_steps; ++step) fetch(ahead, step);
+    }
+
+    void fetch(const Ahead& ahead, int step) const {
+        for (size_t i = 0; i < ahead.count; ++i)
+            if (Location found = ahead.found[i]; found && !found.is_same_filled())
+                model_.warm(found, step, ahead.changing >> i & 1);
+        for (size_t i = 0; i < ahead.stores && step < P::warm_steps; ++i)
+            if (ahead.sizes[i]) pool_.warm_alloc(ahead.sizes[i], step);
     }
 
     // A sample stands for the state before the first event at or after its time.

@@ -1,9 +1,9 @@
 // One replay: a swap model over an index and a pool, fed with batches of events, writing down samples as it goes.
 //
 // The loop takes sixteen events at a time: a trace tells what comes next, so when the structures have outgrown the cache
-// the slots, descriptors and cells that the next events will need are fetched together first (index.warm, pool.warm);
-// their misses then overlap instead of following each other. Fetching changes nothing and is not counted, so every
-// counter is the same with and without it, and whatever the size of the batches.
+// the slots and descriptors that the next group will need are fetched while this one is replayed; their misses then overlap
+// instead of following each other. Fetching changes nothing and is not counted, so every counter is the same with and
+// without it, and whatever the size of the batches.
 #pragma once
 
 #include <array>
