@@ -36,7 +36,8 @@ class SwapIndex {
 
     // Fetches what the next calls will need, all entries at once, so that their misses overlap; found[i] is what
     // find(entries[i]) would give now. Changes nothing and costs nothing that is counted.
-    virtual void warm(std::span<const SwapEntry> entries, std::span<Location> found) const = 0;
+    // At most 32 entries; bit i of `changing`: entries[i] will be inserted, erased or moved, not only found.
+    virtual void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t changing) const = 0;
 
     // Walks everything; throws CheckFailed.
     virtual void check() const = 0;

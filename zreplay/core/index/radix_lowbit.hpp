@@ -41,8 +41,8 @@ class RadixLowbit final : public SwapIndex {
         });
     }
 
-    void warm(std::span<const SwapEntry> entries, std::span<Location> found) const override {
-        tree_.warm(entries, [&](size_t i, uint64_t word, uint32_t) { found[i] = Location::from_word(word); });
+    void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t changing) const override {
+        tree_.warm(entries, changing, [&](size_t i, uint64_t word, uint32_t) { found[i] = Location::from_word(word); });
     }
 
     void check() const override {

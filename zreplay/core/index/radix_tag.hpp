@@ -60,8 +60,8 @@ class RadixTag final : public SwapIndex {
         tree_.for_each(type, [&](uint64_t offset, uint64_t word, uint32_t tags) { visit(offset, join(word, tags)); });
     }
 
-    void warm(std::span<const SwapEntry> entries, std::span<Location> found) const override {
-        tree_.warm(entries, [&](size_t i, uint64_t word, uint32_t tags) { found[i] = join(word, tags); });
+    void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t changing) const override {
+        tree_.warm(entries, changing, [&](size_t i, uint64_t word, uint32_t tags) { found[i] = join(word, tags); });
     }
 
     void check() const override {

@@ -91,7 +91,7 @@ class RadixTree {
             node = Node::unmark(child);
         }
         uint32_t index = Node::index_at(offset, 0);
-        assert(!node->slots[index] && !Node::leaf_tags(node, index));  // 3.12 asserts both
+        assert(!node->slots[index] && !(root.tags && Node::leaf_tags(node, index)));  // 3.12 asserts both
         node->slots[index] = word;
         ++node->count;
         ++cost.slots_written;
@@ -118,7 +118,8 @@ class RadixTree {
         uint64_t word = leaf->slots[index];
         --entries_;
         uint32_t untagged_levels = 0;
-        for (uint32_t tag = 0; tag < radix_tags; ++tag)
+        // Without a tag at the root there is none below: the tags' line is counted, as the kernel reads it, but left alone.
+        for (uint32_t tag = 0; root.tags && tag < radix_tags; ++tag)
             if (leaf->tags[tag] >> index & 1)
                 untagged_levels = std::max(untagged_levels, clear_upward(root, leaf, offset, tag, cost));
         uint32_t emptied_levels = empty_upward(root, leaf, offset, cost);
@@ -177,9 +178,9 @@ class RadixTree {
     // take(i, word, tags) for every entry, as a lookup and a tag get would find them. Sixteen walks go down side by
     // side, a level at a time, each prefetching the slot it will read next: misses overlap instead of adding up.
     template <class Take>
-    void warm(std::span<const SwapEntry> entries, Take&& take) const {
+    void warm(std::span<const SwapEntry> entries, uint32_t changing, Take&& take) const {
         for (size_t start = 0; start < entries.size(); start += lanes)
-            warm_lanes(entries.subspan(start, std::min(lanes, entries.size() - start)),
+            warm_lanes(entries.subspan(start, std::min(lanes, entries.size() - start)), changing >> start,
                        [&](size_t i, uint64_t word, uint32_t tags) { take(start + i, word, tags); });
     }
 
@@ -316,7 +317,7 @@ class RadixTree {
     }
 
     template <class Take>
-    void warm_lanes(std::span<const SwapEntry> entries, Take&& take) const {
+    void warm_lanes(std::span<const SwapEntry> entries, uint32_t changing, Take&& take) const {
         std::array<const Node*, lanes> nodes;
         std::array<uint32_t, lanes> heights;
         uint32_t tallest = 0;
@@ -326,7 +327,7 @@ class RadixTree {
             nodes[i] = inside ? Node::unmark(root.first) : nullptr;
             heights[i] = root.height;
             tallest = std::max(tallest, root.height);
-            if (inside) prefetch(nodes[i], root.height, entries[i].offset());
+            if (inside) prefetch(nodes[i], root.height, entries[i].offset(), root.tags, changing >> i & 1);
         }
         for (uint32_t height = tallest; height > 1; --height)
             for (size_t i = 0; i < entries.size(); ++i) {
@@ -334,22 +335,22 @@ class RadixTree {
                 uint64_t word = nodes[i]->slots[Node::index_at(entries[i].offset(), height - 1)];
                 nodes[i] = Node::unmark(word);
                 heights[i] = height - 1;
-                if (word) prefetch(nodes[i], height - 1, entries[i].offset());
+                if (word) prefetch(nodes[i], height - 1, entries[i].offset(), roots_[entries[i].type()].tags, changing >> i & 1);
             }
         for (size_t i = 0; i < entries.size(); ++i) {
             const RadixRoot& root = roots_[entries[i].type()];
             uint32_t index = Node::index_at(entries[i].offset(), 0);
-            if (nodes[i]) take(i, nodes[i]->slots[index], Node::leaf_tags(nodes[i], index));
+            if (nodes[i]) take(i, nodes[i]->slots[index], root.tags ? Node::leaf_tags(nodes[i], index) : 0);
             else if (!root.height && !entries[i].offset()) take(i, root.first, root.tags);
             else take(i, uint64_t{0}, 0u);
         }
     }
 
-    static void prefetch(const Node* node, uint32_t height, uint64_t offset) {
+    static void prefetch(const Node* node, uint32_t height, uint64_t offset, bool tagged, bool changing) {
         __builtin_prefetch(&node->slots[Node::index_at(offset, height - 1)]);
         if (height > 1) return;
-        __builtin_prefetch(&node->tags);
-        __builtin_prefetch(&node->count);
+        if (tagged) __builtin_prefetch(&node->tags);
+        if (changing) __builtin_prefetch(&node->count);
     }
 
     std::array<RadixRoot, swap_types> roots_;

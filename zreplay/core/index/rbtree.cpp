@@ -276,7 +276,7 @@ void Rbtree::for_each(uint32_t type, const std::function<void(uint64_t, Location
 // Sixteen descents side by side: each step loads an entry that was prefetched sixteen steps ago, and a descent that has
 // arrived stays where it is. Then what rebalancing would look at: the sibling (a new entry's uncle), the children, and
 // the first step to the successor.
-void Rbtree::warm(std::span<const SwapEntry> entries, std::span<Location> found) const {
+void Rbtree::warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t changing) const {
     static const Entry nowhere{};  // stands for the root of an empty tree; its handle is empty
     constexpr size_t lanes = 16;
     for (size_t start = 0; start < entries.size(); start += lanes) {
@@ -301,16 +301,17 @@ void Rbtree::warm(std::span<const SwapEntry> entries, std::span<Location> found)
         }
         for (size_t i = 0; i < count; ++i) {
             const Entry* here = at[i];
+            found[start + i] = here->offset == keys[i] ? Location::from_word(here->handle) : Location();
+            if (!(changing >> (start + i) & 1)) continue;
             const Entry* parent = parent_of(here);
             if (parent) __builtin_prefetch(parent->child[parent->child[right] == here]);
             __builtin_prefetch(here->child[left]);
             __builtin_prefetch(here->child[right]);
-            found[start + i] = here->offset == keys[i] ? Location::from_word(here->handle) : Location();
         }
         for (size_t i = 0; i < count; ++i) {
             const Entry* here = at[i];
             bool has_successor_below = here->child[left] && here->child[right];
-            if (found[start + i] && has_successor_below) __builtin_prefetch(here->child[right]->child[left]);
+            if (changing >> (start + i) & 1 && found[start + i] && has_successor_below) __builtin_prefetch(here->child[right]->child[left]);
         }
     }
 }

@@ -70,7 +70,7 @@ class Table final : public SwapIndex {
         });
     }
 
-    void warm(std::span<const SwapEntry> entries, std::span<Location> found) const override {
+    void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t) const override {
         for (SwapEntry entry : entries)
             if (const Piece* piece = pieces_.find(entry)) __builtin_prefetch(&piece->slot[within(entry)], 1);
         for (size_t i = 0; i < entries.size(); ++i) {

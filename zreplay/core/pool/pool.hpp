@@ -60,7 +60,7 @@ concept Pool = requires(P pool, const P& view, Location location, SwapEntry entr
     // Prefetch what free(location) and size(location), or alloc(size), will touch. A step reads what the step before it
     // fetched, so a caller takes each step for many objects before the next; hints, never counted.
     { P::warm_steps } -> std::convertible_to<int>;
-    view.warm(location, int{});
+    view.warm(location, int{}, bool{});  // true: it will be freed, not only read
     view.warm_alloc(size, int{});
     view.check();         // throws CheckFailed
     pool.charge(cost);

@@ -182,7 +182,7 @@ class Z3fold {
     std::vector<ClassRow> classes() const;  // pages by the chunks of their largest hole
 
     static constexpr int warm_steps = 2;
-    void warm(Location location, int step) const {
+    void warm(Location location, int step, bool) const {
         const Handle* handle = location.descriptor<Handle>();
         __builtin_prefetch(step == 0 ? static_cast<const void*>(handle) : handle->page, 1);
     }

@@ -212,11 +212,15 @@ class Zbud {
     }
 
     static constexpr int warm_steps = 2;
-    void warm(Location location, int step) const { warm_page(location.descriptor<Page>(), step); }
+    void warm(Location location, int step, bool freeing) const {
+        const Page* page = location.descriptor<Page>();
+        if (step == 0) __builtin_prefetch(page, 1);
+        else if (freeing && !page->buddied()) warm_neighbours(page);  // it goes, or changes its list
+    }
     void warm_alloc(uint32_t size_bytes, int step) const {
         const uint32_t c = (size_bytes + chunk_bytes - 1) / chunk_bytes;
         if (uint64_t fitting = c < usable_chunks ? nonempty_ >> c << c : 0)
-            warm_page(unbuddied_[std::countr_zero(fitting)].head(), step);
+            warm_head(unbuddied_[std::countr_zero(fitting)].head(), step);
     }
 
     void check() const;
@@ -226,16 +230,17 @@ class Zbud {
     using ByFreeChunks = List<Page, &Page::list>;
     using Lru = List<Page, &Page::lru>;
 
-    // The page, then its neighbours, which unlinking writes to.
-    static void warm_page(const Page* page, int step) {
-        if (step == 0) {
-            __builtin_prefetch(page, 1);
-        } else {
-            __builtin_prefetch(page->lru.prev, 1);
-            __builtin_prefetch(page->lru.next, 1);
-            __builtin_prefetch(page->list.prev, 1);
-            __builtin_prefetch(page->list.next, 1);
-        }
+    static void warm_head(const Page* page, int step) {
+        if (step == 0) __builtin_prefetch(page, 1);
+        else warm_neighbours(page);
+    }
+
+    // Unlinking writes to them.
+    static void warm_neighbours(const Page* page) {
+        __builtin_prefetch(page->lru.prev, 1);
+        __builtin_prefetch(page->lru.next, 1);
+        __builtin_prefetch(page->list.prev, 1);
+        __builtin_prefetch(page->list.next, 1);
     }
 
     void enlist(Page* page) {

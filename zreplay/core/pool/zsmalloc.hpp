@@ -162,10 +162,11 @@ class Zsmalloc {
     std::vector<ClassRow> classes() const;  // those that have zspages, from the smallest
 
     static constexpr int warm_steps = 3;
-    void warm(Location location, int step) const {
+    void warm(Location location, int step, bool freeing) const {
         const Handle* handle = location.descriptor<Handle>();
         if (step == 0) __builtin_prefetch(handle, 1);
-        else warm_zspage(handle->zspage, handle->index, step - 1);
+        else if (freeing && step == 1) __builtin_prefetch(handle->zspage, 1);
+        else if (freeing) __builtin_prefetch(&handle->zspage->cells()[handle->index], 1);
     }
     // The zspage that an allocation takes is the head of a list, most often still in the cache.
     void warm_alloc(uint32_t, int) const {}
@@ -221,17 +222,6 @@ class Zsmalloc {
 
     static uint64_t can_compact(const Class& of) {
         return (of.objects_allocated() - of.objects_used) / of.shape.objects * of.shape.pages;
-    }
-
-    // The descriptor, then the object's cell and the neighbours that leaving a list writes to.
-    static void warm_zspage(const Zspage* zspage, uint16_t index, int step) {
-        if (step == 0) {
-            __builtin_prefetch(zspage, 1);
-        } else {
-            __builtin_prefetch(&zspage->cells()[index], 1);
-            __builtin_prefetch(zspage->list.prev, 1);
-            __builtin_prefetch(zspage->list.next, 1);
-        }
     }
 
     void place(Handle* handle, Zspage* zspage) {

@@ -100,8 +100,12 @@ struct PythonIndex {
             for (size_t row = 0; row < calls.rows; ++row) {
                 if (warm && row % span == 0) {
                     size_t count = std::min(span, calls.rows - row);
-                    for (size_t i = 0; i < count; ++i) next[i] = calls.entry(row + i);
-                    index->warm(std::span(next).first(count), std::span(found).first(count));
+                    uint32_t changing = 0;
+                    for (size_t i = 0; i < count; ++i) {
+                        next[i] = calls.entry(row + i);
+                        changing |= uint32_t{calls.call(row + i) != call_find} << i;
+                    }
+                    index->warm(std::span(next).first(count), std::span(found).first(count), changing);
                 }
                 Call call = calls.call(row);
                 bool has_location = call == call_insert || call == call_update;
@@ -169,7 +173,11 @@ void bind_indexes(nb::module_& module) {
             std::vector<SwapEntry> entries;
             for (auto [type, offset] : keys) entries.push_back(entry_of(type, offset));
             std::vector<Location> found(entries.size());
-            self.index->warm(entries, found);
+            constexpr size_t most = 32;
+            for (size_t i = 0; i < entries.size(); i += most) {
+                size_t count = std::min(most, entries.size() - i);
+                self.index->warm(std::span(entries).subspan(i, count), std::span(found).subspan(i, count), ~0u);
+            }
             std::vector<uint64_t> words;
             for (Location location : found) words.push_back(location.word());
             return words;

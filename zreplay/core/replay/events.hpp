@@ -50,11 +50,16 @@ struct EventBatch {
     Column<int64_t> seen_pool_pages;
 
     Op op(int64_t row) const { return op_of_code[static_cast<size_t>(op_code[row])]; }
-    SwapEntry entry(int64_t row) const { return {type.get(row, 0), offset.get(row, 0)}; }
+    // Of a row whose operation has no slot: anything.
+    SwapEntry entry(int64_t row) const { return {type.values ? type[row] : 0u, offset.values ? offset[row] : 0}; }
 
     Event event(int64_t row) const {
-        return {op(row), entry(row), size.has(row) ? static_cast<int32_t>(size[row]) : Event::missing_size,
-                result.has(row) ? std::optional(result[row]) : std::nullopt, row};
+        Event event{op(row), entry(row)};
+        event.row = row;
+        if (event.op == Op::load || event.op == Op::invalidate) return event;
+        if (size.has(row)) event.size = static_cast<int32_t>(size[row]);
+        if (result.has(row)) event.result = result[row];
+        return event;
     }
 };
 

@@ -112,15 +112,19 @@ class Loop final : public Replay {
         std::array<Location, group> found;
         std::array<uint32_t, group> sizes;
         size_t count = 0, stores = 0;
+        uint32_t changing = 0;
         for (int64_t i = row; i < end; ++i) {
             Op op = batch.op(i);
-            if (op <= Op::invalidate) entries[count++] = batch.entry(i);
+            if (op > Op::invalidate) continue;
+            entries[count] = batch.entry(i);
+            changing |= uint32_t{op != Op::load} << count++;
             if (op == Op::store) sizes[stores++] = batch.size.get(i, 0);
         }
-        index_->warm(std::span(entries.data(), count), std::span(found.data(), count));
+        for (size_t i = 0; i < count; ++i) model_.warm(entries[i]);
+        index_->warm(std::span(entries.data(), count), std::span(found.data(), count), changing);
         for (int step = 0; step < Model<P>::warm_steps; ++step) {
             for (size_t i = 0; i < count; ++i)
-                if (found[i] && !found[i].is_same_filled()) model_.warm(found[i], step);
+                if (found[i] && !found[i].is_same_filled()) model_.warm(found[i], step, changing >> i & 1);
             for (size_t i = 0; i < stores && step < P::warm_steps; ++i)
                 if (sizes[i]) pool_.warm_alloc(sizes[i], step);
         }

@@ -26,7 +26,7 @@ class PerType {
     explicit PerType(std::function<P()> make) : make_(std::move(make)) {}
 
     P& of(SwapEntry entry) {
-        auto& pool = pools_[entry.type()];
+        auto& pool = pools_[entry.type() % swap_types];  // an event without a slot may say any type
         if (!pool) [[unlikely]] {
             pool = std::unique_ptr<P>(new P(make_()));
             pool->charge(*cost_);
@@ -116,7 +116,7 @@ class PerType {
     }
 
     static constexpr int warm_steps = P::warm_steps;
-    void warm(Location location, int step) const { any().warm(location, step); }
+    void warm(Location location, int step, bool freeing) const { any().warm(location, step, freeing); }
     void warm_alloc(uint32_t size_bytes, int step) const { any().warm_alloc(size_bytes, step); }
 
     void check() const {

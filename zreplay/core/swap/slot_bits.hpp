@@ -35,6 +35,10 @@ class SlotBits {
         return was_set;
     }
 
+    void warm(SwapEntry entry) const {
+        if (const Piece* piece = pieces_.find(entry)) __builtin_prefetch(&(*piece)[word_of(entry)], 1);
+    }
+
     void clear_type(uint32_t type) { pieces_.clear_type(type); }
 
   private:

@@ -29,7 +29,8 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
 
     // What the index holds is where the object is.
     static constexpr int warm_steps = P::warm_steps;
-    void warm(Location found, int step) const { pool_.warm(found, step); }
+    void warm(SwapEntry entry) const { frontswap_.warm(entry); }
+    void warm(Location found, int step, bool freeing) const { pool_.warm(found, step, freeing); }
     static Location object(Location found) { return found; }
 
     // The object the pool's reclaimer would evict next, while a recorded eviction is under way.
