@@ -133,8 +133,11 @@ class Browser:
         self.driver.get("about:blank")
         self.requests()
         self.driver.get(place.as_uri())
+        self.wait_for("return document.documentElement.dataset.charts")
+
+    def wait_for(self, script: str) -> None:
         deadline = time.monotonic() + 60
-        while not self.run("return document.documentElement.dataset.charts"):
+        while not self.run(script):
             assert time.monotonic() < deadline, self.console()
             time.sleep(0.05)
 
@@ -225,8 +228,8 @@ def test_the_button_switches_page_and_charts_to_dark_and_back(browser):
 
 def test_on_a_phone_only_the_table_scrolls_sideways(browser):
     browser.size(390)
-    time.sleep(0.3)
-    assert browser.run("return document.documentElement.scrollWidth") <= 390
+    # Charts follow the window a moment later.
+    browser.wait_for("return document.documentElement.scrollWidth <= 390")
     assert browser.run("return document.querySelector('.scroll').scrollWidth > 390")
     charts = (
         "return Math.max(...[...document.querySelectorAll('.chart svg')].map(s => s.getBoundingClientRect().right))"
@@ -236,12 +239,12 @@ def test_on_a_phone_only_the_table_scrolls_sideways(browser):
 
 
 def test_a_reader_whose_system_is_dark_sees_a_dark_page(written, browser):
-    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
-    light = {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
-    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
-    assert brightness(browser.run(COLORS)[0]) < 128
-    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", light)
-    assert brightness(browser.run(COLORS)[0]) > 128
+    for theme in ("dark", "light"):
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        # The page hears of it a moment later.
+        browser.wait_for(f"return document.documentElement.dataset.theme === '{theme}'")
+        assert (brightness(browser.run(COLORS)[0]) < 128) == (theme == "dark")
 
 
 def test_on_paper_a_dark_page_is_light(browser):

@@ -92,7 +92,7 @@ def test_200_runs_and_one_run_have_every_form(tmp_path, form):
 def test_what_is_almost_the_same_or_almost_nothing_does_not_read_as_such(tmp_path):
     results = [
         result(tmp_path, pool=pool, summary={"pool_pages_peak": pages})
-        for pool, pages in (("a", 100_000), ("b", 100_003), ("c", 6))
+        for pool, pages in (("a", 100_000), ("b", 100_003), ("c", 6), ("d", 1_250_000))
     ]
     text = render(compare(results, SOME[:1], Assumptions()), "table").decode()
-    assert "+0.003%" in text and "-99.99%" in text
+    assert "+0.003%" in text and "-99.99%" in text and "x12.5" in text

@@ -8,7 +8,6 @@ only when they were measured in rounds; a single time is shown and never judged.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from zreplay.analysis.metrics import Assumptions, Metric
 from zreplay.analysis.results import Result
@@ -134,16 +133,15 @@ def compare(
 
 def distinguishing(results: Sequence[Result]) -> tuple[str, ...]:
     """The settings that tell the runs apart: index and pool, and what differs between runs of one trace."""
-    values: dict[str, dict[str, set[Any]]] = {}
-    for result in results:
-        for name, value in result.settings.items():
-            values.setdefault(name, {}).setdefault(result.trace_sha256, set()).add(value)
-    # A setting that some versions do not write differs from those that do.
-    for name, by_trace in values.items():
+    # A setting that some version does not write is None there.
+    every = dict.fromkeys(name for result in results for name in result.settings)
+    differing = []
+    for name in every:
+        by_trace: dict[str, set[str]] = {}
         for result in results:
-            if name not in result.settings:
-                by_trace.setdefault(result.trace_sha256, set()).add(None)
-    differing = [name for name, by_trace in values.items() if any(len(found) > 1 for found in by_trace.values())]
+            by_trace.setdefault(result.trace_sha256, set()).add(repr(result.settings.get(name)))
+        if any(len(found) > 1 for found in by_trace.values()):
+            differing.append(name)
     return _ALWAYS + tuple(name for name in differing if name not in _ALWAYS + _NEVER)
 
 

@@ -178,6 +178,7 @@ METRICS: tuple[Metric, ...] = (
         _per_operation("cache_lines"),
     ),
     _count("objects_copied", "work", "objects copied by compaction"),
+    _count("handles_rewritten", "work", "handle cells that compaction and migration made name another place"),
     Metric(
         "pages_compacted",
         "work",

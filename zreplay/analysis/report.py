@@ -181,13 +181,14 @@ def _table(heading: str, rows: list[Row], comparison: Comparison) -> Iterator[st
         unit = f" ({metric.unit})" if metric.unit else ""
         yield (
             f'<th scope="col" title="{html.escape(metric.meaning + unit)}"{_edge(metrics, number)}>'
-            f'<button type="button">{metric.name}</button></th>'
+            f'<button type="button">{metric.name.replace("_", "_<wbr>")}</button></th>'
         )
     yield "</tr></thead><tbody>"
     for row in rows:
         name = html.escape(row.name)
         yield '<tr class="baseline">' if row.is_baseline else "<tr>"
-        yield f'<th scope="row" data-value="{name}">{name}{" (baseline)" if row.is_baseline else ""}</th>'
+        shown = name.replace("/", "/<wbr>") + (" (baseline)" if row.is_baseline else "")
+        yield f'<th scope="row" data-value="{name}">{shown}</th>'
         for number, metric in enumerate(metrics):
             yield _td(row.cells[metric.name], metric, row.is_baseline, _edge(metrics, number))
         yield "</tr>"

@@ -62,7 +62,9 @@ def change_text(cell: Cell, metric: Metric, *, is_baseline: bool = False) -> str
 
 
 def percent_text(ratio: float) -> str:
-    """A ratio as a signed percentage; one that differs from 1 or from 0 never reads +0.0 % or -100.0 %."""
+    """A ratio as a signed percentage, from ten on as a factor; what differs never reads +0.0 %, nor a rest -100.0 %."""
+    if ratio >= 10:
+        return f"x{value_text(ratio if ratio < 100 else round(ratio))}"
     percent = 100 * (ratio - 1)
     if abs(percent) < 0.05:
         return f"{percent:+.1g}%"
