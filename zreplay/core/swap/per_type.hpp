@@ -26,7 +26,7 @@ class PerType {
     explicit PerType(std::function<P()> make) : make_(std::move(make)) {}
 
     P& of(SwapEntry entry) {
-        auto& pool = pools_[entry.type()];
+        auto& pool = pools_[entry.type() % swap_types];  // an event without a slot may say any type
         if (!pool) [[unlikely]] {
             pool = std::unique_ptr<P>(new P(make_()));
             pool->charge(*cost_);

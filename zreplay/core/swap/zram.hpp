@@ -31,7 +31,7 @@ class Zram : public Entries<P, 0> {
     }
 
     static constexpr int warm_steps = P::warm_steps;
-    static void warm(SwapEntry) {}
+    void warm(SwapEntry) const {}
     void warm(Location found, int step, bool freeing) const { pool_.warm(found, step, freeing); }
     static Location object(Location found) { return found; }
     static Location victim() { return {}; }

@@ -38,11 +38,12 @@ class ZswapLatest : public Entries<P, 0> {
     static constexpr uint32_t index_entry_bytes = 24;  // the links alone, were the index an rbtree; the entry is here
 
     static constexpr int warm_steps = EntryLru::warm_steps + P::warm_steps - 1;
-    static void warm(SwapEntry) {}
-    void warm(Location found, int step, bool changing) const {
+    void warm(SwapEntry slot) const { zeromap_.warm(slot); }
+    void warm(Location found, int step, bool freeing) const {
+        freeing |= policy_.exclusive_loads;
         const CompressedEntry* entry = EntryLru::entry_of(found);
-        if (step < EntryLru::warm_steps) EntryLru::warm(entry, step);
-        if (step > 0) pool_.warm(entry->object, step - 1, changing);
+        if (step == 0 || (freeing && step < EntryLru::warm_steps)) EntryLru::warm(entry, step);
+        if (step > 0) pool_.warm(entry->object, step - 1, freeing);
     }
     static Location object(Location found) { return found ? EntryLru::entry_of(found)->object : Location(); }
     static Location victim() { return {}; }
