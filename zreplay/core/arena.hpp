@@ -14,6 +14,8 @@
 #include <new>
 #include <vector>
 
+#include "prefetch.hpp"
+
 namespace zreplay {
 
 // Stride is the distance between neighbours (the slab's object size where the kernel's differs from sizeof).
@@ -33,7 +35,7 @@ class Arena {
         if (!free_.empty()) {
             T* place = free_.back();
             free_.pop_back();
-            if (free_.size() >= 8) __builtin_prefetch(free_[free_.size() - 8], 1);
+            if (free_.size() >= 8) prefetch_to_write(free_[free_.size() - 8]);
             ++live_;
             return new (place) T();
         }

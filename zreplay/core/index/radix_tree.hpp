@@ -24,6 +24,7 @@
 #include "cost.hpp"
 #include "index/radix_check.hpp"
 #include "index/radix_node.hpp"
+#include "prefetch.hpp"
 #include "types.hpp"
 
 namespace zreplay {
@@ -327,7 +328,7 @@ class RadixTree {
             nodes[i] = inside ? Node::unmark(root.first) : nullptr;
             heights[i] = root.height;
             tallest = std::max(tallest, root.height);
-            if (inside) prefetch(nodes[i], root.height, entries[i].offset(), root.tags, changing >> i & 1);
+            if (inside) fetch_slot(nodes[i], root.height, entries[i].offset(), root.tags, changing >> i & 1);
         }
         for (uint32_t height = tallest; height > 1; --height)
             for (size_t i = 0; i < entries.size(); ++i) {
@@ -335,7 +336,7 @@ class RadixTree {
                 uint64_t word = nodes[i]->slots[Node::index_at(entries[i].offset(), height - 1)];
                 nodes[i] = Node::unmark(word);
                 heights[i] = height - 1;
-                if (word) prefetch(nodes[i], height - 1, entries[i].offset(), roots_[entries[i].type()].tags, changing >> i & 1);
+                if (word) fetch_slot(nodes[i], height - 1, entries[i].offset(), roots_[entries[i].type()].tags, changing >> i & 1);
             }
         for (size_t i = 0; i < entries.size(); ++i) {
             const RadixRoot& root = roots_[entries[i].type()];
@@ -346,11 +347,11 @@ class RadixTree {
         }
     }
 
-    static void prefetch(const Node* node, uint32_t height, uint64_t offset, bool tagged, bool changing) {
-        __builtin_prefetch(&node->slots[Node::index_at(offset, height - 1)]);
+    static void fetch_slot(const Node* node, uint32_t height, uint64_t offset, bool tagged, bool changing) {
+        prefetch(&node->slots[Node::index_at(offset, height - 1)]);
         if (height > 1) return;
-        if (tagged) __builtin_prefetch(&node->tags);
-        if (changing) __builtin_prefetch(&node->count);
+        if (tagged) prefetch(&node->tags);
+        if (changing) prefetch(&node->count);
     }
 
     std::array<RadixRoot, swap_types> roots_;

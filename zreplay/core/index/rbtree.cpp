@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "index/broken.hpp"
+#include "prefetch.hpp"
 
 namespace zreplay {
 
@@ -294,7 +295,7 @@ void Rbtree::warm(std::span<const SwapEntry> entries, std::span<Location> found,
                 const Entry* here = at[i];
                 const Entry* next = here->child[keys[i] < here->offset];
                 next = !next || here->offset == keys[i] ? here : next;
-                __builtin_prefetch(next);
+                prefetch(next);
                 moved |= next != here;
                 at[i] = next;
             }
@@ -304,14 +305,14 @@ void Rbtree::warm(std::span<const SwapEntry> entries, std::span<Location> found,
             found[start + i] = here->offset == keys[i] ? Location::from_word(here->handle) : Location();
             if (!(changing >> (start + i) & 1)) continue;
             const Entry* parent = parent_of(here);
-            if (parent) __builtin_prefetch(parent->child[parent->child[right] == here]);
-            __builtin_prefetch(here->child[left]);
-            __builtin_prefetch(here->child[right]);
+            if (parent) prefetch(parent->child[parent->child[right] == here]);
+            prefetch(here->child[left]);
+            prefetch(here->child[right]);
         }
         for (size_t i = 0; i < count; ++i) {
             const Entry* here = at[i];
             bool has_successor_below = here->child[left] && here->child[right];
-            if (changing >> (start + i) & 1 && found[start + i] && has_successor_below) __builtin_prefetch(here->child[right]->child[left]);
+            if (changing >> (start + i) & 1 && found[start + i] && has_successor_below) prefetch(here->child[right]->child[left]);
         }
     }
 }

@@ -13,6 +13,7 @@
 #include "index/broken.hpp"
 #include "index/index.hpp"
 #include "pieces.hpp"
+#include "prefetch.hpp"
 
 namespace zreplay {
 
@@ -72,7 +73,7 @@ class Table final : public SwapIndex {
 
     void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t) const override {
         for (SwapEntry entry : entries)
-            if (const Piece* piece = pieces_.find(entry)) __builtin_prefetch(&piece->slot[within(entry)], 1);
+            if (const Piece* piece = pieces_.find(entry)) prefetch_to_write(&piece->slot[within(entry)]);
         for (size_t i = 0; i < entries.size(); ++i) {
             const Piece* piece = pieces_.find(entries[i]);
             found[i] = piece ? Location::from_word(piece->slot[within(entries[i])].handle) : Location();

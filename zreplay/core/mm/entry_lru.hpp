@@ -13,6 +13,7 @@
 
 #include "arena.hpp"
 #include "list.hpp"
+#include "prefetch.hpp"
 #include "types.hpp"
 
 namespace zreplay {
@@ -62,10 +63,10 @@ class EntryLru {
     static constexpr int warm_steps = 2;
     static void warm(const CompressedEntry* entry, int step) {
         if (step == 0) {
-            __builtin_prefetch(entry, 1);
+            prefetch_to_write(entry);
         } else {
-            __builtin_prefetch(entry->lru.prev, 1);
-            __builtin_prefetch(entry->lru.next, 1);
+            prefetch_to_write(entry->lru.prev);
+            prefetch_to_write(entry->lru.next);
         }
     }
 

@@ -30,6 +30,7 @@
 #include "arena.hpp"
 #include "list.hpp"
 #include "pool/pool.hpp"
+#include "prefetch.hpp"
 
 namespace zreplay {
 
@@ -184,7 +185,7 @@ class Z3fold {
     static constexpr int warm_steps = 2;
     void warm(Location location, int step, bool) const {
         const Handle* handle = location.descriptor<Handle>();
-        __builtin_prefetch(step == 0 ? static_cast<const void*>(handle) : handle->page, 1);
+        prefetch_to_write(step == 0 ? static_cast<const void*>(handle) : handle->page);
     }
     void warm_alloc(uint32_t, int) const {}
 

@@ -29,6 +29,7 @@
 #include "arena.hpp"
 #include "list.hpp"
 #include "pool/pool.hpp"
+#include "prefetch.hpp"
 
 namespace zreplay {
 
@@ -214,7 +215,7 @@ class Zbud {
     static constexpr int warm_steps = 2;
     void warm(Location location, int step, bool freeing) const {
         const Page* page = location.descriptor<Page>();
-        if (step == 0) __builtin_prefetch(page, 1);
+        if (step == 0) prefetch_to_write(page);
         else if (freeing && !page->buddied()) warm_neighbours(page);  // it goes, or changes its list
     }
     void warm_alloc(uint32_t size_bytes, int step) const {
@@ -231,16 +232,16 @@ class Zbud {
     using Lru = List<Page, &Page::lru>;
 
     static void warm_head(const Page* page, int step) {
-        if (step == 0) __builtin_prefetch(page, 1);
+        if (step == 0) prefetch_to_write(page);
         else warm_neighbours(page);
     }
 
     // Unlinking writes to them.
     static void warm_neighbours(const Page* page) {
-        __builtin_prefetch(page->lru.prev, 1);
-        __builtin_prefetch(page->lru.next, 1);
-        __builtin_prefetch(page->list.prev, 1);
-        __builtin_prefetch(page->list.next, 1);
+        prefetch_to_write(page->lru.prev);
+        prefetch_to_write(page->lru.next);
+        prefetch_to_write(page->list.prev);
+        prefetch_to_write(page->list.next);
     }
 
     void enlist(Page* page) {

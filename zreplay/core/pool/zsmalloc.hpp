@@ -33,6 +33,7 @@
 #include "list.hpp"
 #include "pool/pool.hpp"
 #include "pool/zsmalloc_classes.hpp"
+#include "prefetch.hpp"
 
 namespace zreplay {
 
@@ -164,9 +165,9 @@ class Zsmalloc {
     static constexpr int warm_steps = 3;
     void warm(Location location, int step, bool freeing) const {
         const Handle* handle = location.descriptor<Handle>();
-        if (step == 0) __builtin_prefetch(handle, 1);
-        else if (freeing && step == 1) __builtin_prefetch(handle->zspage, 1);
-        else if (freeing) __builtin_prefetch(&handle->zspage->cells()[handle->index], 1);
+        if (step == 0) prefetch_to_write(handle);
+        else if (freeing && step == 1) prefetch_to_write(handle->zspage);
+        else if (freeing) prefetch_to_write(&handle->zspage->cells()[handle->index]);
     }
     // The zspage that an allocation takes is the head of a list, most often still in the cache.
     void warm_alloc(uint32_t, int) const {}

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "pieces.hpp"
+#include "prefetch.hpp"
 #include "types.hpp"
 
 namespace zreplay {
@@ -36,7 +37,7 @@ class SlotBits {
     }
 
     void warm(SwapEntry entry) const {
-        if (const Piece* piece = pieces_.find(entry)) __builtin_prefetch(&(*piece)[word_of(entry)], 1);
+        if (const Piece* piece = pieces_.find(entry)) prefetch_to_write(&(*piece)[word_of(entry)]);
     }
 
     void clear_type(uint32_t type) { pieces_.clear_type(type); }

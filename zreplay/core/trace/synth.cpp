@@ -6,6 +6,8 @@
 #include <numeric>
 #include <utility>
 
+#include "prefetch.hpp"
+
 namespace zreplay {
 
 namespace {
@@ -58,7 +60,7 @@ class RandomSlots {
 
   protected:
     uint32_t fetch(uint32_t place) const {
-        __builtin_prefetch(&slots_[place], 1);
+        prefetch_to_write(&slots_[place]);
         return place;
     }
 
