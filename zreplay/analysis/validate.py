@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from zreplay.errors import TraceError
 from zreplay.replay.config import Config
+from zreplay.replay.missing_size import RecordedSizes
 from zreplay.replay.profiles import KERNELS
 from zreplay.replay.run import make_replay
 from zreplay.trace.files import Trace, open_trace
@@ -149,9 +150,12 @@ def _config(trace: Trace) -> Config:
 
 def _observed(trace: Trace, config: Config, way: str) -> tuple[pl.DataFrame, int]:
     """Every row of the trace beside the model's state behind it; and how many pages the model wrote back."""
-    replay = make_replay(replace(config, driven=way == "driven", paced=way == "predicted"))
+    config = replace(config, driven=way == "driven", paced=way == "predicted")
+    sizes = RecordedSizes(trace, [config])
+    replay = make_replay(config, sizes)
     frames = []
     for batch in trace.batches():
+        sizes.prepare(batch)
         replay.feed(batch)
         seen = pl.DataFrame(pa.record_batch(replay.take_observations()))
         model = seen.select(

@@ -60,7 +60,7 @@ def _text(result: "Validation") -> str:
     both = [
         (name, f"{left:<40}{right}") for (name, left), (_, right) in zip(names, _rows(result.predicted), strict=True)
     ]
-    heading = f"{result.trace.name}: kernel {config.kernel} over {config.pool}"
+    heading = f"{result.trace.name}: {config.model} of {config.kernel} over {config.pool}"
     lines = [heading, "", aligned([("", f"{'driven':<40}predicted"), *both])]
     for way, agreement in (("driven", result.driven), ("predicted", result.predicted)):
         lines += [f"{way}: known cause: {name}: {_plain(value)}" for name, value in agreement.known_causes.items()]
@@ -75,7 +75,7 @@ def _text(result: "Validation") -> str:
 
 def _rows(agreement: "Agreement") -> list[tuple[str, str]]:
     def pair(counted: "Pair | None") -> str:
-        if counted is None:
+        if counted is None or not counted.compared:
             return "–"
         return f"{number(counted.equal)} of {number(counted.compared)} ({counted.percent:.2f} %)"
 

@@ -139,7 +139,7 @@ void FtraceImporter::begin(const FtraceLine& line, Task& task) {
         case Op::compact:
             read_pages_before(line);
             ++compactions_open_;
-            call.row = place(call.op, line);
+            call.row = compaction_begin_ = place(call.op, line);
             break;
         case Op::migrate: call.handle = line[Key::page]; break;
         case Op::invalidate_area: break;
@@ -556,8 +556,11 @@ void FtraceImporter::read_counters(const FtraceLine& line, uint64_t own_row, boo
 void FtraceImporter::read_pages_before(const FtraceLine& line) {
     if (!line.has(Key::pages)) return;
     pages_before_ = true;
-    if (compactions_open_ || last_change_ == none || last_change_ < first_row_) return;
-    TraceRow& target = *row(last_change_);
+    // While a compaction is at work, what it has freed since shows as well: not before its own begin.
+    const bool compacting = compactions_open_ && (last_change_ == none || last_change_ < compaction_begin_);
+    const uint64_t number = compacting ? compaction_begin_ : last_change_;
+    if (number == none || number < first_row_) return;
+    TraceRow& target = *row(number);
     target.pool_pages = static_cast<int64_t>(line[Key::pages]);
     target.mark(Field::pool_pages);
 }

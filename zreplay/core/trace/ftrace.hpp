@@ -159,6 +159,7 @@ class FtraceImporter {
     uint64_t last_change_ = none;    // the last row that changed what is stored
     uint64_t changes_pending_ = 0;   // calls with `pending` set
     uint64_t compactions_open_ = 0;
+    uint64_t compaction_begin_ = none;  // the row of the last one's begin
     bool counted_in_compaction_ = false;  // the kernel's last count of the pool's pages fell into a compaction
     bool pages_before_ = false;      // this recording reads the pool's pages before each call (zram)
     int64_t last_ts_ns_ = INT64_MIN;
