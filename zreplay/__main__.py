@@ -53,8 +53,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         print("zreplay: interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)
-    except click.ClickException as error:
-        error.show()
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "zreplay"
+        print(f"zreplay: {error.format_message().rstrip('.')}; `{where} --help` tells more", file=sys.stderr)
         sys.exit(error.exit_code)
     except ZreplayError as error:
         print(f"zreplay: {error}", file=sys.stderr)

@@ -31,8 +31,8 @@ from zreplay.trace.files import Trace, open_trace
 
 #: Rows of a batch handed to the engine: large enough to make the crossing free, small enough to stay in cache.
 BATCH_ROWS = 65_536
-#: Columns a predicted replay reads; a driven one needs the recorded results as well.
-COLUMNS = ("ts_ns", "op", "type", "offset", "size", "cpu", "pid", "result")
+#: Columns every replay reads.
+COLUMNS = ("ts_ns", "op", "type", "offset", "size", "pid", "result")
 #: Fields of Config that the engine is not told; all others are settings of its Replay.make by the same name.
 NOT_THE_ENGINES = ("trace", "out", "force", "sample_ms")
 #: Timeline rows kept in memory before they go to the file.
@@ -118,7 +118,7 @@ def run_together(configs: Sequence[Config], progress: Progress | None = None, *,
         with ThreadPoolExecutor(workers) as threads:
             rows = 0
             feeding: list[Future[None]] = []
-            for batch in trace.batches(columns=COLUMNS, batch_rows=BATCH_ROWS):
+            for batch in trace.batches(columns=_columns(configs), batch_rows=BATCH_ROWS):
                 for fed in feeding:
                     fed.result()
                 sizes.prepare(batch)
@@ -132,6 +132,13 @@ def run_together(configs: Sequence[Config], progress: Progress | None = None, *,
         for recorder in recorders:
             recorder.finish(trace, content_hash, started)
     return [open_run(config.out) for config in configs]
+
+
+def _columns(configs: Sequence[Config]) -> tuple[str, ...]:
+    """What has to be decoded: z3fold has lists for each CPU, and a driven replay follows interrupted compactions."""
+    more = ["cpu"] if any(config.pool in (None, "z3fold") for config in configs) else []
+    more += ["seen_pool_pages"] if any(config.driven or config.paced for config in configs) else []
+    return (*COLUMNS, *more)
 
 
 def make_replay(config: Config, sizes: RecordedSizes | None = None) -> _zreplay.Replay:
