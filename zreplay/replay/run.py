@@ -118,7 +118,7 @@ def run_together(configs: Sequence[Config], progress: Progress | None = None, *,
         with ThreadPoolExecutor(workers) as threads:
             rows = 0
             feeding: list[Future[None]] = []
-            for batch in trace.batches(columns=_columns(configs), batch_rows=BATCH_ROWS):
+            for batch in trace.batches(columns=columns_of(configs), batch_rows=BATCH_ROWS):
                 for fed in feeding:
                     fed.result()
                 sizes.prepare(batch)
@@ -134,7 +134,7 @@ def run_together(configs: Sequence[Config], progress: Progress | None = None, *,
     return [open_run(config.out) for config in configs]
 
 
-def _columns(configs: Sequence[Config]) -> tuple[str, ...]:
+def columns_of(configs: Sequence[Config]) -> tuple[str, ...]:
     """What has to be decoded: z3fold has lists for each CPU, and a driven replay follows interrupted compactions."""
     more = ["cpu"] if any(config.pool in (None, "z3fold") for config in configs) else []
     more += ["seen_pool_pages"] if any(config.driven or config.paced for config in configs) else []

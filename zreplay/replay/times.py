@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from zreplay.replay.config import Config
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.run import BATCH_ROWS, COLUMNS, TIMELINE_ROWS, make_replay
+from zreplay.replay.run import BATCH_ROWS, TIMELINE_ROWS, columns_of, make_replay
 from zreplay.trace.files import open_trace
 
 #: One round: for each configuration, metric → nanoseconds.
@@ -39,7 +39,7 @@ def measure(
         replays = [make_replay(config, sizes) for config in configs]
         nanoseconds = [0] * len(configs)
         rows = 0
-        for batch in trace.batches(columns=COLUMNS, batch_rows=BATCH_ROWS):
+        for batch in trace.batches(columns=columns_of(configs), batch_rows=BATCH_ROWS):
             sizes.prepare(batch)
             order.shuffle(turns)
             for turn in turns:
