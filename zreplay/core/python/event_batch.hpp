@@ -2,7 +2,7 @@
 #pragma once
 
 #include "arrow.hpp"
-#include "replay/events.hpp"
+#include "events.hpp"
 
 namespace zreplay {
 

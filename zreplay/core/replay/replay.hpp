@@ -18,8 +18,8 @@
 #include "cost.hpp"
 #include "pool/pool.hpp"
 #include "replay/config.hpp"
-#include "replay/counters.hpp"
-#include "replay/events.hpp"
+#include "counters.hpp"
+#include "events.hpp"
 #include "replay/timing.hpp"
 #include "types.hpp"
 

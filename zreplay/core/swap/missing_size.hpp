@@ -10,8 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "replay/events.hpp"
-#include "trace/synth.hpp"
+#include "events.hpp"
+#include "random.hpp"
 
 namespace zreplay {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "replay/events.hpp"
+#include "events.hpp"
 
 namespace zreplay {
 
