@@ -44,7 +44,8 @@ const SizeHistogram* RecordedSizes::of_process(std::optional<int32_t> pid) const
 
 bool lacks_size(const EventBatch& batch) {
     for (int64_t row = 0; row < batch.rows; ++row)
-        if (batch.op(row) == Op::store && !batch.size.has(row)) return true;
+        // What the compressor refused (−EINVAL) needs no size: no model asks for one.
+        if (batch.op(row) == Op::store && !batch.size.has(row) && batch.result.get(row, 0) != -e_inval) return true;
     return false;
 }
 
