@@ -31,18 +31,20 @@ def draw(result: Validation, place: Path) -> None:
         "seconds", driven=pl.col("driven") - pl.col("kernel"), predicted=pl.col("predicted") - pl.col("kernel")
     )
     apart = apart.unpivot(["driven", "predicted"], index="seconds", variable_name="who", value_name="pages")
-    colours = alt.Color("who:N", title=None, scale=alt.Scale(domain=["kernel", "driven", "predicted"]))
+    who = ["kernel", "driven", "predicted"]
+    colours = alt.Color("who:N", title=None, scale=alt.Scale(domain=who, range=["#b0b0b0", "#1f77b4", "#d62728"]))
     time = alt.X("seconds:Q", title="seconds")
-    top = (
-        alt.Chart(alt.InlineData(values=lines.to_dicts()))
-        .mark_line(interpolate="step-after")
-        .encode(time, alt.Y("pages:Q", title="pool pages"), colours, alt.StrokeDash("who:N", title=None))
-    )
-    below = (
-        alt.Chart(alt.InlineData(values=apart.to_dicts()))
-        .mark_line(interpolate="step-after")
-        .encode(time, alt.Y("pages:Q", title="model − kernel"), colours)
-    )
+
+    def drawn(rows: pl.DataFrame, title: str) -> alt.LayerChart:
+        # The kernel wide and pale beneath, so that it shows where a model lies on it.
+        layers = []
+        for name, width in (("kernel", 7), ("driven", 3), ("predicted", 1)):
+            data = alt.InlineData(values=rows.filter(pl.col("who") == name).to_dicts())
+            line = alt.Chart(data).mark_line(interpolate="step-after", strokeWidth=width)
+            layers.append(line.encode(time, alt.Y("pages:Q", title=title), colours))
+        return alt.LayerChart(layer=layers)
+
+    top, below = drawn(lines, "pool pages"), drawn(apart, "model − kernel")
     title = f"{result.trace.name}: kernel and model"
     chart = alt.vconcat(top.properties(width=720, height=260), below.properties(width=720, height=90)).properties(
         title=title

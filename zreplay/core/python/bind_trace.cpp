@@ -50,19 +50,6 @@ ColumnsOut to_columns(const std::vector<TraceRow>& rows) {
     return out;
 }
 
-// Of what `Trace.batches` makes: the codes of `op` are the numbers of Op, and any column may be left out.
-EventBatch view_rows(const ArrowBatch& batch) {
-    EventBatch rows;
-    rows.rows = batch.rows();
-    rows.ts_ns = column_of<int64_t>(batch, "ts_ns", "l");
-    rows.op_code = column_of<int8_t>(batch, "op", "c");
-    rows.type = column_of<uint8_t>(batch, "type", "C");
-    rows.offset = column_of<uint64_t>(batch, "offset", "L");
-    rows.size = column_of<uint32_t>(batch, "size", "I");
-    rows.result = column_of<int32_t>(batch, "result", "i");
-    return rows;
-}
-
 }  // namespace
 
 void bind_trace(nanobind::module_& module) {
@@ -99,7 +86,7 @@ void bind_trace(nanobind::module_& module) {
     module.def("find_bad_row",
                [](nb::handle batch, int64_t previous_ts_ns) -> nb::object {
                    ArrowBatch arrow(batch);
-                   BadRow bad = find_bad_row(view_rows(arrow), previous_ts_ns);
+                   BadRow bad = find_bad_row(numbered_events(arrow), previous_ts_ns);
                    if (bad.row < 0) return nb::none();
                    return nb::make_tuple(bad.row, bad.column, bad.found, bad.expected);
                },
@@ -109,7 +96,7 @@ void bind_trace(nanobind::module_& module) {
         .def("add",
              [](Survey& survey, nb::handle batch) {
                  ArrowBatch arrow(batch);
-                 EventBatch rows = view_rows(arrow);
+                 EventBatch rows = numbered_events(arrow);
                  nb::gil_scoped_release release;
                  survey.add(rows);
              },

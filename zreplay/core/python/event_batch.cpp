@@ -22,7 +22,7 @@ std::array<Op, 128> read_dictionary(const ArrowArray& dictionary) {
 
 }  // namespace
 
-EventBatch event_batch(const ArrowBatch& batch) {
+EventBatch numbered_events(const ArrowBatch& batch) {
     EventBatch events;
     events.rows = batch.rows();
     events.ts_ns = column_of<int64_t>(batch, "ts_ns", "l");
@@ -34,6 +34,11 @@ EventBatch event_batch(const ArrowBatch& batch) {
     events.cpu = column_of<uint16_t>(batch, "cpu", "S");
     events.pid = column_of<int32_t>(batch, "pid", "i");
     events.seen_pool_pages = column_of<int64_t>(batch, "seen_pool_pages", "l");
+    return events;
+}
+
+EventBatch event_batch(const ArrowBatch& batch) {
+    EventBatch events = numbered_events(batch);
     const ArrowArray* op = batch.column("op", "c");
     if (!op || !op->dictionary || !events.ts_ns.values)
         throw nanobind::type_error("a batch of events needs the columns ts_ns (int64) and op (dictionary of strings)");

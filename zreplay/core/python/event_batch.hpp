@@ -17,4 +17,8 @@ Column<T> column_of(const ArrowBatch& batch, std::string_view name, std::string_
 // Columns that are absent read as null. Throws nanobind::type_error when a column has another type than the schema's.
 EventBatch event_batch(const ArrowBatch& batch);
 
+// The same of what `Trace.batches` makes, before its rows are checked: the codes of `op` are the numbers of Op, and any
+// column may be left out.
+EventBatch numbered_events(const ArrowBatch& batch);
+
 }  // namespace zreplay
