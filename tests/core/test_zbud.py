@@ -208,6 +208,7 @@ def test_usage_and_classes():
         "objects": 4,
         "asked_bytes": 1000 + 2000 + 48 * 64 + 3968,
         "used_bytes": (16 + 32 + 48 + 62) * 64,
+        "movable_pages": 0,
     }
     rows = [(row["free_chunks"], row["pages"], row["objects_used"]) for row in pool.classes()]
     assert rows == [(1, 1, 1), (15, 2, 3)]

@@ -27,7 +27,7 @@ from zreplay.replay.config import known
 #: Settings that always tell configurations apart; others do when they differ between runs of one trace.
 _ALWAYS = ("index", "pool")
 #: Settings that say how a run was written down, not what it is.
-_NEVER = ("sample_events", "sample_ms", "locate")
+_NEVER = ("sample_events", "sample_ms", "slots_hold")
 
 #: Metric → nanoseconds, one for each round.
 Times = Mapping[str, Sequence[float]]
@@ -132,28 +132,35 @@ def compare(
 
 
 def distinguishing(results: Sequence[Result]) -> tuple[str, ...]:
-    """The settings that tell the runs apart: index and pool, and what differs between runs of one trace."""
+    """The settings that tell the runs apart: index and pool, and what differs between runs of one trace.
+
+    Where all runs have a design: the design, and what differs between runs of one trace and design.
+    """
     # A setting that some version does not write is None there.
     every = dict.fromkeys(name for result in results for name in result.settings)
+    designs = all(result.settings.get("design") for result in results)
     differing = []
     for name in every:
-        by_trace: dict[str, set[str]] = {}
+        alike: dict[tuple[str, object], set[str]] = {}
         for result in results:
-            by_trace.setdefault(result.trace_sha256, set()).add(repr(result.settings.get(name)))
-        if any(len(found) > 1 for found in by_trace.values()):
+            group = (result.trace_sha256, result.settings["design"] if designs else None)
+            alike.setdefault(group, set()).add(repr(result.settings.get(name)))
+        if any(len(found) > 1 for found in alike.values()):
             differing.append(name)
-    return _ALWAYS + tuple(name for name in differing if name not in _ALWAYS + _NEVER)
+    always = ("design",) if designs else _ALWAYS
+    return always + tuple(name for name in differing if name not in always + _NEVER)
 
 
 def configuration_names(results: Sequence[Result], fields: Sequence[str]) -> list[str]:
     """A name for each run from its distinguishing settings; its directory's name too where two would be the same."""
     names = []
+    always = ("design",) if fields[0] == "design" else _ALWAYS
     for result in results:
-        words = [str(result.settings.get(name)) for name in _ALWAYS]
-        for name in fields[len(_ALWAYS) :]:
+        words = [str(result.settings.get(name)) for name in always]
+        for name in fields[len(always) :]:
             value = result.settings.get(name)
             words.append(_word(name, value))
-        names.append("/".join(word for word in words if word))
+        names.append("/".join(word for word in words if word) + (" (bound)" if result.is_bound else ""))
     of_trace = [(name, result.trace_sha256) for name, result in zip(names, results, strict=True)]
     repeated = {name for name, trace in of_trace if of_trace.count((name, trace)) > 1}
     return [
@@ -268,9 +275,15 @@ def _mark_best(comparison: Comparison) -> None:
             found = [value for value in values if value is not None]
             if metric.better is None or len(set(found)) < 2 or (metric.measured and not comparison.rounds):
                 continue
+            # What a bound reaches nobody can; the best is the best that could be built.
+            built = [
+                row.cells[metric.name].value for row in rows if row.result is not None and not row.result.is_bound
+            ]
+            found = [value for value in built if value is not None] or found
             best = min(found) if metric.better == "less" else max(found)
             for row in rows:
-                row.cells[metric.name].best = row.cells[metric.name].value == best
+                bound = row.result is not None and row.result.is_bound
+                row.cells[metric.name].best = row.cells[metric.name].value == best and not bound
 
 
 def _sort(comparison: Comparison, sort: str) -> None:
@@ -297,6 +310,8 @@ def _note(comparison: Comparison, results: Sequence[Result]) -> None:
         if without:
             baseline = next(row.name for row in comparison.rows if row.is_baseline)
             notes.append(f"No differences for {', '.join(without)}: no run of the baseline {baseline} there.")
+    if any(result.is_bound for result in results):
+        notes.append("A row marked (bound) is no design: it shows how far the others are from what is possible.")
     versions = sorted({str(result.settings["zreplay"]) for result in results})
     if len(versions) > 1:
         notes.append(f"Runs of different versions of zreplay: {', '.join(versions)}.")

@@ -73,8 +73,27 @@ def _fragmentation_percent(result: Result, _: Assumptions) -> float:
 
 def _mib_per_gib(result: Result, _: Assumptions) -> float:
     means = result.means
-    mib = (means["pool_bytes"] + means["index_bytes"]) / MIB
+    mib = (means["pool_bytes"] + means["index_bytes"] + _beside(result, "entry_bytes", "handle_bytes", "mm_bytes")) / MIB
     return mib / (means["stored_pages"] / PAGES_PER_GIB)
+
+
+def _index_bytes_per_entry(result: Result, _: Assumptions) -> float:
+    means = result.means
+    return (means["index_bytes"] + _beside(result, "entry_bytes", "mm_bytes")) / means["index_entries"]
+
+
+def _beside(result: Result, *gauges: str) -> float:
+    """Their means together; an older run's have some in its index_bytes and lack the others."""
+    return sum(result.means.get(name, 0.0) for name in gauges)
+
+
+def _spilled_percent(result: Result, _: Assumptions) -> float:
+    summary = result.summary
+    return float(100 * summary["objects_spilled"] / (summary["stores"] - summary["stores_rejected"]))
+
+
+def _both_buddies_percent(result: Result, _: Assumptions) -> float:
+    return float(100 * result.summary["both_buddies_written"] / result.summary["pages_reclaimed"])
 
 
 def _hit_percent(result: Result, _: Assumptions) -> float:
@@ -134,15 +153,15 @@ METRICS: tuple[Metric, ...] = (
         "memory",
         "bytes",
         "less",
-        "index bytes per stored page, over the samples",
-        lambda r, _: r.means["index_bytes"] / r.means["index_entries"],
+        "index, entries and the memory manager's index, per stored page, over the samples",
+        _index_bytes_per_entry,
     ),
     Metric(
         "mib_per_gib_swapped",
         "memory",
         "MiB/GiB",
         "less",
-        "pool and index, per GiB of pages they hold, over the samples",
+        "pool, index, entries and handle cells, per GiB of pages they hold, over the samples",
         _mib_per_gib,
     ),
     Metric("hit_percent", "effectiveness", "%", "more", "loads served from the pool, of all loads", _hit_percent),
@@ -198,6 +217,52 @@ METRICS: tuple[Metric, ...] = (
         only_if_any=True,
     ),
     _count("migrations_not_movable", "work", "page migrations the pool cannot serve"),
+    Metric(
+        "movable_percent",
+        "work",
+        "%",
+        "more",
+        "pool pages the memory manager could move, over the samples",
+        _summary("movable_percent"),
+    ),
+    Metric(
+        "moved_page_slots",
+        "work",
+        "",
+        "less",
+        "words of the index written, per page moved",
+        _summary("moved_page_slots_written"),
+        only_if_any=True,
+    ),
+    Metric(
+        "moved_page_headers",
+        "work",
+        "",
+        "less",
+        "page and object headers read, per page moved",
+        _summary("moved_page_page_headers_read"),
+        only_if_any=True,
+    ),
+    Metric(
+        "spilled_percent",
+        "work",
+        "%",
+        "less",
+        "objects named by a cell, as their slot could not express their place",
+        _spilled_percent,
+        only_if_any=True,
+    ),
+    _count("writebacks_failed", "effectiveness", "evictions of an object whose page was in memory"),
+    _count("temporary_pages", "effectiveness", "pages taken to decompress into while reclaiming"),
+    Metric(
+        "both_buddies_percent",
+        "effectiveness",
+        "%",
+        "less",
+        "pages reclaimed for which two objects had to go",
+        _both_buddies_percent,
+        only_if_any=True,
+    ),
     Metric(
         "ns_per_event",
         "time",

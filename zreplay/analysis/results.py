@@ -21,6 +21,9 @@ _GAUGES = (
     "external_fragmentation_bytes",
     "index_entries",
     "index_bytes",
+    "entry_bytes",
+    "handle_bytes",
+    "mm_bytes",
 )
 
 
@@ -46,6 +49,11 @@ class Result:
     def trace_sha256(self) -> str:
         """The identity of the trace that was replayed."""
         return str(self.run.manifest["trace"]["sha256"])
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether this is no design but a bound."""
+        return bool(self.summary.get("is_bound"))
 
     @property
     def trace_path(self) -> Path:

@@ -11,9 +11,12 @@ from zreplay.cli.progress import bytes_bar
 
 # Axis → its help; zreplay.replay.axes says which there are and how a value is read.
 _AXES = {
+    "design": "Designs by name, as `zreplay run --design` takes them.",
     "index": "Swap indexes, as `zreplay run --index` takes them.  [default: rbtree]",
     "pool": "Allocators.  [default: the trace's own]",
     "kernel": "Whose policies.  [default: 6.1]",
+    "mm": "Reclaim indexes, as `zreplay run --mm` takes them.  [default: the kernel's]",
+    "locate": "What slots say of objects, as `zreplay run --locate` takes it.  [default: the index's]",
     "totalram_pages": "Memory sizes of the machine, in pages.  [default: the trace's]",
     "max_pool_percent": "Pool limits, percent of totalram.  [default: the trace's, else 20]",
     "accept_threshold_percent": "Accept thresholds, percent of the limit.  [default: the trace's, else 90]",

@@ -19,6 +19,9 @@ def _group(heading: str) -> dict[str, Any]:
 _LIMITS = _group("Limits")
 _KERNEL = _group("What a kernel does, if other than its profile's (docs/profiles.md)")
 _ALLOCATOR = _group("Allocators, if other than the profile's")
+_SLOTS = _group("What a slot says, and who reclaims, if other than the design's (docs/designs.md)")
+_MM_LISTS = _group("The memory manager's lists, with --mm inactive-lru")
+_MOVING = _group("Movable pages")
 _SIZES = _group("Stores whose size the recorded kernel never knew")
 
 
@@ -28,15 +31,23 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     "-o", "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Run directory to write."
 )
 @click.option(
+    "--design",
+    metavar="NAME",
+    help="Index, pool, reclaim and policy by one name: zswap-3.12, radix-tag, radix-lowbit, two-index, zbud-v3, xarray, "
+    "xarray-64m, swap-table, latest, or a bound: ideal, ideal-packing, belady.",
+)
+@click.option(
     "--index",
     metavar="NAME",
     help="Swap index: rbtree, radix-tag, radix-lowbit or table.  [default: the profile's]",
 )
 @click.option(
-    "--pool", metavar="NAME", help="Allocator: zbud, z3fold or zsmalloc.  [default: the trace's, if the kernel had it]"
+    "--pool",
+    metavar="NAME",
+    help="Allocator: zbud, z3fold, zsmalloc, or a bound: ideal, ideal-packing.  [default: the trace's, if the kernel had it]",
 )
 @click.option("--model", metavar="NAME", help="zswap or zram.  [default: the trace's, else zswap]")
-@click.option("--kernel", default="6.1", show_default=True, metavar="NAME", help="Whose profile: 3.12, 6.1 or latest.")
+@click.option("--kernel", metavar="NAME", help="Whose profile: 3.12, 6.1 or latest.  [default: the design's, else 6.1]")
 @click.option("--driven", is_flag=True, help="Replay the recorded kernel's decisions; by default the model decides.")
 @click.option(
     "--sample-events", type=int, default=1000, show_default=True, metavar="N", help="A timeline row every N events …"
@@ -107,6 +118,47 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     **_ALLOCATOR,
 )
 @click.option(
+    "--locate",
+    metavar="HOW",
+    help="A slot's object: indirect, bits:N (page and N bits), value (frame number in a value entry), header (v3's zbud).",
+    **_SLOTS,
+)
+@click.option(
+    "--pointer-bits", type=int, default=64, show_default=True, metavar="64|32", help="What bits:N can use.", **_SLOTS
+)
+@click.option(
+    "--mm", metavar="NAME", help="Who is reclaimed next: pool-lru, inactive-lru, entry-lru, or a bound: belady.", **_SLOTS
+)
+@click.option(
+    "--mm-new-page", default="head", show_default=True, metavar="head|tail", help="A zpool page enters.", **_MM_LISTS
+)
+@click.option(
+    "--mm-load", default="reference", show_default=True, metavar="HOW", help="none, reference or activate.", **_MM_LISTS
+)
+@click.option(
+    "--mm-join",
+    default="none",
+    show_default=True,
+    metavar="HOW",
+    help="A second object stored into the page: none, reference or activate.",
+    **_MM_LISTS,
+)
+@click.option(
+    "--mm-first-time",
+    default="old",
+    show_default=True,
+    metavar="old|new",
+    help="A page never seen before, beside zpool pages.",
+    **_MM_LISTS,
+)
+@click.option("--movable/--no-movable", default=None, help="zbud's pages can move (no released kernel's can).", **_MOVING)
+@click.option(
+    "--cma-every", type=int, default=0, metavar="N", help="Evacuate a range of pool pages every N events.", **_MOVING
+)
+@click.option(
+    "--cma-percent", type=int, default=10, show_default=True, metavar="N", help="Its size, percent of the pool.", **_MOVING
+)
+@click.option(
     "--missing-size",
     default="empirical",
     show_default=True,
@@ -167,13 +219,39 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
         rows.append(
             ("compactions", f"{number(summary['compactions'])}, {number(summary['pages_compacted'])} pages freed")
         )
+    if summary["pages_reclaimed"] or summary["pages_rotated"]:
+        rows.append(
+            (
+                "reclaimed by the memory manager",
+                f"{number(summary['pages_reclaimed'])} pages, {share('both_buddies_written', summary['pages_reclaimed'])}"
+                f" with both buddies; {number(summary['pages_rotated'])} stayed",
+            )
+        )
+    if summary["objects_spilled"]:
+        rows.append(("slots spilled", share("objects_spilled", summary["stores"] - summary["stores_rejected"])))
+    rows.append(("pages movable", f"{summary['movable_percent']:.1f} %"))
+    if summary["pages_migrated"]:
+        rows.append(
+            (
+                "  a moved page",
+                f"{summary['moved_page_slots_written']:.2f} index slots, {summary['moved_page_nodes_visited']:.2f} nodes, "
+                f"{summary['moved_page_page_headers_read']:.2f} headers read, 1 copy "
+                f"({number(summary['pages_migrated'])} moved, {number(summary['migrations_refused'])} refused)",
+            )
+        )
     ram = config["totalram_pages"]
     limit = f"{config['max_pool_percent']} % of {number(ram)} pages" if ram else "none; --totalram-pages sets one"
     heading = f"{trace} through {config['index']} over {config['pool']}, {config['model']} of kernel {config['kernel']}"
+    if config["design"]:
+        heading = f"{config['design']}: {heading}"
+    if summary["is_bound"]:
+        heading += " (a bound)"
     if config["driven"]:
         heading += ", driven by the recording"
+    if config["mm"] == "inactive-lru":
+        limit = "none: the memory manager reclaims"
     notes = [] if config["driven"] or config["model"] == "zram" else [("pool limit", limit)]
-    if config["locate"] == "handle":
+    if config["slots_hold"] == "handle":
         notes.append(("slots hold", f"{config['pool']} handles (indirection: one page is not one location)"))
     return f"{heading}\n\n{aligned(rows + notes)}"
 

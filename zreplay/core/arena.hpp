@@ -50,16 +50,13 @@ class Arena {
         --live_;
     }
 
-    // The first place from the number-th on, round and round, that is_live(place) says is in use; nullptr: none is.
-    template <class IsLive>
-    T* find_from(uint64_t number, IsLive&& is_live) const {
+    // Every place ever given out, in order of address within a chunk, from the number-th on and round, until
+    // visit(place) gives false. It has to see for itself which are in use.
+    template <class Visit>
+    void visit_from(uint64_t number, Visit&& visit) const {
         const uint64_t places = live_ ? (chunks_.size() - 1) * per_chunk + fresh_ : 0;
-        for (uint64_t i = 0; i < places; ++i) {
-            const uint64_t k = (number % places + i) % places;
-            T* place = reinterpret_cast<T*>(chunks_[k / per_chunk].get() + k % per_chunk * Stride);
-            if (is_live(place)) return place;
-        }
-        return nullptr;
+        for (uint64_t i = 0, k = places ? number % places : 0; i < places; ++i, k = k + 1 == places ? 0 : k + 1)
+            if (!visit(reinterpret_cast<T*>(chunks_[k / per_chunk].get() + k % per_chunk * Stride))) return;
     }
 
     uint64_t live() const { return live_; }

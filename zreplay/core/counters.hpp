@@ -52,10 +52,30 @@ struct Counters {
     uint64_t pages_compacted = 0;
     uint64_t migrations = 0;
     uint64_t migrations_not_movable = 0;  // of those: asked of a pool whose pages cannot move
-    uint64_t migrations_refused = 0;      // of those: by the page (claimed, busy), or there was no page
+    uint64_t migrations_refused = 0;      // of those: by the page (pinned or busy), or there was no page
     uint64_t objects_copied = 0;          // by compaction; migration copies pages
     uint64_t handles_rewritten = 0;       // by compaction and migration
     uint64_t index_slots_rewritten = 0;   // likewise: 0 where slots hold handles
+    uint64_t pages_migrated = 0;
+    uint64_t objects_migrated = 0;     // in those pages
+    uint64_t migrations_again = 0;     // of those refused: by −EAGAIN, so tried once more
+    uint64_t evacuations = 0;          // ranges that CMA asked for
+    uint64_t evacuations_failed = 0;   // of those: some page stayed
+    uint64_t reject_exists = 0;        // v3 of the 2013 series: there was an object of the slot (−EEXIST)
+
+    // what slots say of objects (swap/slots.hpp)
+    uint64_t objects_spilled = 0;  // ever, of those stored: named by a cell, as the slot could not express their place
+    uint64_t slots_spilled = 0;    // gauge
+    uint64_t handle_bytes = 0;     // gauge: handle cells
+    uint64_t mm_nodes = 0;         // gauge: of the memory manager's index of pool pages
+    uint64_t mm_bytes = 0;         // gauge: its nodes, by the kernel's sizes
+
+    // reclaim by the memory manager (swap/zswap_two_index.hpp)
+    uint64_t pages_reclaimed = 0;       // pool pages written back whole
+    uint64_t pages_rotated = 0;         // of those begun: an object's page was resident, so the page stayed
+    uint64_t both_buddies_written = 0;  // of those reclaimed: two objects had to go for one page
+    uint64_t temporary_pages = 0;       // taken to decompress into, while memory was being sought
+    uint64_t temporary_pages_peak = 0;  // at once
 };
 
 struct CounterField {
@@ -102,6 +122,22 @@ inline constexpr CounterField counter_fields[] = {
     {"objects_copied", &Counters::objects_copied},
     {"handles_rewritten", &Counters::handles_rewritten},
     {"index_slots_rewritten", &Counters::index_slots_rewritten},
+    {"pages_migrated", &Counters::pages_migrated},
+    {"objects_migrated", &Counters::objects_migrated},
+    {"migrations_again", &Counters::migrations_again},
+    {"evacuations", &Counters::evacuations},
+    {"evacuations_failed", &Counters::evacuations_failed},
+    {"reject_exists", &Counters::reject_exists},
+    {"objects_spilled", &Counters::objects_spilled},
+    {"slots_spilled", &Counters::slots_spilled},
+    {"handle_bytes", &Counters::handle_bytes},
+    {"mm_nodes", &Counters::mm_nodes},
+    {"mm_bytes", &Counters::mm_bytes},
+    {"pages_reclaimed", &Counters::pages_reclaimed},
+    {"pages_rotated", &Counters::pages_rotated},
+    {"both_buddies_written", &Counters::both_buddies_written},
+    {"temporary_pages", &Counters::temporary_pages},
+    {"temporary_pages_peak", &Counters::temporary_pages_peak},
 };
 static_assert(sizeof(counter_fields) / sizeof(CounterField) * sizeof(uint64_t) == sizeof(Counters),
               "every counter has its line in counter_fields");

@@ -21,6 +21,11 @@ class List {
     T* tail() const { return tail_; }
     uint64_t size() const { return size_; }
     static T* next(const T* item) { return (item->*Member).next; }
+    // The item before names the item, or the list does: what a damaged link breaks.
+    bool is_linked(const T* item) const {
+        auto [prev, next] = item->*Member;
+        return (prev ? (prev->*Member).next : head_) == item && (next ? (next->*Member).prev : tail_) == item;
+    }
 
     void push_head(T* item) {
         item->*Member = {nullptr, head_};
@@ -43,6 +48,15 @@ class List {
         (place->*Member).next = item;
         (next ? (next->*Member).prev : tail_) = item;
         ++size_;
+    }
+
+    // `item` takes the place of `old`, which is on this list and leaves it.
+    void replace(T* old, T* item) {
+        auto [prev, next] = old->*Member;
+        item->*Member = {prev, next};
+        (prev ? (prev->*Member).next : head_) = item;
+        (next ? (next->*Member).prev : tail_) = item;
+        old->*Member = {};
     }
 
     void remove(T* item) {

@@ -14,12 +14,12 @@ inline constexpr uint32_t page_bytes = 4096;
 inline constexpr uint32_t swap_types = 32;  // MAX_SWAPFILES_SHIFT is 5
 
 // Errors the way the kernel returns them, negated at the point of use.
-enum Errno : int { e_noent = 2, e_io = 5, e_again = 11, e_nomem = 12, e_exist = 17, e_nodev = 19, e_inval = 22, e_nospc = 28, e_inprogress = 115 };
+enum Errno : int { e_noent = 2, e_io = 5, e_again = 11, e_nomem = 12, e_busy = 16, e_exist = 17, e_nodev = 19, e_inval = 22, e_nospc = 28, e_inprogress = 115 };
 
 // One row of a trace. The order is that of docs/trace-format.md; the names are the words in its `op` column.
-enum class Op : uint8_t { store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate };
-inline constexpr std::array<std::string_view, 8> op_names{
-    "store", "load", "invalidate", "invalidate_area", "writeback", "shrink", "compact", "migrate"};
+enum class Op : uint8_t { store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate, cma };
+inline constexpr std::array<std::string_view, 9> op_names{
+    "store", "load", "invalidate", "invalidate_area", "writeback", "shrink", "compact", "migrate", "cma"};
 inline constexpr size_t op_count = op_names.size();
 
 // A swap entry as 6.1 packs it: the type from bit 58 up, the offset below.
@@ -31,6 +31,7 @@ struct SwapEntry {
 
     SwapEntry() = default;
     constexpr SwapEntry(uint32_t type, uint64_t offset) : word(uint64_t{type} << type_shift | offset) {}
+    static constexpr SwapEntry from_word(uint64_t word) { return {static_cast<uint32_t>(word >> type_shift), word & offset_mask}; }
     constexpr uint32_t type() const { return static_cast<uint32_t>(word >> type_shift); }
     constexpr uint64_t offset() const { return word & offset_mask; }
     friend constexpr bool operator==(SwapEntry, SwapEntry) = default;
@@ -65,6 +66,16 @@ class Location {
         return reinterpret_cast<Descriptor*>(word_ & ~low_bits);
     }
     friend constexpr bool operator==(Location, Location) = default;
+
+    // A descriptor aligned to 64 has six free bits, for positions up to 63: bits 1 to 5, and bit 0 for those from 32 on.
+    static Location wide(const void* descriptor, uint32_t position) {
+        return Location(reinterpret_cast<uint64_t>(descriptor) | (position & 31) << 1 | position >> 5);
+    }
+    constexpr uint32_t wide_position() const { return static_cast<uint32_t>(word_ >> 1 & 31) | static_cast<uint32_t>(word_ & 1) << 5; }
+    template <class Descriptor>
+    Descriptor* wide_descriptor() const {
+        return reinterpret_cast<Descriptor*>(word_ & ~uint64_t{63});
+    }
 
   private:
     constexpr explicit Location(uint64_t word) : word_(word) {}

@@ -18,9 +18,12 @@ from zreplay.trace.files import open_trace
 #: What a comparison may vary: fields of :class:`Config` → how a value is read from the command line. To add an axis,
 #: add its field here; option, directories and labels follow.
 AXES: dict[str, Callable[[str], Any]] = {
+    "design": str,
     "index": str,
     "pool": str,
     "kernel": str,
+    "mm": str,
+    "locate": str,
     "totalram_pages": int,
     "max_pool_percent": int,
     "accept_threshold_percent": int,
@@ -82,7 +85,7 @@ def cross(traces: Sequence[Path], axes: Mapping[str, Sequence[Any]], out: Path) 
         cells = []
         for values in products:
             config = Config(trace=path, out=out, force=True, **values).resolved(trace.metadata)
-            words = [str(config.index), str(config.pool), config.kernel]
+            words = [str(config.index), str(config.pool), str(config.kernel)]
             words += [f"{name}={value}" for name, value in values.items() if name not in ("index", "pool", "kernel")]
             cells.append(Cell(replace(config, out=folder / "-".join(words)), content_hash))
         groups.append(list({cell.config.out: cell for cell in cells}.values()))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import _zreplay
 
 from zreplay.errors import UsageError
-from zreplay.replay.profiles import KERNELS, MODELS, profile_of
+from zreplay.replay.designs import DESIGNS
+from zreplay.replay.profiles import KERNELS, MM_INDEXES, MODELS, profile_of
 
 if TYPE_CHECKING:
     from zreplay.trace.files import TraceMetadata
@@ -16,6 +17,22 @@ if TYPE_CHECKING:
 #: What becomes of a store without size: refused, or given the mean of the recorded sizes, or one drawn from them; of
 #: the same process where 32 or more of its sizes are known, else of all.
 MISSING_SIZES = ("reject", "mean", "empirical")
+#: What an access to an object does to its page on the memory manager's lists.
+TOUCHES = ("none", "reference", "activate")
+
+
+#: Models, kernels and reclaim indexes that go together.
+_MODELS_WITH = (
+    ("zswap", "3.12", "pool-lru"),
+    ("zswap", "3.12", "inactive-lru"),
+    ("zswap", "6.1", "pool-lru"),
+    ("zswap", "latest", "entry-lru"),
+    ("zswap", "latest", "belady"),
+    ("zram", "6.1", "none"),
+    ("zram", "latest", "none"),
+)
+#: Fields that the engine is not told; all others are settings of its Replay.make by the same name.
+_NOT_THE_ENGINES = ("trace", "out", "force", "sample_ms", "design", "locate", "pointer_bits")
 
 
 def index_names() -> tuple[str, ...]:
@@ -42,7 +59,19 @@ class Config:
         index: swap index, a name of :func:`index_names`.
         pool: allocator, a name of :func:`pool_names`.
         model: ``zswap`` or ``zram``.
-        kernel: whose profile, one of :data:`KERNELS`.
+        kernel: whose profile, one of :data:`KERNELS`; None: the design's, else 6.1.
+        design: a name of :data:`zreplay.replay.designs.DESIGNS`, whose values stand where none is given here.
+        mm: the reclaim index, one of :data:`zreplay.replay.profiles.MM_INDEXES`.
+        locate: what a slot says of its object: ``indirect`` (a handle cell), ``bits:N`` (page and N bits), ``value`` (page
+            frame number and object in a value entry), ``header`` (zbud's page, whose header is asked). None: zbud's page
+            and buddy, else a handle cell.
+        pointer_bits: 64 or 32; how many bits a slot has free for ``bits:N`` and ``value``.
+        movable: zbud's pages can move, as in the designs of 2013 and in no released kernel.
+        mm_new_page, mm_load, mm_join, mm_first_time: how the memory manager's lists treat zpool pages: a new one enters
+            at ``head`` or ``tail``; a load, or a second object stored into it, does ``none``, ``reference`` or
+            ``activate``; a page stored for the first time counts as ``old`` or ``new`` (docs/designs.md).
+        cma_every: CMA evacuates a share of the pool every so many events; 0: never.
+        cma_percent: of the pool's pages, the share, 1 to 100.
         driven: replay the recording's own decisions in recorded order; otherwise the model decides.
         paced: a predicted replay whose evictions happen at the recorded moments (for comparing with the kernel).
         totalram_pages: pages the kernel manages; the limit is a share of them.
@@ -66,7 +95,18 @@ class Config:
     index: str | None = None
     pool: str | None = None
     model: str | None = None
-    kernel: str = "6.1"
+    kernel: str | None = None
+    design: str | None = None
+    mm: str | None = None
+    locate: str | None = None
+    pointer_bits: int = 64
+    movable: bool | None = None
+    mm_new_page: str = "head"
+    mm_load: str = "reference"
+    mm_join: str = "none"
+    mm_first_time: str = "old"
+    cma_every: int = 0
+    cma_percent: int = 10
     driven: bool = False
     paced: bool = False
     totalram_pages: int | None = None
@@ -99,6 +139,12 @@ class Config:
             ("--zsmalloc-rule", self.zsmalloc_rule, ("a", "b")),
             ("--z3fold-work", self.z3fold_work, ("immediate", "deferred")),
             ("--missing-size", self.missing_size, MISSING_SIZES),
+            ("--design", self.design, tuple(DESIGNS)),
+            ("--mm", self.mm, MM_INDEXES),
+            ("--mm-new-page", self.mm_new_page, ("head", "tail")),
+            ("--mm-load", self.mm_load, TOUCHES),
+            ("--mm-join", self.mm_join, TOUCHES),
+            ("--mm-first-time", self.mm_first_time, ("old", "new")),
         ):
             if value is not None:
                 known(option, value, names)
@@ -106,6 +152,10 @@ class Config:
             raise UsageError(f"--zsmalloc-groups: found {self.zsmalloc_groups}, expected 4 or 12")
         within("--zsmalloc-chain", self.zsmalloc_chain, 4, 16)
         within("--z3fold-cpus", self.z3fold_cpus, 1, 127)
+        if self.pointer_bits not in (32, 64):
+            raise UsageError(f"--pointer-bits: found {self.pointer_bits}, expected 32 or 64")
+        within("--cma-every", self.cma_every, 0, None)
+        within("--cma-percent", self.cma_percent, 1, 100)
         within("--seed", self.seed, 0, 2**64 - 1)
         within("--max-pool-percent", self.max_pool_percent, 1, 100)
         within("--accept-threshold-percent", self.accept_threshold_percent, 0, 100)
@@ -116,40 +166,123 @@ class Config:
             raise UsageError(f"--sample-ms: found {self.sample_ms}, expected at least 0.001")
 
     def resolved(self, metadata: "TraceMetadata") -> "Config":
-        """The same replay with every default filled in from the trace, then from the kernel's profile.
+        """The same replay with every default filled in from the design, then the trace, then the kernel's profile.
 
         Raises:
-            UsageError: the kernel has no such model.
+            UsageError: the kernel has no such model, or the choices do not go together.
         """
-        model = self.model or (metadata.model if metadata.model in MODELS else "zswap")
-        profile = profile_of(model, self.kernel)
+        design = dict(DESIGNS[self.design].settings) if self.design else {}
+        model = self.model or ("zswap" if design or metadata.model not in MODELS else metadata.model)
+        kernel = _first(self.kernel, design.get("kernel"), "6.1")
+        profile = profile_of(model, kernel)
         recorded = {
             "max_pool_percent": metadata.max_pool_percent,
             "accept_threshold_percent": metadata.accept_threshold_percent,
             "z3fold_cpus": metadata.cpus and min(metadata.cpus, 127),
         }
         values = {
-            name: _first(getattr(self, name), recorded.get(name), default)
+            name: _first(getattr(self, name), design.get(name), recorded.get(name), default)
             for name, default in profile.defaults().items()
         }
-        pool = self.pool or profile.pool_for(metadata.pool)
-        totalram_pages = _first(self.totalram_pages, metadata.totalram_pages)
-        return replace(self, model=model, pool=pool, totalram_pages=totalram_pages, **values)
+        return replace(
+            self,
+            model=model,
+            kernel=kernel,
+            pool=self.pool or design.get("pool") or profile.pool_for(metadata.pool),
+            totalram_pages=_first(self.totalram_pages, metadata.totalram_pages),
+            locate=self.locate or design.get("locate"),
+            movable=_first(self.movable, design.get("movable"), False),
+            **values,
+        )._consistent()
+
+    def _consistent(self) -> "Config":
+        """Itself, if its choices go together; otherwise a UsageError that names the option to change."""
+        if (self.model, self.kernel, self.mm) not in _MODELS_WITH:
+            there = ", ".join(mm for model, kernel, mm in _MODELS_WITH if (model, kernel) == (self.model, self.kernel))
+            raise UsageError(
+                f"--mm: found '{self.mm}', expected {there} with {self.model} of kernel {self.kernel}; --kernel or "
+                "--model chooses another"
+            )
+        if self.mm == "inactive-lru" and self.pool != "zbud":
+            raise UsageError(
+                f"--pool: found '{self.pool}', expected zbud with --mm inactive-lru: the memory manager reclaims a page "
+                "only where the page's objects lie within it"
+            )
+        if self.driven and self.mm in ("inactive-lru", "belady"):
+            raise UsageError(f"--driven: not with --mm {self.mm}, whose evictions no kernel has recorded; leave one out")
+        self._slot_positions()
+        return self
 
     @property
-    def locate(self) -> str:
-        """What a slot of the index names: zswap's ``entry``, a ``page``, or a ``handle`` cell (indirection)."""
+    def is_bound(self) -> bool:
+        """Whether something in it is no design that could be built, but what one can at best reach."""
+        return self.index == "array" or (self.pool or "").startswith("ideal") or self.mm == "belady"
+
+    @property
+    def slots_hold(self) -> str:
+        """What a slot of the index names: zswap's ``entry``, a ``page``, a ``handle`` cell, or what ``locate`` says."""
         if self.index == "rbtree" or (self.model == "zswap" and self.kernel == "latest"):
             return "entry"
         # Where objects move, one page is not one location: the slot holds the handle, as the kernel does.
-        return "page" if self.pool == "zbud" else "handle"
+        default = "page" if self.pool == "zbud" else "handle"
+        return default if self.locate in (None, "indirect") else self.locate
+
+    def engine_settings(self) -> dict[str, Any]:
+        """Settings of the engine's ``Replay.make``, of a resolved configuration."""
+        settings = {name: value for name, value in asdict(self).items() if name not in _NOT_THE_ENGINES}
+        settings["sample_ns"] = round(self.sample_ms * 1e6) if self.sample_ms else 0
+        way = (self.locate or "object").split(":")[0]
+        settings["slot_holds"] = "object" if way == "indirect" else way
+        settings["slot_positions"] = self._slot_positions()
+        return settings
+
+    def _slot_positions(self) -> int:
+        """Objects of a page that a slot can tell apart where it names pages; 0 where it does not.
+
+        From kernel-model 6.4 and 7.10: a radix tree of 3.12 has three tags, or bits 1 to 5 of a page's address (bit 1 on
+        32 bits), an xarray tags 0, 1 and 3 and bits 2 to 5 (the tags on 32 bits); a value entry has 63 bits, 40 of them the
+        frame's number, and on 32 bits too few.
+        """
+        if self.locate is None or self.locate == "indirect":
+            if self.locate and self.slots_hold != "handle":
+                raise UsageError(f"--locate indirect: slots hold a {self.slots_hold} with {self._names}; leave it out")
+            return 0
+        if self.slots_hold == "entry" or self.index == "table":
+            raise UsageError(
+                f"--locate {self.locate}: with {self._names} slots name zswap's entries, which hold handles; --index "
+                "radix-lowbit and --kernel 6.1 have slots that name objects"
+            )
+        if self.locate == "header":
+            if self.pool != "zbud" or self.kernel != "3.12":
+                raise UsageError(
+                    f"--locate header: v3 of the 2013 series is zbud's on 3.12, found {self._names}; --design zbud-v3"
+                )
+            return 0
+        if self.pool not in ("z3fold", "zsmalloc"):
+            raise UsageError(f"--locate {self.locate}: for z3fold and zsmalloc, found {self.pool}; leave it out")
+        has = _zreplay.index_positions(str(self.index))
+        if self.locate == "value":
+            if not has["takes_values"]:
+                raise UsageError(f"--locate value: a slot of {self.index} holds no values; --index xarray does")
+            return 1 << 23 if self.pointer_bits == 64 else 0
+        word, _, bits = self.locate.partition(":")
+        if word != "bits" or not bits.isascii() or not bits.isdigit() or int(bits) < 1:
+            raise UsageError(f"--locate: found '{self.locate}', expected indirect, bits:N, value or header")
+        most = (has["positions_64"] - 1).bit_length()
+        if int(bits) > most:
+            raise UsageError(f"--locate {self.locate}: a slot of {self.index} has room for bits:{most} at most")
+        return int(min(1 << int(bits), has[f"positions_{self.pointer_bits}"]))
+
+    @property
+    def _names(self) -> str:
+        return f"{self.index} over {self.pool}, kernel {self.kernel}"
 
     def model_settings(self) -> dict[str, Any]:
         """What decides the outcome, for the manifest and the summary; paths and output options left out."""
         settings = asdict(self)
         for name in ("trace", "out", "force", "observe", "check_every"):
             del settings[name]
-        return {**settings, "locate": self.locate}
+        return {**settings, "slots_hold": self.slots_hold}
 
 
 def known(option: str, value: str, names: tuple[str, ...]) -> str:

@@ -12,6 +12,9 @@ from zreplay.errors import UsageError
 
 MODELS = ("zswap", "zram")
 KERNELS = ("3.12", "6.1", "latest")
+#: What decides which page or entry is reclaimed next: the pool's own list of pages, the memory manager's lists (over
+#: 3.12), zswap's list of entries (the latest), knowledge of the future (likewise); zram reclaims nothing.
+MM_INDEXES = ("pool-lru", "inactive-lru", "entry-lru", "belady", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,7 @@ class Profile:
     Attributes:
         pools: allocators this kernel could be built with, its default first.
         index: the swap index nearest to the kernel's own.
+        mm: the reclaim index, a name of :data:`MM_INDEXES`.
         max_pool_percent: limit of the pool, percent of totalram.
         accept_threshold_percent: a full pool accepts again below this percentage of its limit.
         exclusive_loads: a load takes the entry out of zswap.
@@ -35,6 +39,7 @@ class Profile:
 
     pools: tuple[str, ...]
     index: str = "rbtree"
+    mm: str = "pool-lru"
     max_pool_percent: int = 20
     accept_threshold_percent: int = 90
     exclusive_loads: bool = False
@@ -62,14 +67,15 @@ PROFILES: dict[tuple[str, str], Profile] = {
     ("zswap", "latest"): Profile(
         pools=("zsmalloc",),
         index="radix-lowbit",
+        mm="entry-lru",
         exclusive_loads=True,
         zsmalloc_rule="b",
         zsmalloc_chain=8,
         zsmalloc_groups=12,
     ),
-    ("zram", "6.1"): Profile(pools=("zsmalloc",), index="table"),
+    ("zram", "6.1"): Profile(pools=("zsmalloc",), index="table", mm="none"),
     ("zram", "latest"): Profile(
-        pools=("zsmalloc",), index="table", zsmalloc_rule="b", zsmalloc_chain=8, zsmalloc_groups=12
+        pools=("zsmalloc",), index="table", mm="none", zsmalloc_rule="b", zsmalloc_chain=8, zsmalloc_groups=12
     ),
 }
 

@@ -26,6 +26,7 @@ from zreplay.replay.directory import (
     write_manifest,
     write_table,
 )
+from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
 from zreplay.trace.files import Trace, open_trace
 
@@ -33,8 +34,6 @@ from zreplay.trace.files import Trace, open_trace
 BATCH_ROWS = 65_536
 #: Columns every replay reads.
 COLUMNS = ("ts_ns", "op", "type", "offset", "size", "pid", "result")
-#: Fields of Config that the engine is not told; all others are settings of its Replay.make by the same name.
-NOT_THE_ENGINES = ("trace", "out", "force", "sample_ms")
 #: Timeline rows kept in memory before they go to the file.
 TIMELINE_ROWS = 8_192
 
@@ -106,19 +105,17 @@ def run_together(configs: Sequence[Config], progress: Progress | None = None, *,
         refuse_existing(config.out, force=config.force)
     with ExitStack() as directories:
         sizes = RecordedSizes(trace, configs)
+        resolved = [config.resolved(trace.metadata) for config in configs]
+        loads = future_loads(trace, resolved)
         recorders = [
-            Recorder(
-                config.resolved(trace.metadata),
-                directories.enter_context(new_directory(config.out, force=config.force)),
-                sizes,
-            )
-            for config in configs
+            Recorder(config, directories.enter_context(new_directory(config.out, force=config.force)), sizes, loads)
+            for config in resolved
         ]
         started = time.perf_counter()
         with ThreadPoolExecutor(workers) as threads:
             rows = 0
             feeding: list[Future[None]] = []
-            for batch in trace.batches(columns=columns_of(configs), batch_rows=BATCH_ROWS):
+            for batch in trace.batches(columns=columns_of(resolved), batch_rows=BATCH_ROWS):
                 for fed in feeding:
                     fed.result()
                 sizes.prepare(batch)
@@ -141,20 +138,22 @@ def columns_of(configs: Sequence[Config]) -> tuple[str, ...]:
     return (*COLUMNS, *more)
 
 
-def make_replay(config: Config, sizes: RecordedSizes | None = None) -> _zreplay.Replay:
+def make_replay(
+    config: Config, sizes: RecordedSizes | None = None, loads: _zreplay.FutureLoads | None = None
+) -> _zreplay.Replay:
     """The engine's replay of a resolved configuration. Without ``sizes``, stores that have no size are refused."""
-    settings = {name: value for name, value in asdict(config).items() if name not in NOT_THE_ENGINES}
-    settings["sample_ns"] = round(config.sample_ms * 1e6) if config.sample_ms else 0
-    return _zreplay.Replay.make(sizes.engine if sizes else None, **settings)
+    return _zreplay.Replay.make(sizes.engine if sizes else None, loads, **config.engine_settings())
 
 
 class Recorder:
     """One replay under way and the files of its run directory that grow with it."""
 
-    def __init__(self, config: Config, staging: Path, sizes: RecordedSizes) -> None:
+    def __init__(
+        self, config: Config, staging: Path, sizes: RecordedSizes, loads: _zreplay.FutureLoads | None
+    ) -> None:
         self._config = config
         self._staging = staging
-        self._replay = make_replay(config, sizes)
+        self._replay = make_replay(config, sizes, loads)
         self._timeline = TableFile(staging / "timeline.parquet")
         self._classes = TableFile(staging / "classes.parquet")
         self._observations = TableFile(staging / "observations.parquet") if config.observe else None
@@ -203,7 +202,8 @@ class Recorder:
 def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_seconds: float) -> dict[str, Any]:
     counters = replay.counters()
     events = counters["events"]
-    loads = next(row for row in replay.operations() if row["op"] == "load")
+    operations = {row["op"]: row for row in replay.operations()}
+    loads = operations["load"]
     lookups = counters["loads_hit"] + counters["loads_missed"] - counters["loads_unknown"]
     return {
         "events": events,
@@ -217,8 +217,17 @@ def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_sec
         "stores_imputed_share": counters["stores_imputed"] / counters["stores"] if counters["stores"] else 0.0,
         "device_writes": counters["stores_rejected"] + counters["written_back_pages"],
         "device_reads": counters["loads_missed"],
+        **_cost_of_moving(operations, counters["pages_migrated"]),
+        "is_bound": config.is_bound,
         "config": config.model_settings(),
     }
+
+
+def _cost_of_moving(operations: dict[str, dict[str, Any]], pages: int) -> dict[str, float]:
+    """What the index and the pool did for each page that moved, refused moves included; 0 if none did."""
+    costs = ("nodes_visited", "cache_lines", "slots_written", "tag_words_written", "page_headers_read", "mm_slots_written")
+    rows = operations["migrate"], operations["cma"]
+    return {f"moved_page_{cost}": sum(row[cost] for row in rows) / pages if pages else 0.0 for cost in costs}
 
 
 def _manifest(config: Config, trace: Trace, content_hash: str, summary: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from zreplay.replay.config import Config
+from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
 from zreplay.replay.run import BATCH_ROWS, TIMELINE_ROWS, columns_of, make_replay
 from zreplay.trace.files import open_trace
@@ -35,8 +36,9 @@ def measure(
     turns = list(range(len(configs)))
     measured: list[Round] = []
     sizes = RecordedSizes(trace, configs)
+    loads = future_loads(trace, configs)
     for number in range(rounds):
-        replays = [make_replay(config, sizes) for config in configs]
+        replays = [make_replay(config, sizes, loads) for config in configs]
         nanoseconds = [0] * len(configs)
         rows = 0
         for batch in trace.batches(columns=columns_of(configs), batch_rows=BATCH_ROWS):

@@ -9,7 +9,7 @@ MAX_TYPES = 32
 OFFSET_BITS = 58
 
 #: The words of the ``op`` column, in the order of the engine's ``Op``.
-OPS = ("store", "load", "invalidate", "invalidate_area", "writeback", "shrink", "compact", "migrate")
+OPS = ("store", "load", "invalidate", "invalidate_area", "writeback", "shrink", "compact", "migrate", "cma")
 
 #: One row per event, in the order in which the events took effect. Only the first two columns are never null.
 SCHEMA = pa.schema(

@@ -14,8 +14,11 @@
 
 namespace zreplay {
 
+enum class SlotWords : uint8_t { narrow, wide, value };
+
 struct IndexOptions {
     uint32_t entry_bytes = 64;  // of the kernel's entry that has the tree's links in it (rbtree); 64 is 6.1's
+    SlotWords words = SlotWords::narrow;
 };
 
 class SwapIndex {
@@ -46,11 +49,15 @@ class SwapIndex {
     virtual uint64_t nodes() const = 0;  // separately allocated nodes; an rbtree's are its entries
     virtual uint64_t bytes() const = 0;  // by the kernel's sizes, docs/models.md
 
+    // Whether the position is in tags of the tree rather than in the slot.
+    virtual bool positions_in_tags() const { return false; }
+
     // Where a type's tree begins, laid out as the index's file draws it: for a debugger, and for tests that break it.
     virtual const void* root(uint32_t type) const = 0;
 
     // Whose account the next calls are charged to.
     void charge(Cost& cost) { cost_ = &cost; }
+    void charge_nobody() { cost_ = &nowhere_; }
 
   protected:
     Cost nowhere_;

@@ -76,6 +76,7 @@ class RadixTag final : public SwapIndex {
     uint64_t entries() const override { return tree_.entries(); }
     uint64_t nodes() const override { return tree_.nodes(); }
     uint64_t bytes() const override { return tree_.bytes(); }
+    bool positions_in_tags() const override { return true; }
     const void* root(uint32_t type) const override { return tree_.root(type); }
 
   private:

@@ -35,7 +35,10 @@ class EntryLru {
     static CompressedEntry* entry_of(Location location) { return location.descriptor<CompressedEntry>(); }
     static Location location_of(const CompressedEntry* entry) { return Location(entry, 0); }
 
-    CompressedEntry* make(SwapEntry slot, Location object, uint32_t length_bytes) {
+    static constexpr bool knows_the_future = false;
+    static uint64_t next_load(const CompressedEntry*) { return 0; }
+
+    CompressedEntry* make(SwapEntry slot, Location object, uint32_t length_bytes, uint64_t /*next_load*/) {
         CompressedEntry* entry = entries_.make();
         entry->slot = slot;
         entry->object = object;
@@ -57,6 +60,10 @@ class EntryLru {
     }
 
     uint64_t entries() const { return entries_.live(); }
+    template <class Visit>
+    void for_each(Visit&& visit) const {
+        for (const CompressedEntry* entry = list_.head(); entry; entry = Entries::next(entry)) visit(entry);
+    }
     uint64_t bytes() const { return entries_.live() * sizeof(CompressedEntry); }
 
     // The entry, then what leaving the list writes to.
@@ -75,7 +82,9 @@ class EntryLru {
         uint64_t listed = 0;
         for (const CompressedEntry* entry = list_.head(); entry; entry = Entries::next(entry)) {
             ++listed;
-            require(static_cast<bool>(entry->object), "an entry on the LRU has an object", entry->slot.offset());
+            require(list_.is_linked(entry) && listed <= entries_.live(), "the LRU's links meet; offset",
+                    entry->slot.offset());
+            require(static_cast<bool>(entry->object), "an entry on the LRU has an object; offset", entry->slot.offset());
         }
         require(listed == entries_.live(), "every entry is on the LRU", listed, entries_.live());
     }

@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -20,6 +21,7 @@ struct PoolUsage {
     uint64_t objects = 0;
     uint64_t asked_bytes = 0;  // what alloc() was asked for
     uint64_t used_bytes = 0;   // after rounding up to chunks or to the class
+    uint64_t movable_pages = 0;  // the memory manager could move these now
 };
 
 // One row of classes.parquet. Members that do not apply to a pool stay empty and become nulls.
@@ -40,11 +42,16 @@ struct Moves {
     uint64_t pages_migrated = 0;
 };
 
-// The memory manager's attempt to move one page.
+// The memory manager's attempt to move one page. Refused with −EAGAIN where trying again may help (somebody is at work in
+// the page), with −EBUSY where it won't.
 struct Migration {
-    bool moved = false;
-    uint32_t handles_rewritten = 0;
+    int error = 0;
+    uint32_t objects = 0;  // that were in it, whose places somebody has to be told
+    Location now;          // of the object it was asked for, where locations move with pages
 };
+
+// Told of each object that now is in another page, or elsewhere in its page. `now` is what alloc() would give for it.
+using OnMove = std::function<void(SwapEntry entry, Location now)>;
 
 template <class P>
 concept Pool = requires(P pool, const P& view, Location location, SwapEntry entry, uint32_t size, Cost& cost) {
@@ -64,6 +71,15 @@ concept Pool = requires(P pool, const P& view, Location location, SwapEntry entr
     view.warm_alloc(size, int{});
     view.check();         // throws CheckFailed
     pool.charge(cost);
+    // visit(Location) for each object, in order of address from the number-th place on and round, until it gives false.
+    view.objects_from(uint64_t{}, [](Location) { return true; });
+    { view.page_id(location) } -> std::convertible_to<uint64_t>;  // given when the page was taken, never again
+    // Moving the page an object is in: migrate(location) where movable() says so.
+    { view.movable() } -> std::same_as<bool>;
+    { pool.migrate(location) } -> std::same_as<Migration>;
+    pool.on_move(OnMove());
+    { P::locations_move } -> std::convertible_to<bool>;  // a location names a page, not a handle cell
+    { P::is_bound } -> std::convertible_to<bool>;  // no allocator, but what one can at best reach
 };
 
 // A pool's reclaim attempt in steps, for the pools that have one.

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "pool/ideal.hpp"
 #include "pool/pool.hpp"
 #include "pool/z3fold.hpp"
 #include "pool/zbud.hpp"
@@ -22,17 +23,21 @@ struct PoolList {};
 using Pools = PoolList<  //
     Zbud,                //
     Z3fold,              //
-    Zsmalloc             //
+    Zsmalloc,            //
+    Ideal,               //
+    IdealPacking         //
     >;
 
 // What a user may change about the pools; each takes its own.
 struct PoolOptions {
+    ZbudOptions zbud;
     Z3foldOptions z3fold;
     ZsmallocOptions zsmalloc;
 
     template <class P>
     P make() const {
-        if constexpr (std::is_same_v<P, Z3fold>) return P(z3fold);
+        if constexpr (std::is_same_v<P, Zbud>) return P(zbud);
+        else if constexpr (std::is_same_v<P, Z3fold>) return P(z3fold);
         else if constexpr (std::is_same_v<P, Zsmalloc>) return P(zsmalloc);
         else return P();
     }

@@ -98,6 +98,7 @@ Z3fold::Page* Z3fold::make_page() {
     Page* page = pages_.make();
     page->id = next_page_id_++;
     page->refs = 1;
+    if (options_.frames) page->frame = frames_.make(page, 0);
     ++pages_by_free_[0];
     ++usage_.pages;
     return page;
@@ -108,8 +109,20 @@ void Z3fold::release(Page* page) {
     delist(page);
     untally(page);
     lru_.remove(page);
+    headless_pages_ -= page->is_headless;
+    if (page->frame) frames_.release(page->frame);
     pages_.release(page);
     --usage_.pages;
+}
+
+// Where slots name pages there are no cells, so none that another page keeps.
+bool Z3fold::has_foreign(const Page* page) const { return page->foreign && !options_.frames; }
+
+// Kernel-model 4.8.
+bool Z3fold::pinned(const Page* page) const { return page->is_headless || page->claimed || has_foreign(page); }
+
+void Z3fold::moved(Handle* handle) {
+    if (on_move_) on_move_(handle->entry, Location(handle, 0));
 }
 
 // --- allocate and free ---
@@ -125,6 +138,7 @@ Allocation Z3fold::alloc(uint32_t size_bytes, SwapEntry entry) {
     if (size_bytes > largest_with_header_bytes) {
         Page* page = make_page();
         page->is_headless = true;
+        ++headless_pages_;
         page->objects[first] = handle;
         handle->page = page;
         handle->position = headless;
@@ -176,6 +190,7 @@ void Z3fold::free(Location location) {
     }
     if (page->claimed || page->needs_compacting) return;
     page->needs_compacting = true;
+    tally(page);
     ++page->refs;
     if (page->cpu < 0) {
         compact_page(page, cpu_);
@@ -198,13 +213,14 @@ void Z3fold::run_work() {
 void Z3fold::compact_page(Page* page, int8_t cpu) {
     ++cost_->headers_read;
     page->needs_compacting = false;
+    tally(page);
     delist(page);
     if (--page->refs == 0) {
         release(page);
         return;
     }
     if (page->claimed) return;
-    if (!page->foreign && page->used() == 1 && move_lone_object(page, cpu)) return;
+    if (!has_foreign(page) && page->used() == 1 && move_lone_object(page, cpu)) return;
     tidy(page);
     add(page, cpu);
 }
@@ -216,13 +232,14 @@ bool Z3fold::move_lone_object(Page* page, int8_t cpu) {
     Page* target = find(c, cpu);
     if (!target) return false;
     Handle* handle = page->objects[from];
-    put(handle, target, target->slot_for(c), c);
     handle->foreign = true;
     ++target->foreign;
+    put(handle, target, target->slot_for(c), c);
     add(target, cpu);
     take_out(page, from);
     --page->refs;
     release(page);
+    moved(handle);
     ++moves_.objects_copied;
     ++moves_.handles_rewritten;
     ++moves_.pages_compacted;
@@ -240,6 +257,7 @@ void Z3fold::tidy(Page* page) {
         m = 0;
         page->start_middle = 0;
         ++moves_.objects_copied;
+        moved(page->objects[first]);
     } else if (f && !l && page->start_middle - (f + header_chunks) >= gap_worth_moving_chunks) {
         page->start_middle = static_cast<uint8_t>(f + header_chunks);
         ++moves_.objects_copied;
@@ -267,10 +285,11 @@ void Z3fold::Reclaim::take() {
 Z3fold::Page* Z3fold::begin_reclaim() {
     for (Page* page = lru_.tail(); page; page = page->lru.prev) {
         ++cost_->headers_read;
-        if (page->claimed || page->foreign) continue;
+        if (page->claimed || has_foreign(page)) continue;
         lru_.remove(page);
         reclaimed_.push_head(page);
         page->claimed = page->under_reclaim = true;
+        tally(page);
         if (!page->is_headless) {
             delist(page);
             page->cpu = -1;
@@ -284,6 +303,7 @@ Z3fold::Page* Z3fold::begin_reclaim() {
 // True: the page has gone. No work is queued for one that lost only some of its objects.
 bool Z3fold::end_reclaim(Page* page, bool evicted) {
     page->claimed = page->under_reclaim = false;
+    tally(page);
     reclaimed_.remove(page);
     lru_.push_head(page);
     if (page->is_headless) {
@@ -309,29 +329,36 @@ bool Z3fold::end_reclaim(Page* page, bool evicted) {
 Migration Z3fold::migrate(Location location) {
     Page* page = location.descriptor<Handle>()->page;
     ++cost_->headers_read;
-    if (page->is_headless || page->needs_compacting || page->claimed || page->foreign) return {};
+    if (page->needs_compacting || page->under_reclaim) return {-e_again};
+    if (pinned(page)) return {-e_busy};
     delist(page);
     lru_.remove(page);
-    Page* moved = pages_.make();
-    *moved = *page;
+    Page* target = pages_.make();
+    *target = *page;
     pages_.release(page);
-    moved->id = next_page_id_++;
-    uint32_t handles = 0;
-    for (Handle* handle : moved->objects) {
-        if (!handle) continue;
-        handle->page = moved;
-        ++handles;
+    target->id = next_page_id_++;
+    if (target->frame) {
+        frames_.release(target->frame);
+        target->frame = frames_.make(target, 0);
     }
-    lru_.push_head(moved);
-    moved->claimed = options_.claimed_after_migration;
-    moved->needs_compacting = true;
-    moved->cpu = cpu_;
-    ++moved->refs;
+    uint32_t objects = 0;
+    for (Handle* handle : target->objects) {
+        if (!handle) continue;
+        handle->page = target;
+        ++objects;
+        moved(handle);
+    }
+    lru_.push_head(target);
+    target->claimed = options_.claimed_after_migration;
+    target->needs_compacting = true;
+    tally(target);
+    target->cpu = cpu_;
+    ++target->refs;
     ++moves_.pages_migrated;
-    moves_.handles_rewritten += handles;
-    work_.push_back({moved, cpu_});
+    moves_.handles_rewritten += objects;
+    work_.push_back({target, cpu_});
     if (!options_.deferred_work) run_work();
-    return {true, handles};
+    return {0, objects};
 }
 
 // --- what there is ---
@@ -342,11 +369,14 @@ void Z3fold::tally(Page* page) {
     page->tallied_free = static_cast<uint8_t>(page->free_chunks());
     page->tallied_objects =
         static_cast<uint8_t>(page->is_headless ? page->objects[first]->size_bytes != 0 : page->used());
+    page->tallied_movable = !page->needs_compacting && !pinned(page);
     pages_by_free_[page->tallied_free] += 1;
     objects_by_free_[page->tallied_free] += page->tallied_objects;
+    movable_pages_ += page->tallied_movable;
 }
 
 void Z3fold::untally(Page* page) {
+    movable_pages_ -= page->tallied_movable;
     pages_by_free_[page->tallied_free] -= 1;
     objects_by_free_[page->tallied_free] -= page->tallied_objects;
 }

@@ -25,10 +25,12 @@
 #include <cstdint>
 #include <deque>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "arena.hpp"
 #include "list.hpp"
+#include "pool/frames.hpp"
 #include "pool/pool.hpp"
 #include "prefetch.hpp"
 
@@ -38,6 +40,7 @@ struct Z3foldOptions {  // the defaults are 6.1's, with work that takes no time
     bool deferred_work = false;
     uint32_t cpus = 1;                     // 1 to 127
     bool claimed_after_migration = true;  // the flag migration never clears
+    bool frames = false;  // objects are named by page and position (frames.hpp), not by handle cells
 };
 
 class Z3fold {
@@ -46,6 +49,8 @@ class Z3fold {
     static constexpr std::string_view summary =
         "up to three objects a page, compacted in the background; evicts by its own LRU";
     static constexpr bool evictable = true;
+    static constexpr bool is_bound = false;
+    static constexpr bool locations_move = false;
 
     using Options = Z3foldOptions;
 
@@ -78,7 +83,9 @@ class Z3fold {
         int8_t cpu = -1;     // whose lists it is on or was last put on by add(); −1 once a search has taken it
         int8_t listed = -1;  // which list it is on: its free chunks at the time
         uint8_t tallied_free = 0, tallied_objects = 0;  // how classes() counts it
+        uint8_t tallied_movable = 0;
         bool is_headless = false, needs_compacting = false, claimed = false, under_reclaim = false;
+        Frame* frame = nullptr;  // with the option
 
         uint32_t used() const { return (chunks[first] != 0) + (chunks[middle] != 0) + (chunks[last] != 0); }
         // Of the largest hole an object can go into.
@@ -154,14 +161,28 @@ class Z3fold {
         return attempt.error();
     }
 
-    // An object in use, the same for the same number and history; empty when there is none.
-    Location any_object(uint64_t number) const {
-        return Location(handles_.find_from(number, [](const Handle* handle) { return handle->size_bytes != 0; }), 0);
+    template <class Visit>
+    void objects_from(uint64_t number, Visit&& visit) const {
+        handles_.visit_from(number, [&](const Handle* handle) { return !handle->size_bytes || visit(Location(handle, 0)); });
     }
 
     // The memory manager moves the page the object is in. Refused for a page that is headless, claimed, waiting for
-    // work or holding a foreign handle.
+    // work or holding a foreign handle: that one's cell is another page's, which nobody could find. Where slots name
+    // pages there is no such cell.
+    bool movable() const { return true; }
     Migration migrate(Location location);
+    void on_move(OnMove told) { on_move_ = std::move(told); }
+
+    // Where the object is, with `frames`: its page and position (a headless page has one object, the first); and back.
+    Place place(Location location) const {
+        const Handle* handle = location.descriptor<Handle>();
+        return {handle->page->frame, handle->position == headless ? first : handle->position};
+    }
+    Location object_at(Place place) const {
+        ++cost_->headers_read;
+        return Location(static_cast<const Page*>(place.frame->owner)->objects[place.nth], 0);
+    }
+    Frame* frame(uint64_t number) const { return frames_.of_number(number); }
 
     const Moves& moves() const { return moves_; }
 
@@ -179,7 +200,13 @@ class Z3fold {
     void set_resident(Location location, bool resident) { location.descriptor<Handle>()->resident = resident; }
 
     uint64_t pages() const { return usage_.pages; }
-    PoolUsage usage() const { return usage_; }
+    PoolUsage usage() const {
+        PoolUsage usage = usage_;
+        usage.movable_pages = movable_pages_;
+        return usage;
+    }
+    // Handle cells, by the slots objects they are in: 48 bytes aligned to 64, one a page that is not headless.
+    uint64_t handle_bytes() const { return 64 * (usage_.pages - headless_pages_); }
     std::vector<ClassRow> classes() const;  // pages by the chunks of their largest hole
 
     static constexpr int warm_steps = 2;
@@ -204,6 +231,9 @@ class Z3fold {
     void delist(Page* page);
     Page* make_page();
     void release(Page* page);
+    bool has_foreign(const Page* page) const;
+    bool pinned(const Page* page) const;
+    void moved(Handle* handle);
     void put(Handle* handle, Page* page, Position position, uint32_t c);
     void take_out(Page* page, Position position);
     void compact_page(Page* page, int8_t cpu);
@@ -225,7 +255,9 @@ class Z3fold {
     std::array<uint64_t, usable_chunks + 1> pages_by_free_{}, objects_by_free_{};
     PoolUsage usage_;
     Moves moves_;
-    uint64_t next_page_id_ = 0;
+    uint64_t next_page_id_ = 0, movable_pages_ = 0, headless_pages_ = 0;
+    Frames frames_;
+    OnMove on_move_;
     Cost nowhere_;
     Cost* cost_ = &nowhere_;
 };

@@ -8,7 +8,7 @@ namespace zreplay {
 // each other.
 void Z3fold::check() const {
     PoolUsage seen;
-    uint64_t handles = 0, pending = 0;
+    uint64_t handles = 0, pending = 0, movable = 0, headless_seen = 0;
     std::array<uint64_t, usable_chunks + 1> pages_by_free{}, objects_by_free{};
     std::unordered_set<const Page*> listed, queued;
     for (size_t cpu = 0; cpu < unbuddied_.size(); ++cpu)
@@ -30,6 +30,9 @@ void Z3fold::check() const {
     auto visit = [&](const Page* page, bool under_reclaim) {
         ++seen.pages;
         pages_by_free[page->free_chunks()] += 1;
+        movable += !page->needs_compacting && !pinned(page);
+        headless_seen += page->is_headless;
+        require(!options_.frames || page->frame->owner == page, "a frame names its page", page->id);
         require(page->under_reclaim == under_reclaim, "pages under reclaim are off the LRU", page->under_reclaim,
                 under_reclaim);
         require(page->needs_compacting == queued.contains(page), "work is pending as the page says", page->id);
@@ -75,6 +78,8 @@ void Z3fold::check() const {
     for (const Page* page = lru_.head(); page; page = Lru::next(page)) visit(page, false);
     for (const Page* page = reclaimed_.head(); page; page = Lru::next(page)) visit(page, true);
     require(pending == work_.size(), "work is pending for live pages", work_.size(), pending);
+    require(movable == movable_pages_, "movable pages", movable_pages_, movable);
+    require(headless_seen == headless_pages_, "headless pages", headless_pages_, headless_seen);
     require(pages_by_free == pages_by_free_, "pages by free chunks");
     require(objects_by_free == objects_by_free_, "objects by free chunks of their page");
     require(seen.pages == usage_.pages, "every page is on the LRU or under reclaim", seen.pages, usage_.pages);

@@ -13,9 +13,11 @@
 // allocation at its head, except while it is under reclaim: then it is on no list, nobody can allocate from it, and
 // objects freed by others only lose their chunks; the reclaimer finishes the page.
 //
-// Objects never move, so there is nothing to compact and no page can be migrated. What the kernel keeps in the object's
-// first 8 bytes (the swap entry) and in zswap's entry (the exact length) is in the page's descriptor here, one cache
-// line.
+// Objects never move within the pool, so there is nothing to compact. zbud as merged keeps no list of who names a page,
+// so none can be migrated either; in the designs of the 2013 thread the page's header names the slots of its objects, and
+// `movable` pages move: references = objects, or somebody is at work in the page and the answer is −EAGAIN. What the
+// kernel keeps in the object's first 8 bytes (the swap entry) and in zswap's entry (the exact length) is in the page's
+// descriptor here, one cache line; v3 of the series kept them so too.
 //
 // first, last: the two positions. c: a count of chunks. free chunks: 63 − first − last.
 #pragma once
@@ -24,6 +26,7 @@
 #include <bit>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "arena.hpp"
@@ -33,11 +36,19 @@
 
 namespace zreplay {
 
+struct ZbudOptions {
+    bool movable = false;  // the memory manager may move pages: never so in a released kernel
+};
+
 class Zbud {
   public:
     static constexpr std::string_view name = "zbud";
     static constexpr std::string_view summary = "at most two objects a page, found by best fit; evicts by its own LRU";
     static constexpr bool evictable = true;
+    static constexpr bool is_bound = false;
+    static constexpr bool locations_move = true;
+
+    using Options = ZbudOptions;
 
     static constexpr uint32_t chunk_bytes = 64;
     static constexpr uint32_t usable_chunks = 63;
@@ -52,8 +63,9 @@ class Zbud {
         uint64_t id = 0;
         std::array<uint16_t, 2> size_bytes{};  // as asked
         std::array<uint8_t, 2> chunks{};       // 0: unused
-        uint8_t resident = 0;                  // one bit a position
-        bool under_reclaim = false;
+        uint8_t references = 0;                // objects, and one while under reclaim
+        uint8_t resident : 2 = 0;              // one bit a position
+        bool under_reclaim : 1 = false;
 
         uint32_t free_chunks() const { return usable_chunks - chunks[first] - chunks[last]; }
         bool buddied() const { return chunks[first] && chunks[last]; }
@@ -62,6 +74,8 @@ class Zbud {
     static_assert(sizeof(Page) == 64, "one cache line");
 
   public:
+    explicit Zbud(Options options = {}) : options_(options) {}
+
     // size_bytes includes the 8-byte swap header of the kernels where zbud evicts; adding it is the caller's affair.
     // The object is not resident. Fails with −EINVAL (nothing asked for) or −ENOSPC (too large for any page).
     Allocation alloc(uint32_t size_bytes, SwapEntry entry) {
@@ -84,7 +98,8 @@ class Zbud {
         page->chunks[position] = static_cast<uint8_t>(c);
         page->size_bytes[position] = static_cast<uint16_t>(size_bytes);
         page->entries[position] = entry;
-        page->resident &= static_cast<uint8_t>(~(1u << position));
+        page->resident = page->resident & static_cast<uint8_t>(~(1u << position)) & 3;
+        ++page->references;
         enlist(page);
         lru_.push_head(page);
         usage_.objects += 1;
@@ -104,6 +119,7 @@ class Zbud {
         usage_.used_bytes -= page->chunks[position] * chunk_bytes;
         page->chunks[position] = 0;
         page->size_bytes[position] = 0;
+        --page->references;
         if (page->under_reclaim) return;
         if (page->empty()) {
             lru_.remove(page);
@@ -186,13 +202,63 @@ class Zbud {
         return location.descriptor<Page>()->resident >> location.position() & 1;
     }
     void set_resident(Location location, bool resident) {
-        uint8_t& bits = location.descriptor<Page>()->resident;
+        Page* page = location.descriptor<Page>();
         const auto bit = static_cast<uint8_t>(1u << location.position());
-        bits = resident ? bits | bit : bits & static_cast<uint8_t>(~bit);
+        page->resident = (resident ? page->resident | bit : page->resident & ~bit) & 3;
+    }
+
+    // The page's other object; empty when it has none.
+    Location buddy(Location location) const {
+        const Page* page = location.descriptor<Page>();
+        const uint32_t other = 1 - location.position();
+        return page->chunks[other] ? Location(page, other) : Location();
+    }
+
+    // v3 of the series: a slot names the page, and the slots that its header names are compared with the one asked for.
+    Location find_in_page(Location page_of, SwapEntry entry) const {
+        const Page* page = page_of.descriptor<Page>();
+        ++cost_->headers_read;
+        for (Position position : {first, last})
+            if (page->chunks[position] && page->entries[position] == entry) return Location(page, position);
+        return {};
+    }
+
+    template <class Visit>
+    void objects_from(uint64_t number, Visit&& visit) const {
+        pages_.visit_from(number, [&](const Page* page) {  // an emptied page has no chunks, whatever else it still says
+            return (!page->chunks[first] || visit(Location(page, first))) &&
+                   (!page->chunks[last] || visit(Location(page, last)));
+        });
+    }
+
+    bool movable() const { return options_.movable; }
+    void on_move(OnMove told) { on_move_ = std::move(told); }
+
+    // The contents go to a new page, which takes the old one's place on every list.
+    Migration migrate(Location location) {
+        Page* page = location.descriptor<Page>();
+        const uint32_t objects = page->buddied() ? 2 : 1;
+        ++cost_->headers_read;
+        if (!options_.movable) return {-e_busy};
+        if (page->references != objects) return {-e_again};
+        Page* moved = pages_.make();
+        *moved = *page;
+        moved->id = next_page_id_++;
+        lru_.replace(page, moved);
+        if (!page->buddied()) unbuddied_[page->free_chunks()].replace(page, moved);
+        page->chunks = {};
+        pages_.release(page);
+        for (Position position : {first, last})
+            if (moved->chunks[position] && on_move_) on_move_(moved->entries[position], Location(moved, position));
+        return {0, objects, Location(moved, location.position())};
     }
 
     uint64_t pages() const { return usage_.pages; }
-    PoolUsage usage() const { return usage_; }
+    PoolUsage usage() const {
+        PoolUsage usage = usage_;
+        usage.movable_pages = options_.movable ? usage.pages - reclaimed_.size() : 0;
+        return usage;
+    }
 
     // Pages by free chunks, whatever list they are on or off; not those emptied but still under reclaim.
     std::vector<ClassRow> classes() const {
@@ -271,6 +337,7 @@ class Zbud {
         lru_.remove(page);
         unlist(page);
         page->under_reclaim = true;
+        ++page->references;
         reclaimed_.push_head(page);
         return page;
     }
@@ -278,6 +345,7 @@ class Zbud {
     // True: nothing was left in it.
     bool end_reclaim(Page* page) {
         page->under_reclaim = false;
+        --page->references;
         reclaimed_.remove(page);
         if (page->empty()) {
             release(page);
@@ -293,6 +361,7 @@ class Zbud {
         --usage_.pages;
     }
 
+    Options options_;
     Arena<Page> pages_;
     std::array<ByFreeChunks, usable_chunks> unbuddied_;
     uint64_t nonempty_ = 0;                            // bit i: unbuddied_[i] has a page
@@ -301,6 +370,7 @@ class Zbud {
     Lru reclaimed_;  // pages under reclaim
     PoolUsage usage_;
     uint64_t next_page_id_ = 0;
+    OnMove on_move_;
     Cost nowhere_;
     Cost* cost_ = &nowhere_;
 };

@@ -1,6 +1,7 @@
 #include "pool/zsmalloc.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace zreplay {
 
@@ -26,7 +27,8 @@ uint8_t group_of_twelve(uint32_t used, uint32_t objects) {
 Zsmalloc::Zsmalloc(Options options)
     : table_(options.class_rule, options.chain_limit),
       fuller_stays_in_front_(options.fullness_groups == FullnessGroups::four),
-      full_group_(fuller_stays_in_front_ ? 3 : 11) {
+      full_group_(fuller_stays_in_front_ ? 3 : 11),
+      with_frames_(options.frames) {
     for (const SizeClass& shape : table_.classes()) {
         Class& of = classes_.emplace_back();
         of.shape = shape;
@@ -39,7 +41,8 @@ Zsmalloc::Zsmalloc(Options options)
 Zsmalloc::Zspage* Zsmalloc::make_zspage(Class& of) {
     void* place;
     if (of.discarded.empty()) {
-        place = zspages_.take(sizeof(Zspage) + (of.shape.objects + of.shape.pages) * sizeof(uint64_t));
+        const uint32_t words = of.shape.objects + of.shape.pages * (with_frames_ ? 2 : 1);
+        place = zspages_.take(sizeof(Zspage) + words * sizeof(uint64_t));
         of.memory.push_back(static_cast<Zspage*>(place));
     } else {
         place = of.discarded.back();
@@ -48,6 +51,7 @@ Zsmalloc::Zspage* Zsmalloc::make_zspage(Class& of) {
     auto* zspage = new (place) Zspage;
     zspage->of = &of;
     for (uint32_t k = 0; k < of.shape.pages; ++k) zspage->page_ids()[k] = next_page_id_++;
+    for (uint32_t k = 0; with_frames_ && k < of.shape.pages; ++k) zspage->frames()[k] = frames_.make(zspage, k);
     for (uint32_t i = 0; i < of.shape.objects; ++i)
         zspage->cells()[i] = uint64_t{i + 1 < of.shape.objects ? i + 1 : no_object} << 1;
     ++of.zspages;
@@ -56,6 +60,7 @@ Zsmalloc::Zspage* Zsmalloc::make_zspage(Class& of) {
 }
 
 void Zsmalloc::release(Class& of, Zspage* zspage) {
+    for (uint32_t k = 0; with_frames_ && k < of.shape.pages; ++k) frames_.release(zspage->frames()[k]);
     of.discarded.push_back(zspage);
     --of.zspages;
     usage_.pages -= of.shape.pages;
@@ -151,6 +156,7 @@ void Zsmalloc::move_object(Zspage* source, uint16_t index, Zspage* destination) 
     place(handle, destination);
     ++moves_.objects_copied;
     ++moves_.handles_rewritten;
+    if (on_move_) on_move_(handle->entry, Location(handle, 0));
 }
 
 // An object that started in the page before and ends in this one travels with the copy and needs nothing.
@@ -161,16 +167,22 @@ Migration Zsmalloc::migrate(Location location) {
     ++cost_->headers_read;
     const uint32_t page = chosen->index * shape.size_bytes / page_bytes;
     const uint64_t page_id = zspage->page_ids()[page] = next_page_id_++;
-    uint32_t handles = 0;
-    for (uint32_t i = (page * page_bytes + shape.size_bytes - 1) / shape.size_bytes;
-         i < shape.objects && i * shape.size_bytes / page_bytes == page; ++i) {
+    if (with_frames_) {
+        Frame* old = std::exchange(zspage->frames()[page], frames_.make(zspage, page));
+        frames_.release(old);
+    }
+    uint32_t objects = 0;
+    for (uint32_t i = first_object(zspage, page); i < shape.objects && i * shape.size_bytes / page_bytes == page; ++i) {
         if (!(zspage->cells()[i] & 1)) continue;
-        reinterpret_cast<Handle*>(zspage->cells()[i] & ~uint64_t{1})->page_id = page_id;
-        ++handles;
+        auto* handle = reinterpret_cast<Handle*>(zspage->cells()[i] & ~uint64_t{1});
+        handle->page_id = page_id;
+        ++objects;
+        ++cost_->headers_read;  // the object's back pointer
+        if (on_move_) on_move_(handle->entry, Location(handle, 0));
     }
     ++moves_.pages_migrated;
-    moves_.handles_rewritten += handles;
-    return {true, handles};
+    moves_.handles_rewritten += objects;
+    return {0, objects};
 }
 
 std::vector<ClassRow> Zsmalloc::classes() const {
@@ -225,6 +237,7 @@ void Zsmalloc::check() const {
     }
     require(seen.pages == usage_.pages, "pages", usage_.pages, seen.pages);
     require(seen.objects == usage_.objects, "objects", usage_.objects, seen.objects);
+    require(!with_frames_ || frames_.live() == seen.pages, "one frame a page", frames_.live(), seen.pages);
     require(seen.objects == handles_.live(), "one handle an object", handles_.live(), seen.objects);
     require(seen.asked_bytes == usage_.asked_bytes, "asked bytes", usage_.asked_bytes, seen.asked_bytes);
     require(seen.used_bytes == usage_.used_bytes, "used bytes", usage_.used_bytes, seen.used_bytes);

@@ -31,6 +31,7 @@
 
 #include "arena.hpp"
 #include "list.hpp"
+#include "pool/frames.hpp"
 #include "pool/pool.hpp"
 #include "pool/zsmalloc_classes.hpp"
 #include "prefetch.hpp"
@@ -44,6 +45,7 @@ namespace zreplay {
 enum class FullnessGroups { four, twelve };
 
 struct ZsmallocOptions {  // the defaults are 6.1's
+    bool frames = false;  // objects are named by the pages they start in (frames.hpp), not by handle cells
     ClassRule class_rule = ClassRule::a;
     uint32_t chain_limit = 4;
     FullnessGroups fullness_groups = FullnessGroups::four;
@@ -55,6 +57,8 @@ class Zsmalloc {
     static constexpr std::string_view summary =
         "size classes over chains of pages; objects move, compaction frees pages";
     static constexpr bool evictable = false;
+    static constexpr bool is_bound = false;
+    static constexpr bool locations_move = false;
 
     using Options = ZsmallocOptions;
 
@@ -118,11 +122,12 @@ class Zsmalloc {
     // Moves objects until no class could give a zspage back; gives the pages freed.
     uint64_t compact();
 
-    // An object in use, the same for the same number and history; empty when there is none.
-    Location any_object(uint64_t number) const {
-        return Location(handles_.find_from(number, [](const Handle* handle) {  // a freed one's cell names somebody else
-            return handle->zspage->cells()[handle->index] == (reinterpret_cast<uint64_t>(handle) | 1);
-        }), 0);
+    template <class Visit>
+    void objects_from(uint64_t number, Visit&& visit) const {
+        handles_.visit_from(number, [&](const Handle* handle) {  // a freed one's cell names somebody else
+            return handle->zspage->cells()[handle->index] != (reinterpret_cast<uint64_t>(handle) | 1) ||
+                   visit(Location(handle, 0));
+        });
     }
 
     // Smallest request that is given a whole page; zram stores such pages as they are.
@@ -143,7 +148,23 @@ class Zsmalloc {
     };
 
     // The memory manager moves the page the object starts in, which is never refused here.
+    bool movable() const { return true; }
     Migration migrate(Location location);
+    void on_move(OnMove told) { on_move_ = std::move(told); }
+
+    // Where the object starts, with `frames`: the page and the object's number among those starting in it; and back.
+    Place place(Location location) const {
+        const Handle* handle = location.descriptor<Handle>();
+        const uint32_t page = handle->index * handle->zspage->of->shape.size_bytes / page_bytes;
+        return {handle->zspage->frames()[page], handle->index - first_object(handle->zspage, page)};
+    }
+    Location object_at(Place place) const {
+        const auto* zspage = static_cast<const Zspage*>(place.frame->owner);
+        ++cost_->headers_read;
+        return Location(reinterpret_cast<const Handle*>(
+                            zspage->cells()[first_object(zspage, place.frame->page) + place.nth] & ~uint64_t{1}), 0);
+    }
+    Frame* frame(uint64_t number) const { return frames_.of_number(number); }
 
     const Moves& moves() const { return moves_; }
 
@@ -159,7 +180,12 @@ class Zsmalloc {
     uint32_t object_index(Location location) const { return location.descriptor<Handle>()->index; }
 
     uint64_t pages() const { return usage_.pages; }
-    PoolUsage usage() const { return usage_; }
+    PoolUsage usage() const {
+        PoolUsage usage = usage_;
+        usage.movable_pages = usage.pages;
+        return usage;
+    }
+    uint64_t handle_bytes() const { return 8 * usage_.objects; }  // the cells, in a slab of their own
     std::vector<ClassRow> classes() const;  // those that have zspages, from the smallest
 
     static constexpr int warm_steps = 3;
@@ -190,7 +216,8 @@ class Zsmalloc {
         uint16_t size_bytes = 0;  // as asked
     };
 
-    // Followed in memory by the cells of its objects, where a handle alone can find them, and the numbers of its pages.
+    // Followed in memory by the cells of its objects, where a handle alone can find them, the numbers of its pages and,
+    // with the option, their frames.
     struct Zspage {
         Link<Zspage> list;
         Class* of = nullptr;
@@ -202,6 +229,7 @@ class Zsmalloc {
         uint64_t* page_ids() { return cells() + of->shape.objects; }
         const uint64_t* page_ids() const { return const_cast<Zspage*>(this)->page_ids(); }
         const uint64_t* cells() const { return const_cast<Zspage*>(this)->cells(); }
+        Frame** frames() { return reinterpret_cast<Frame**>(page_ids() + of->shape.pages); }
     };
     using Group = List<Zspage, &Zspage::list>;
 
@@ -275,6 +303,10 @@ class Zsmalloc {
     void move_object(Zspage* source, uint16_t index, Zspage* destination);
     uint64_t check_objects(const Class& of, const Zspage* zspage) const;
 
+    static uint32_t first_object(const Zspage* zspage, uint32_t page) {  // that starts in the page
+        return (page * page_bytes + zspage->of->shape.size_bytes - 1) / zspage->of->shape.size_bytes;
+    }
+
     ClassTable table_;
     std::vector<Class> classes_;  // as in table_: from the largest
     bool fuller_stays_in_front_;  // four groups
@@ -284,6 +316,9 @@ class Zsmalloc {
     PoolUsage usage_;
     Moves moves_;
     uint64_t next_page_id_ = 0;
+    bool with_frames_;
+    Frames frames_;
+    OnMove on_move_;
     Cost nowhere_;
     Cost* cost_ = &nowhere_;
 };

@@ -4,6 +4,7 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
 
 #include <memory>
 #include <optional>
@@ -56,6 +57,11 @@ void set_option(ZsmallocOptions& options, std::string_view option, nb::handle va
     }
 }
 
+void set_option(ZbudOptions& options, std::string_view option, nb::handle value) {
+    if (option == "movable") options.movable = nb::cast<bool>(value);
+    else throw nb::type_error(("zbud has no option '" + std::string(option) + "'").c_str());
+}
+
 void set_option(Z3foldOptions& options, std::string_view option, nb::handle value) {
     if (option == "work") {
         auto work = nb::cast<std::string>(value);
@@ -88,6 +94,7 @@ nb::dict to_dict(const PoolUsage& usage) {
     out["objects"] = usage.objects;
     out["asked_bytes"] = usage.asked_bytes;
     out["used_bytes"] = usage.used_bytes;
+    out["movable_pages"] = usage.movable_pages;
     return out;
 }
 
@@ -286,13 +293,17 @@ void bind_pools(nb::module_& module) {
         })
         .def("migrate", [](AnyPool& any, uint64_t word) {
             return any.visit([&]<class P>(P& pool) -> std::optional<uint32_t> {
-                if constexpr (requires { pool.migrate(Location()); }) {
-                    Migration migration = pool.migrate(Location::from_word(word));
-                    return migration.moved ? std::optional(migration.handles_rewritten) : std::nullopt;
-                }
-                cannot(P::name, "migrate");
+                Migration migration = pool.migrate(Location::from_word(word));
+                return migration.error ? std::nullopt : std::optional(migration.objects);
             });
-        }, nb::arg("location"), "Handles rewritten, or None when the page's move was refused.")
+        }, nb::arg("location"), "Moves the object's page. The objects in it, or None when the move was refused.")
+        .def("locations", [](AnyPool& any) {
+            std::vector<uint64_t> words;
+            any.visit([&](auto& pool) {
+                pool.objects_from(0, [&](Location object) { words.push_back(object.word()); return true; });
+            });
+            return words;
+        }, "Of the objects there are, in order of address.")
         .def("moves", [](AnyPool& any) {
             return any.visit([]<class P>(P& pool) -> nb::dict {
                 if constexpr (MovesObjects<P>) return to_dict(pool.moves());

@@ -50,6 +50,7 @@ ColumnsOut timeline(Replay& replay) {
     usage("pool_pages", [](const PoolUsage& u) { return u.pages; });
     usage("pool_bytes", [](const PoolUsage& u) { return u.pages * page_bytes; });
     usage("pool_objects", [](const PoolUsage& u) { return u.objects; });
+    usage("movable_pages", [](const PoolUsage& u) { return u.movable_pages; });
     usage("internal_fragmentation_bytes", [](const PoolUsage& u) { return u.used_bytes - u.asked_bytes; });
     usage("external_fragmentation_bytes", [](const PoolUsage& u) { return u.pages * page_bytes - u.used_bytes; });
     out.add("density", "g", column(rows, [](const Sample& s) {
@@ -108,6 +109,8 @@ nb::list operations(const Replay& replay) {
         out["op"] = nb::str(op_names[static_cast<size_t>(row.op)].data());
         out["count"] = row.count;
         for (const CostField& field : cost_fields) out[field.name] = row.cost.*field.member;
+        for (const CostField& field : cost_fields)
+            if (field.member != &Cost::headers_read) out[(std::string("mm_") + field.name).c_str()] = row.mm_cost.*field.member;
         const Durations& durations = *row.durations;
         double mean = durations.samples() ? static_cast<double>(durations.total_ns()) / static_cast<double>(durations.samples()) : 0;
         out["timed"] = durations.samples();
@@ -124,6 +127,7 @@ nb::dict counters(const Replay& replay) {
     for (const CounterField& field : counter_fields) out[nb::str(field.name.data(), field.name.size())] = replay.counters().*field.member;
     out["pool_pages_final"] = replay.pool_pages();
     out["pool_pages_mean"] = replay.pool_pages_mean();
+    out["movable_percent"] = replay.movable_percent();
     out["stored_pages_peak"] = replay.peaks().stored_pages;
     out["pool_pages_peak"] = replay.peaks().pool_pages;
     out["index_nodes_peak"] = replay.peaks().index_nodes;
@@ -169,6 +173,7 @@ constexpr Setting settings[] = {
     SETTING("pool", pool),
     SETTING("model", model),
     SETTING("kernel", kernel),
+    SETTING("mm", mm),
     SETTING("driven", driven),
     SETTING("paced", policy.paced),
     SETTING("totalram_pages", policy.limits.totalram_pages),
@@ -176,6 +181,15 @@ constexpr Setting settings[] = {
     SETTING("accept_threshold_percent", policy.limits.accept_threshold_percent),
     SETTING("exclusive_loads", policy.exclusive_loads),
     SETTING("same_filled", policy.same_filled),
+    CHOICE("slot_holds", policy.slots.locate, "object", "header", "bits", "value"),
+    SETTING("slot_positions", policy.slots.positions),
+    CHOICE("mm_new_page", policy.inactive_lru.enter_at_tail, "head", "tail"),
+    CHOICE("mm_load", policy.inactive_lru.on_load, "none", "reference", "activate"),
+    CHOICE("mm_join", policy.inactive_lru.on_join, "none", "reference", "activate"),
+    CHOICE("mm_first_time", policy.inactive_lru.first_time_is_old, "new", "old"),
+    SETTING("cma_every", policy.cma.every_events),
+    SETTING("cma_percent", policy.cma.percent),
+    SETTING("movable", pool_options.zbud.movable),
     CHOICE("zsmalloc_rule", pool_options.zsmalloc.class_rule, "a", "b"),
     SETTING("zsmalloc_chain", pool_options.zsmalloc.chain_limit),
     CHOICE("zsmalloc_groups", pool_options.zsmalloc.fullness_groups, "4", "12"),
@@ -193,15 +207,19 @@ constexpr Setting settings[] = {
 #undef SETTING
 #undef CHOICE
 
-std::unique_ptr<Replay> make(std::shared_ptr<const RecordedSizes> recorded_sizes, nb::kwargs given) {
+std::unique_ptr<Replay> make(std::shared_ptr<const RecordedSizes> recorded_sizes,
+                             std::shared_ptr<const FutureLoads> future_loads, nb::kwargs given) {
     ReplayConfig config;
     config.recorded_sizes = std::move(recorded_sizes);
+    config.future_loads = std::move(future_loads);
     for (auto [key, value] : given) {
         auto name = nb::cast<std::string>(key);
         auto place = std::ranges::find_if(settings, [&](const Setting& setting) { return name == setting.name; });
         if (place == std::end(settings)) throw nb::type_error(("no setting '" + name + "'").c_str());
         place->set(config, place->name, value);
     }
+    const Locate locate = config.policy.slots.locate;
+    config.pool_options.zsmalloc.frames = config.pool_options.z3fold.frames = locate == Locate::bits || locate == Locate::value;
     return Replay::make(config);
 }
 
@@ -214,8 +232,18 @@ void bind_replay(nb::module_& module) {
         .def("close", &RecordedSizes::close, "Nothing more to learn.");
     module.def("lacks_size", [](nb::handle batch) { return lacks_size(event_batch(ArrowBatch(batch))); }, "batch"_a,
                "Whether some store of the batch has no size.");
+    nb::class_<FutureLoads>(module, "FutureLoads", "When each page of a trace will be loaded next.")
+        .def(nb::init<>())
+        .def("learn", [](FutureLoads& loads, nb::handle batch) { loads.learn(event_batch(ArrowBatch(batch))); }, "batch"_a)
+        .def("close", &FutureLoads::close, "Nothing more to learn.")
+        .def("next_load", &FutureLoads::next_load, "row"_a, "Row of the next load of the page stored in a row; 2^32 - 1: none.");
     nb::class_<Replay>(module, "Replay", "One replay; see zreplay/core/replay/replay.hpp.")
-        .def_static("make", &make, "recorded_sizes"_a = nb::none(), "settings"_a)
+        .def_static("make", &make, "recorded_sizes"_a = nb::none(), "future_loads"_a = nb::none(), "settings"_a)
+        .def("check", &Replay::check, "CheckFailed if an assertion does not hold.")
+        .def("index_root", [](const Replay& replay, uint32_t type) { return reinterpret_cast<uint64_t>(replay.index_root(type)); },
+             "type"_a, "Where the type's tree begins, laid out as the kernel's.")
+        .def("mm_root", [](const Replay& replay, uint32_t type) { return reinterpret_cast<uint64_t>(replay.mm_root(type)); },
+             "type"_a, "Likewise of the memory manager's index; 0: there is none.")
         .def("feed",
              [](Replay& replay, nb::handle record_batch) {
                  ArrowBatch batch(record_batch);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "mm/future_loads.hpp"
 #include "pool/registry.hpp"
 #include "swap/missing_size.hpp"
 #include "swap/policy.hpp"
@@ -16,12 +17,14 @@ struct ReplayConfig {
     std::string pool = "zbud";
     std::string model = "zswap";
     std::string kernel = "6.1";
+    std::string mm;  // the reclaim index; empty: the kernel's own
     bool driven = false;  // the recording decides, not the model
     Policy policy;
     PoolOptions pool_options;
     MissingSize missing_size = MissingSize::reject;
     uint64_t seed = 0;
     std::shared_ptr<const RecordedSizes> recorded_sizes;  // what missing ones are drawn from
+    std::shared_ptr<const FutureLoads> future_loads;      // what mm "belady" goes by
     uint64_t sample_events = 1000;  // a row of the timeline every so many events …
     int64_t sample_ns = 0;          // … or, when not 0, every so much trace time
     uint64_t check_every = 0;       // check() both structures every so many events; 0: only at the end

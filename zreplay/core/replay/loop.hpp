@@ -6,7 +6,9 @@
 
 #include "index/registry.hpp"
 #include "pool/registry.hpp"
+#include "random.hpp"
 #include "replay/replay.hpp"
+#include "swap/consistency.hpp"
 
 namespace zreplay {
 
@@ -26,12 +28,13 @@ class Loop final : public Replay {
   public:
     explicit Loop(const ReplayConfig& config)
         : config_(config),
-          index_(index_kind(config.index).make({.entry_bytes = Model<P>::index_entry_bytes})),
+          index_(index_kind(config.index).make({.entry_bytes = Model<P>::index_entry_bytes, .words = slot_words(config)})),
           pool_(make_pool(config.pool_options)),
           missing_sizes_(config.missing_size, config.seed, config.recorded_sizes.get()),
-          model_(pool_, {*index_, config_.policy, missing_sizes_, costs_, counters_}),
+          model_(pool_, {*index_, config_.policy, missing_sizes_, costs_, mm_costs_, counters_, config.future_loads.get()}),
           next_sample_event_(config.sample_ns ? std::numeric_limits<uint64_t>::max() : config.sample_events),
-          next_check_(config.check_every ? config.check_every : std::numeric_limits<uint64_t>::max()) {}
+          next_check_(config.check_every ? config.check_every : std::numeric_limits<uint64_t>::max()),
+          next_cma_(config.policy.cma.every_events ? config.policy.cma.every_events : std::numeric_limits<uint64_t>::max()) {}
 
     void feed(const EventBatch& batch) override {
         missing_sizes_.enter(batch);
@@ -53,11 +56,35 @@ class Loop final : public Replay {
         if (samples_.empty() || last_sampled_ != counters_.events) sample(true);
         else sample_classes();
         tell_moves();
+        model_.tell(counters_);
     }
 
     uint64_t pool_pages() const override { return pool_.pages(); }
 
+    void check() override {
+        try {
+            index_->check();
+            pool_.check();
+            model_.check();
+        } catch (const CheckFailed& error) {
+            throw CheckFailed("after event " + std::to_string(counters_.events) + ": " + error.what());
+        }
+    }
+    const void* index_root(uint32_t type) const override { return index_->root(type); }
+    const void* mm_root(uint32_t type) const override {
+        if constexpr (requires { model_.mm().root(type); }) return model_.mm().root(type);
+        else return nullptr;
+    }
+
   private:
+    static SlotWords slot_words(const ReplayConfig& config) {
+        switch (config.policy.slots.locate) {
+            case Locate::bits: return SlotWords::wide;
+            case Locate::value: return SlotWords::value;
+            default: return SlotWords::narrow;
+        }
+    }
+
     static SwapPool make_pool(const PoolOptions& options) {
         if constexpr (std::is_same_v<SwapPool, P>) return options.make<P>();
         else return SwapPool([options] { return options.make<P>(); });
@@ -81,6 +108,9 @@ class Loop final : public Replay {
         if (config_.sample_ns) sample_by_time();
 
         Observation seen{};
+        Before before;
+        const bool checked = counters_.events + 1 >= next_check_;
+        if (checked) [[unlikely]] before = look_before(event);
         if (config_.observe) observe_before(event, seen);
         int result;
         if (counters_.events % Durations::one_in == 0) {
@@ -101,10 +131,61 @@ class Loop final : public Replay {
             sample(false);
             next_sample_event_ += config_.sample_events;
         }
-        if (counters_.events >= next_check_) {
+        if (checked) [[unlikely]] {
+            check_effect(event, result, before);
             check();
             next_check_ += config_.check_every;
         }
+        if (counters_.events >= next_cma_) [[unlikely]] {
+            model_.evacuate_a_share();
+            ++op_counts_[static_cast<size_t>(Op::cma)];
+            next_cma_ += config_.policy.cma.every_events;
+            if (config_.check_every == 1) check();
+        }
+    }
+
+    // What an event that is checked may change: assertions 13 and 14 of kernel-model 7.9.
+    struct Before {
+        uint64_t entries = 0, written_back = 0, contents = 0;
+        bool had = false;
+        PoolUsage usage;
+    };
+
+    Before look_before(const Event& event) {
+        Before before{index_->entries(), counters_.written_back_pages, 0, false, pool_.usage()};
+        charge_nobody();
+        if (event.op == Op::store) before.had = static_cast<bool>(index_->find(event.entry));
+        if (event.op == Op::compact) before.contents = contents();
+        return before;
+    }
+
+    void check_effect(const Event& event, int result, const Before& before) try {
+        charge_nobody();
+        if (event.op == Op::store && result < 0) {
+            // Gone are those written back meanwhile and, where frontswap or the model sees to it, the slot's older copy.
+            const uint64_t after = index_->entries() + counters_.written_back_pages - before.written_back;
+            const bool dropped = before.had && !index_->find(event.entry);
+            if (after != before.entries && !(dropped && after + 1 == before.entries))
+                assertion_failed(13, "a failed store leaves everything as it was", 0, event.entry, after, before.entries);
+        }
+        if (event.op == Op::compact) {
+            const PoolUsage usage = pool_.usage();
+            require(usage.asked_bytes == before.usage.asked_bytes && contents() == before.contents,
+                    "assertion 14: compaction leaves every object as it was", usage.asked_bytes, before.usage.asked_bytes);
+            require(usage.pages <= before.usage.pages, "assertion 14: compaction takes no page", usage.pages, before.usage.pages);
+        }
+    } catch (const CheckFailed& error) {
+        throw CheckFailed("after event " + std::to_string(counters_.events) + ": " + error.what());
+    }
+
+    // A sum over (slot, length) of all objects, whatever their order.
+    uint64_t contents() const {
+        uint64_t sum = 0;
+        pool_.objects_from(0, [&](Location object) {
+            sum += Random(pool_.entry(object).word * 8209 + pool_.size(object)).next();
+            return true;
+        });
+        return sum;
     }
 
     // z3fold: whose CPU it is, and whether there was time for the workers of a pool whose work is deferred.
@@ -167,8 +248,11 @@ class Loop final : public Replay {
 
     void sample(bool with_classes) {
         tell_moves();
+        model_.tell(counters_);
         samples_.push_back({last_ts_ns_, counters_, pool_.usage(), index_->entries(), index_->nodes(), index_->bytes()});
         last_sampled_ = counters_.events;
+        sampled_pages_ += samples_.back().usage.pages;
+        sampled_movable_ += samples_.back().usage.movable_pages;
         warm_ = index_->bytes() + pool_.usage().objects * descriptor_bytes > warm_above_bytes;
         if (with_classes || samples_taken_ % class_sample_one_in == 0) sample_classes();
         ++samples_taken_;
@@ -177,7 +261,8 @@ class Loop final : public Replay {
     void tell_moves() {
         if constexpr (requires { pool_.moves(); }) {
             counters_.objects_copied = pool_.moves().objects_copied;
-            counters_.handles_rewritten = pool_.moves().handles_rewritten;
+            // Where slots name pages there are only the cells of what spilled, which are counted as they are written.
+            if (slot_words(config_) == SlotWords::narrow) counters_.handles_rewritten = pool_.moves().handles_rewritten;
         }
     }
 
@@ -186,17 +271,22 @@ class Loop final : public Replay {
     }
 
     // Looking is not the kernel's work: it goes on nobody's account.
+    void charge_nobody() {
+        index_->charge_nobody();
+        pool_.charge(uncounted_);
+    }
+
     void observe_before(const Event& event, Observation& seen) {
-        index_->charge(uncounted_);
+        charge_nobody();
         Location location;
         if (event.op == Op::writeback) location = model_.victim();
-        else if (event.op == Op::invalidate) location = model_.object(index_->find(event.entry));
+        else if (event.op == Op::invalidate) location = model_.object_of(event.entry);
         describe(location, seen);
     }
 
     void observe_after(const Event& event, int result, Observation& seen) {
-        index_->charge(uncounted_);
-        if (event.op == Op::store) describe(result == 0 ? model_.object(index_->find(event.entry)) : Location(), seen);
+        charge_nobody();
+        if (event.op == Op::store) describe(result == 0 ? model_.object_of(event.entry) : Location(), seen);
         seen.result = result;
         seen.stored_pages = counters_.stored_pages;
         seen.pool_total_pages = counters_.pool_total_size / page_bytes;
@@ -214,21 +304,6 @@ class Loop final : public Replay {
             }
     }
 
-    void check() const {
-        try {
-            index_->check();
-            pool_.check();
-            if constexpr (requires { model_.check(); }) model_.check();
-            require(index_->entries() == counters_.stored_pages, "index entries are stored_pages", index_->entries(),
-                    counters_.stored_pages);
-            require(pool_.usage().objects == counters_.stored_pages - counters_.same_filled_pages,
-                    "pool objects are stored_pages less same_filled_pages", pool_.usage().objects,
-                    counters_.stored_pages - counters_.same_filled_pages);
-        } catch (const CheckFailed& error) {
-            throw CheckFailed("after event " + std::to_string(counters_.events) + ": " + error.what());
-        }
-    }
-
     ReplayConfig config_;
     std::unique_ptr<SwapIndex> index_;
     SwapPool pool_;
@@ -239,7 +314,7 @@ class Loop final : public Replay {
     int64_t last_ts_ns_ = 0;
     uint64_t next_sample_event_;
     int64_t next_sample_ns_ = 0;
-    uint64_t next_check_;
+    uint64_t next_check_, next_cma_;
     uint64_t last_sampled_ = 0;
     uint64_t samples_taken_ = 0;
 };

@@ -4,6 +4,11 @@
 
 namespace zreplay {
 
-std::unique_ptr<Replay> replay_zswap_latest(const ReplayConfig& config) { return loop_over<ZswapLatest>(config); }
+namespace {
+template <Pool P>
+using WithLruOfEntries = ZswapLatest<P>;
+}
+
+std::unique_ptr<Replay> replay_zswap_latest(const ReplayConfig& config) { return loop_over<WithLruOfEntries>(config); }
 
 }  // namespace zreplay

@@ -9,21 +9,22 @@ namespace zreplay {
 std::vector<OperationRow> Replay::operations() const {
     std::vector<OperationRow> rows;
     for (size_t i = 0; i < op_count; ++i)
-        rows.push_back({static_cast<Op>(i), op_counts_[i], costs_[i], &durations_[i]});
+        rows.push_back({static_cast<Op>(i), op_counts_[i], costs_[i], mm_costs_[i], &durations_[i]});
     return rows;
 }
 
 namespace {
 
 struct ModelKind {
-    std::string_view model, kernel;
+    std::string_view model, kernel, mm;
     std::unique_ptr<Replay> (*make)(const ReplayConfig&);
 };
 
 constexpr ModelKind kinds[] = {
-    {"zswap", "3.12", replay_zswap_3_12},     {"zswap", "6.1", replay_zswap_6_1},
-    {"zswap", "latest", replay_zswap_latest}, {"zram", "6.1", replay_zram},
-    {"zram", "latest", replay_zram},
+    {"zswap", "3.12", "pool-lru", replay_zswap_3_12},    {"zswap", "3.12", "inactive-lru", replay_zswap_two_index},
+    {"zswap", "6.1", "pool-lru", replay_zswap_6_1},      {"zswap", "latest", "entry-lru", replay_zswap_latest},
+    {"zswap", "latest", "belady", replay_zswap_belady},  {"zram", "6.1", "none", replay_zram},
+    {"zram", "latest", "none", replay_zram},
 };
 
 }  // namespace
@@ -31,10 +32,11 @@ constexpr ModelKind kinds[] = {
 std::unique_ptr<Replay> Replay::make(const ReplayConfig& config) {
     std::string known;
     for (const ModelKind& kind : kinds) {
-        if (kind.model == config.model && kind.kernel == config.kernel) return kind.make(config);
-        known += (known.empty() ? "" : ", ") + std::string(kind.model) + " " + std::string(kind.kernel);
+        if (kind.model == config.model && kind.kernel == config.kernel && (config.mm.empty() || kind.mm == config.mm))
+            return kind.make(config);
+        known += (known.empty() ? "" : ", ") + std::string(kind.model) + " " + std::string(kind.kernel) + " " + std::string(kind.mm);
     }
-    throw std::invalid_argument("no model '" + config.model + " " + config.kernel + "'; there are " + known);
+    throw std::invalid_argument("no model '" + config.model + " " + config.kernel + " " + config.mm + "'; there are " + known);
 }
 
 }  // namespace zreplay

@@ -60,6 +60,7 @@ struct OperationRow {
     Op op;
     uint64_t count;
     Cost cost;
+    Cost mm_cost;  // of the memory manager's index
     const Durations* durations;
 };
 
@@ -77,8 +78,17 @@ class Replay {
     const Counters& counters() const { return counters_; }
     const Peaks& peaks() const { return peaks_; }
     virtual uint64_t pool_pages() const = 0;
+    // Every structure, and both engines against each other. Throws CheckFailed.
+    virtual void check() = 0;
+    // Where the trees of a type begin, for a debugger, and for tests that break them; mm: nullptr where there is none.
+    virtual const void* index_root(uint32_t type) const = 0;
+    virtual const void* mm_root(uint32_t type) const = 0;
     double pool_pages_mean() const {  // over events
         return counters_.events ? static_cast<double>(pool_pages_sum_) / static_cast<double>(counters_.events) : 0;
+    }
+    // Of the pool's pages at the samples, how many the memory manager could have moved.
+    double movable_percent() const {
+        return sampled_pages_ ? 100 * static_cast<double>(sampled_movable_) / static_cast<double>(sampled_pages_) : 0;
     }
     std::vector<OperationRow> operations() const;
 
@@ -92,8 +102,10 @@ class Replay {
     Counters counters_;
     Peaks peaks_;
     uint64_t pool_pages_sum_ = 0;
+    uint64_t sampled_pages_ = 0, sampled_movable_ = 0;
     std::array<uint64_t, op_count> op_counts_{};
     std::array<Cost, op_count> costs_{};
+    std::array<Cost, op_count> mm_costs_{};
     std::array<Durations, op_count> durations_{};
     std::vector<Sample> samples_;
     std::vector<ClassSample> class_samples_;

@@ -7,16 +7,25 @@
 #pragma once
 
 #include <array>
+#include <algorithm>
 #include <optional>
 #include <type_traits>
+#include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "cost.hpp"
-#include "index/index.hpp"
-#include "pool/pool.hpp"
 #include "counters.hpp"
 #include "events.hpp"
+#include "mm/future_loads.hpp"
+#include "index/index.hpp"
+#include "mm/pool_lru.hpp"
+#include "pool/pool.hpp"
+#include "random.hpp"
+#include "swap/consistency.hpp"
 #include "swap/missing_size.hpp"
 #include "swap/policy.hpp"
+#include "swap/slots.hpp"
 #include "types.hpp"
 
 namespace zreplay {
@@ -27,22 +36,36 @@ struct ModelParts {
     const Policy& policy;
     const MissingSizes& missing_sizes;
     std::array<Cost, op_count>& costs;
+    std::array<Cost, op_count>& mm_costs;  // of the memory manager's index
     Counters& counters;
+    const FutureLoads* future_loads = nullptr;  // where the future is asked for
 };
 
-// header_bytes: put in front of every object by zswap itself (the swap entry, while allocators could evict).
-template <Pool P, uint32_t header_bytes>
+// The two engines meet here: slots_ leads from swap entries to objects, mm_ knows the pages they are in (mm/), and each object
+// that comes, moves or goes is told to both.
+template <Pool P, class Mm = PoolLru>
 class Entries {
     static constexpr bool in_steps = requires { typename P::Compaction; };
 
   public:
-    Entries(P& pool, const ModelParts& parts)
+    // header_bytes: put in front of every object by zswap itself (the swap entry, while allocators could evict).
+    template <class... MmOptions>
+    Entries(P& pool, const ModelParts& parts, uint32_t header_bytes, const MmOptions&... mm_options)
         : index_(parts.index),
           pool_(pool),
+          slots_(parts.index, pool, parts.policy.slots, parts.counters),
+          mm_(mm_options...),
           policy_(parts.policy),
           counters_(parts.counters),
           missing_sizes_(parts.missing_sizes),
-          costs_(parts.costs) {}
+          costs_(parts.costs),
+          mm_costs_(parts.mm_costs),
+          header_bytes_(P::is_bound ? 0 : header_bytes) {
+        if (slots_.names_places() || P::locations_move)
+            pool.on_move([this](SwapEntry entry, Location now) { slots_.moved(entry, now); });
+    }
+    Entries(const Entries&) = delete;
+    Entries& operator=(const Entries&) = delete;
 
     // A compaction that others interrupted: how far it had come shows in the kernel's own counter at their rows.
     void catch_up_with(uint64_t seen_pool_pages) {
@@ -65,10 +88,11 @@ class Entries {
             ++counters_.stored_pages;
             return {Location::same_filled(), 0};
         }
-        Allocation made = pool_.alloc(size_bytes + header_bytes, entry);
+        Allocation made = pool_.alloc(size_bytes + header_bytes_, entry);
         if (made.error) {
             ++(made.error == -e_nospc ? counters_.reject_compress_poor : counters_.reject_alloc_fail);
         } else {
+            mm_.stored(pool_, entry, made.location);
             counters_.compressed_bytes += size_bytes;
             ++counters_.stored_pages;
         }
@@ -79,7 +103,8 @@ class Entries {
         if (object.is_same_filled()) {
             --counters_.same_filled_pages;
         } else {
-            counters_.compressed_bytes -= pool_.size(object) - header_bytes;
+            counters_.compressed_bytes -= pool_.size(object) - header_bytes_;
+            mm_.freeing(pool_, object);
             pool_.free(object);
         }
         --counters_.stored_pages;
@@ -87,7 +112,9 @@ class Entries {
 
     void loaded(Location object) {
         ++counters_.loads_hit;
-        if (!object.is_same_filled()) counters_.loaded_bytes += pool_.size(object) - header_bytes;
+        if (object.is_same_filled()) return;
+        counters_.loaded_bytes += pool_.size(object) - header_bytes_;
+        mm_.loaded_from(object);
     }
 
     int missed() {
@@ -111,23 +138,82 @@ class Entries {
     }
 
     // A trace cannot say which of the model's pages is meant (kernel-model 8.2): the number of the row chooses an object,
-    // and the page it is in moves. The slots of the index name handle cells, so none of them is rewritten.
+    // and the page it is in moves. zbud as merged gives out addresses and keeps no list of who holds them: its pages cannot.
     int migrate() {
+        Location chosen;
+        pool_.objects_from(Random(counters_.events).next(), [&](Location object) { return chosen = object, false; });
+        if (chosen) return migrate(chosen);
         ++counters_.migrations;
-        if constexpr (requires { pool_.migrate(Location()); }) {
-            Location chosen = pool_.any_object(Random(counters_.events).next());
-            if (!chosen || !pool_.migrate(chosen).moved) ++counters_.migrations_refused;
-        } else {
-            // zbud as merged gives out addresses and keeps no list of who holds them: its pages cannot move.
+        ++(pool_.movable() ? counters_.migrations_refused : counters_.migrations_not_movable);
+        return -e_again;
+    }
+
+    int migrate(Location object) {
+        ++counters_.migrations;
+        if (!pool_.movable()) {
             ++counters_.migrations_not_movable;
+            return -e_busy;
         }
+        const PoolUsage before = pool_.usage();
+        const SwapEntry entry = pool_.entry(object);
+        const Migration migration = pool_.migrate(object);
+        if (migration.error) {
+            ++counters_.migrations_refused;
+            counters_.migrations_again += migration.error == -e_again;
+            return migration.error;
+        }
+        ++counters_.pages_migrated;
+        counters_.objects_migrated += migration.objects;
+        mm_.migrated(object, migration.now ? migration.now : object);
+        const PoolUsage after = pool_.usage();
+        // z3fold goes on to tidy up the page it has moved, which may give it, or another, back.
+        require(after.objects == before.objects && after.asked_bytes == before.asked_bytes && after.pages <= before.pages,
+                "assertion 11: migration changes no object", entry.offset(), entry.offset());
         return 0;
+    }
+
+    // CMA asks for a range of the machine's memory: the pages of objects that lie next to each other, all of which have to
+    // go. How many is in the row (`size`), else the policy's share of the pool. A page where somebody is at work is tried
+    // once more when the rest has gone; the kernel makes up to ten passes, but here nobody else works in between.
+    int evacuate(const Event& event) {
+        return evacuate(event.size == Event::missing_size ? std::nullopt : std::optional<uint64_t>(event.size));
+    }
+    int evacuate(std::optional<uint64_t> pages) {
+        charge(Op::cma);
+        ++counters_.evacuations;
+        const uint64_t wanted = std::min(
+            pool_.pages(), pages.value_or((pool_.pages() * policy_.cma.percent + 99) / 100));
+        if (!pool_.movable()) {
+            counters_.migrations += wanted;
+            counters_.migrations_not_movable += wanted;
+            counters_.evacuations_failed += wanted != 0;
+            return wanted ? -e_busy : 0;
+        }
+        std::vector<Location> chosen, again;
+        std::unordered_set<uint64_t> page_ids;
+        if (wanted)
+            pool_.objects_from(Random(counters_.events).next(), [&](Location object) {
+                if (page_ids.insert(page_key(object)).second) chosen.push_back(object);
+                return chosen.size() < wanted;
+            });
+        uint64_t stayed = 0;
+        for (Location object : chosen) {
+            const int error = migrate(object);
+            if (error == -e_again) again.push_back(object);
+            else stayed += error != 0;
+        }
+        if constexpr (requires { pool_.run_work(); })
+            if (!again.empty()) pool_.run_work();
+        for (Location object : again) stayed += migrate(object) != 0;
+        counters_.evacuations_failed += stayed != 0;
+        return stayed ? -e_busy : 0;
     }
 
     void charge(Op op) {
         Cost& cost = costs_[static_cast<size_t>(op)];
         index_.charge(cost);
         pool_.charge(cost);
+        mm_.charge(mm_costs_[static_cast<size_t>(op)]);
     }
 
     // Zswap's variable, as it stands or as a model last looked at it.
@@ -139,12 +225,39 @@ class Entries {
         return event.size == Event::missing_size && event.result == -e_inval;
     }
 
+  public:
+    // Gauges that a sample wants.
+    void tell(Counters& counters) const {
+        mm_.tell(counters);
+        counters.handle_bytes = 8 * slots_.cells();
+        if constexpr (requires { pool_.handle_bytes(); })
+            if (!slots_.names_places()) counters.handle_bytes += pool_.handle_bytes();
+    }
+    // Throws CheckFailed: the two engines against each other (consistency.hpp).
+    void check() {
+        check_slots(index_, pool_, counters_.stored_pages, counters_.same_filled_pages,
+                    [&](SwapEntry entry, Location object) { return slots_.expected(entry, object); });
+        mm_.check(pool_);
+    }
+    // CMA at intervals of the user's, between events of the trace.
+    void evacuate_a_share() { evacuate(std::nullopt); }
+    // What the index's bindings show a debugger or a test.
+    const Mm& mm() const { return mm_; }
+
+  protected:
     SwapIndex& index_;
     P& pool_;
+    Slots<P> slots_;
+    Mm mm_;
     const Policy& policy_;
     Counters& counters_;
 
   private:
+    // Page numbers of pools that are one for each type begin anew in each.
+    uint64_t page_key(Location object) const {
+        return uint64_t{pool_.entry(object).type()} << 58 ^ pool_.page_id(object);
+    }
+
     uint32_t see_same_filled(uint32_t size_bytes) const {
         return size_bytes == 0 && !policy_.same_filled ? same_filled_compressed_bytes : size_bytes;
     }
@@ -179,6 +292,8 @@ class Entries {
 
     const MissingSizes& missing_sizes_;
     std::array<Cost, op_count>& costs_;
+    std::array<Cost, op_count>& mm_costs_;
+    const uint32_t header_bytes_;
     std::optional<typename CompactionOf<P>::type> compaction_;  // the recorded one under way
 };
 

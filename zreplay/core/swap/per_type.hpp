@@ -20,6 +20,8 @@ class PerType {
   public:
     static constexpr std::string_view name = P::name;
     static constexpr bool evictable = P::evictable;
+    static constexpr bool is_bound = P::is_bound;
+    static constexpr bool locations_move = P::locations_move;
     using Reclaim = typename ReclaimOf<P>::type;
 
     // A type's pool is made when it is first needed. make() gives a new one.
@@ -31,6 +33,7 @@ class PerType {
             pool = std::unique_ptr<P>(new P(make_()));
             pool->charge(*cost_);
             if constexpr (requires { pool->set_cpu(cpu_); }) pool->set_cpu(cpu_);
+            if (on_move_) pool->on_move(on_move_);
             made_.push_back(pool.get());
         }
         return *pool;
@@ -57,6 +60,7 @@ class PerType {
             all.objects += one.objects;
             all.asked_bytes += one.asked_bytes;
             all.used_bytes += one.used_bytes;
+            all.movable_pages += one.movable_pages;
         }
         return all;
     }
@@ -80,18 +84,41 @@ class PerType {
         return freed;
     }
 
-    // What only some pools can do.
-    Location any_object(uint64_t number) const
-        requires requires(const P& pool) { pool.any_object(number); }
-    {
-        for (size_t i = 0; i < made_.size(); ++i)
-            if (Location object = made_[(number + i) % made_.size()]->any_object(number)) return object;
-        return {};
+    template <class Visit>
+    void objects_from(uint64_t number, Visit&& visit) const {
+        bool more = true;
+        for (size_t i = 0; i < made_.size() && more; ++i)
+            made_[(number + i) % made_.size()]->objects_from(number, [&](Location object) { return more = visit(object); });
     }
-    Migration migrate(Location location)
-        requires requires(P& pool) { pool.migrate(location); }
+    bool movable() const { return made_.empty() || any().movable(); }
+    Migration migrate(Location location) { return of(entry(location)).migrate(location); }
+    void on_move(OnMove told) {
+        on_move_ = std::move(told);
+        for (P* pool : made_) pool->on_move(on_move_);
+    }
+
+    // What only some pools can do.
+    Location buddy(Location location) const
+        requires requires(const P& pool) { pool.buddy(location); }
     {
-        return of(entry(location)).migrate(location);
+        return any().buddy(location);
+    }
+    Location find_in_page(Location page, SwapEntry entry) const
+        requires requires(const P& pool) { pool.find_in_page(page, entry); }
+    {
+        return any().find_in_page(page, entry);
+    }
+    auto place(Location location) const
+        requires requires(const P& pool) { pool.place(location); }
+    {
+        return any().place(location);
+    }
+    uint64_t handle_bytes() const
+        requires requires(const P& pool) { pool.handle_bytes(); }
+    {
+        uint64_t bytes = 0;
+        for (const P* pool : made_) bytes += pool->handle_bytes();
+        return bytes;
     }
     Moves moves() const
         requires requires(const P& pool) { pool.moves(); }
@@ -142,6 +169,7 @@ class PerType {
     std::array<std::unique_ptr<P>, swap_types> pools_;
     std::vector<P*> made_;
     uint32_t cpu_ = 0;
+    OnMove on_move_;
     Cost nowhere_;
     Cost* cost_ = &nowhere_;
 };

@@ -19,21 +19,23 @@
 namespace zreplay {
 
 template <Pool P>
-class Zram : public Entries<P, 0> {
-    using Base = Entries<P, 0>;
+class Zram : public Entries<P> {
+    using Base = Entries<P>;
 
   public:
     using PoolType = P;
     static constexpr uint32_t index_entry_bytes = 48;  // links, offset, handle and flags, were the index an rbtree
 
-    Zram(P& pool, const ModelParts& parts) : Base(pool, parts) {
+    Zram(P& pool, const ModelParts& parts) : Base(pool, parts, 0) {
         if constexpr (requires { pool.huge_bytes(); }) huge_bytes_ = pool.huge_bytes();
     }
 
     static constexpr int warm_steps = P::warm_steps;
     void warm(SwapEntry) const {}
-    void warm(Location found, int step, bool freeing) const { pool_.warm(found, step, freeing); }
-    static Location object(Location found) { return found; }
+    void warm(Location found, int step, bool freeing) const {
+        if (slots_.holds_locations()) pool_.warm(found, step, freeing);
+    }
+    Location object_of(SwapEntry entry) const { return slots_.find(entry); }
     static Location victim() { return {}; }
 
     int predicted(const Event& event) { return take(event, Base::policy_.paced); }
@@ -47,7 +49,7 @@ class Zram : public Entries<P, 0> {
     }
 
   private:
-    using Base::counters_, Base::index_, Base::pool_;
+    using Base::counters_, Base::pool_, Base::slots_;
 
     int take(const Event& event, bool as_recorded) {
         Base::charge(event.op);
@@ -64,6 +66,7 @@ class Zram : public Entries<P, 0> {
             case Op::invalidate_area: return reset(event.entry.type());
             case Op::compact: return Base::compact(event, as_recorded);
             case Op::migrate: return Base::migrate();
+            case Op::cma: return Base::evacuate(event);
             default: return 0;
         }
     }
@@ -84,12 +87,12 @@ class Zram : public Entries<P, 0> {
             return result;
         }
         counters_.huge_pages += size_bytes == page_bytes;
-        if (Location old = index_.insert(event.entry, object)) free_object(old);
+        if (Location old = slots_.insert(event.entry, object)) free_object(old);
         return 0;
     }
 
     int read(SwapEntry entry) {
-        Location object = index_.find(entry);
+        Location object = slots_.find(entry);
         if (object) {
             Base::loaded(object);
         } else {
@@ -101,16 +104,16 @@ class Zram : public Entries<P, 0> {
 
     int slot_free(SwapEntry entry) {
         ++counters_.invalidates;
-        if (Location old = index_.erase(entry)) free_object(old);
+        if (Location old = slots_.erase(entry)) free_object(old);
         else ++counters_.invalidates_unknown;
         return 0;
     }
 
     int reset(uint32_t type) {
         std::vector<std::pair<uint64_t, Location>> all;
-        index_.for_each(type, [&](uint64_t offset, Location object) { all.emplace_back(offset, object); });
+        slots_.for_each(type, [&](uint64_t offset, Location object) { all.emplace_back(offset, object); });
         for (auto [offset, object] : all) {
-            index_.erase({type, offset});
+            slots_.erase({type, offset});
             free_object(object);
         }
         return 0;

@@ -14,12 +14,12 @@
 namespace zreplay {
 
 template <Pool P>
-class Zswap61 : public ZswapUnderFrontswap<P, P::evictable ? 8 : 0> {
-    // The swap entry's header is in front of every object while the allocator could evict (to 6.4/6.5).
-    using Base = ZswapUnderFrontswap<P, P::evictable ? 8 : 0>;
+class Zswap61 : public ZswapUnderFrontswap<P> {
+    using Base = ZswapUnderFrontswap<P>;
 
   public:
-    using Base::Base;
+    // The swap entry's header is in front of every object while the allocator could evict (to 6.4/6.5).
+    Zswap61(P& pool, const ModelParts& parts) : Base(pool, parts, P::evictable ? 8 : 0) {}
     using PoolType = P;
     static constexpr uint32_t index_entry_bytes = 64;
 
@@ -108,7 +108,7 @@ class Zswap61 : public ZswapUnderFrontswap<P, P::evictable ? 8 : 0> {
     void evict_at_recorded_moment(const Event& event)
         requires P::evictable
     {
-        if (Location location = Base::index_.find(event.entry); location && !location.is_same_filled())
+        if (Location location = Base::slots_.find(event.entry); location && !location.is_same_filled())
             pool_.set_resident(location, event.result == -e_exist);
         if (Location next = Base::victim()) {
             const bool no_memory = event.result == -e_nomem;  // for the page in the swap cache: an input likewise

@@ -21,33 +21,64 @@
 #include <algorithm>
 #include <vector>
 
+#include "mm/belady.hpp"
 #include "mm/entry_lru.hpp"
 #include "swap/entries.hpp"
 #include "swap/slot_bits.hpp"
 
 namespace zreplay {
 
-template <Pool P>
-class ZswapLatest : public Entries<P, 0> {
-    using Base = Entries<P, 0>;
+template <Pool P, class Lru = EntryLru>
+class ZswapLatest : public Entries<P> {
+    using Base = Entries<P>;
     static constexpr int reclaim_retries = 16;
 
   public:
-    using Base::Base;
+    ZswapLatest(P& pool, const ModelParts& parts) : Base(pool, parts, 0), future_loads_(parts.future_loads) {
+        // Slots name entries, so a moved page is told to them: one walk to the entry, and the write.
+        if (P::locations_move)
+            pool.on_move([this](SwapEntry slot, Location now) {
+                Lru::entry_of(index_.find(slot))->object = now;
+                ++counters_.handles_rewritten;
+            });
+    }
+
     using PoolType = P;
     static constexpr uint32_t index_entry_bytes = 24;  // the links alone, were the index an rbtree; the entry is here
 
-    static constexpr int warm_steps = EntryLru::warm_steps + P::warm_steps - 1;
+    static constexpr int warm_steps = Lru::warm_steps + P::warm_steps - 1;
     void warm(SwapEntry slot) const { zeromap_.warm(slot); }
     void warm(Location found, int step, bool freeing) const {
         freeing |= policy_.exclusive_loads;
-        const CompressedEntry* entry = EntryLru::entry_of(found);
-        if (step == 0 || (freeing && step < EntryLru::warm_steps)) EntryLru::warm(entry, step);
+        const CompressedEntry* entry = Lru::entry_of(found);
+        if (step == 0 || (freeing && step < Lru::warm_steps)) Lru::warm(entry, step);
         if (step > 0) pool_.warm(entry->object, step - 1, freeing);
     }
-    static Location object(Location found) { return found ? EntryLru::entry_of(found)->object : Location(); }
+    Location object_of(SwapEntry slot) const {
+        Location found = index_.find(slot);
+        return found ? Lru::entry_of(found)->object : Location();
+    }
     static Location victim() { return {}; }
-    void check() const { lru_.check(); }
+
+    // Throws CheckFailed.
+    void check() {
+        lru_.check();
+        index_.charge_nobody();
+        lru_.for_each([&](const CompressedEntry* entry) {
+            if (Location found = index_.find(entry->slot); found != Lru::location_of(entry))
+                assertion_failed(found ? 1 : 2, "an entry is named by its slot", pool_.page_id(entry->object), entry->slot,
+                                 found.word(), Lru::location_of(entry).word());
+            if (pool_.entry(entry->object) != entry->slot)
+                assertion_failed(2, "an object is its entry's", pool_.page_id(entry->object), entry->slot,
+                                 pool_.entry(entry->object).word, entry->slot.word);
+        });
+        require(lru_.entries() == index_.entries(), "assertion 3: entries of the index are those on the LRU", index_.entries(),
+                lru_.entries());
+        require(index_.entries() == counters_.stored_pages, "assertion 3: entries of the index are stored_pages",
+                index_.entries(), counters_.stored_pages);
+        require(pool_.usage().objects == counters_.stored_pages, "assertion 3: objects are stored_pages",
+                pool_.usage().objects, counters_.stored_pages);
+    }
 
     int predicted(const Event& event) {
         int result = act(event, policy_.paced, [this] { return admit(); });
@@ -81,6 +112,7 @@ class ZswapLatest : public Entries<P, 0> {
             case Op::invalidate_area: return invalidate_area(event.entry.type());
             case Op::compact: return Base::compact(event, as_recorded);
             case Op::migrate: return Base::migrate();
+            case Op::cma: return Base::evacuate(event);
             default: return 0;
         }
     }
@@ -97,6 +129,7 @@ class ZswapLatest : public Entries<P, 0> {
             return 0;
         }
         zeromap_.clear(event.entry);
+        next_load_ = future_loads_ ? future_loads_->next_load(counters_.events) : 0;
         if (result == 0) result = admit();
         if (result == 0) result = keep(event.entry, size_bytes);
         if (result != 0) {
@@ -111,8 +144,8 @@ class ZswapLatest : public Entries<P, 0> {
         Allocation made = Base::allocate(slot, size_bytes);
         if (made.error) return made.error;
         counters_.stored_incompressible_pages += size_bytes == page_bytes;
-        CompressedEntry* entry = lru_.make(slot, made.location, size_bytes);
-        if (Location old = index_.insert(slot, EntryLru::location_of(entry))) free_entry(EntryLru::entry_of(old));
+        auto* entry = lru_.make(slot, made.location, size_bytes, next_load_);
+        if (Location old = index_.insert(slot, Lru::location_of(entry))) free_entry(Lru::entry_of(old));
         return 0;
     }
 
@@ -121,6 +154,7 @@ class ZswapLatest : public Entries<P, 0> {
 
     int admit() {
         if (!policy_.limits.totalram_pages) return 0;
+        if constexpr (Lru::knows_the_future) return make_room();
         if (pool_.pages() >= max_pages()) {
             ++counters_.pool_limit_hit;
             reached_full_ = true;
@@ -129,6 +163,20 @@ class ZswapLatest : public Entries<P, 0> {
             else ++counters_.reject_hysteresis;
         }
         return reached_full_ ? -e_nomem : 0;
+    }
+
+    // With the future known: whatever is loaded later than the new page goes; if that is the new page, it is refused.
+    int make_room() {
+        if (pool_.pages() < max_pages()) return 0;
+        ++counters_.pool_limit_hit;
+        ++counters_.shrinks;
+        while (pool_.pages() >= max_pages()) {
+            auto* entry = lru_.oldest();
+            if (!entry || lru_.next_load(entry) <= next_load_) return -e_nomem;
+            evict(entry);
+        }
+        charge(Op::store);
+        return 0;
     }
 
     int admit_as_recorded(const Event& event) {
@@ -145,12 +193,12 @@ class ZswapLatest : public Entries<P, 0> {
         }
         Location found = index_.find(slot);
         if (!found) return Base::missed();
-        CompressedEntry* entry = EntryLru::entry_of(found);
+        CompressedEntry* entry = Lru::entry_of(found);
         Base::loaded(entry->object);
         if (policy_.exclusive_loads) {
             drop(slot);
         } else {
-            entry->referenced = true;
+            entry->referenced = !Lru::knows_the_future;
             entry->resident = true;
         }
         return 0;
@@ -165,7 +213,7 @@ class ZswapLatest : public Entries<P, 0> {
 
     int invalidate_area(uint32_t type) {
         std::vector<CompressedEntry*> all;
-        index_.for_each(type, [&](uint64_t, Location found) { all.push_back(EntryLru::entry_of(found)); });
+        index_.for_each(type, [&](uint64_t, Location found) { all.push_back(Lru::entry_of(found)); });
         for (CompressedEntry* entry : all) {
             index_.erase(entry->slot);
             free_entry(entry);
@@ -176,7 +224,7 @@ class ZswapLatest : public Entries<P, 0> {
 
     bool drop(SwapEntry slot) {
         Location found = index_.erase(slot);
-        if (found) free_entry(EntryLru::entry_of(found));
+        if (found) free_entry(Lru::entry_of(found));
         return static_cast<bool>(found);
     }
 
@@ -233,7 +281,9 @@ class ZswapLatest : public Entries<P, 0> {
         counters_.entry_bytes = lru_.bytes();
     }
 
-    EntryLru lru_;
+    Lru lru_;
+    const FutureLoads* future_loads_;
+    uint64_t next_load_ = 0;  // of the page being stored
     SlotBits zeromap_;
     bool reached_full_ = false;
 };

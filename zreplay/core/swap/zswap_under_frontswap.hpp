@@ -19,19 +19,20 @@
 
 namespace zreplay {
 
-template <Pool P, uint32_t header_bytes>
-class ZswapUnderFrontswap : public Entries<P, header_bytes> {
-    using Base = Entries<P, header_bytes>;
+template <Pool P, class Mm = PoolLru>
+class ZswapUnderFrontswap : public Entries<P, Mm> {
+    using Base = Entries<P, Mm>;
 
   public:
     using Base::Base;
     static constexpr int reclaim_retries = 8;
 
-    // What the index holds is where the object is.
     static constexpr int warm_steps = P::warm_steps;
     void warm(SwapEntry entry) const { frontswap_.warm(entry); }
-    void warm(Location found, int step, bool freeing) const { pool_.warm(found, step, freeing); }
-    static Location object(Location found) { return found; }
+    void warm(Location found, int step, bool freeing) const {
+        if (slots_.holds_locations()) pool_.warm(found, step, freeing);
+    }
+    Location object_of(SwapEntry entry) const { return slots_.find(entry); }
 
     // The object the pool's reclaimer would evict next, while a recorded eviction is under way.
     Location victim() const {
@@ -41,7 +42,7 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
     }
 
   protected:
-    using Base::charge, Base::counters_, Base::index_, Base::policy_, Base::pool_;
+    using Base::charge, Base::counters_, Base::policy_, Base::pool_, Base::slots_;
 
     // Every event that a limit has no say in.
     int common(const Event& event) {
@@ -51,6 +52,7 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
             case Op::invalidate_area: return invalidate_area(event.entry.type());
             case Op::compact: return Base::compact(event, policy_.paced);
             case Op::migrate: return Base::migrate();
+            case Op::cma: return Base::evacuate(event);
             default: return 0;
         }
     }
@@ -82,7 +84,13 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
         if (int error = Base::compress(event, size_bytes)) return error;
         Allocation made = Base::allocate(event.entry, size_bytes);
         if (made.error) return made.error;
-        if (Location old = index_.insert(event.entry, made.location)) {
+        // v3 of the 2013 series, whose tree is inside zbud: it has allocated by now, and its tree refuses.
+        if (policy_.slots.locate == Locate::header && slots_.find(event.entry)) {
+            Base::release(made.location);
+            ++counters_.reject_exists;
+            return -e_exist;
+        }
+        if (Location old = slots_.insert(event.entry, made.location)) {
             ++counters_.duplicate_entry;
             free_entry(event.entry, old);
         }
@@ -91,7 +99,7 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
     }
 
     void drop(SwapEntry entry) {
-        if (Location location = index_.erase(entry)) free_entry(entry, location);
+        if (Location location = slots_.erase(entry)) free_entry(entry, location);
     }
 
     // The pool is asked to free a page, to make room for more of the entry's kind.
@@ -113,7 +121,7 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
             return false;
         }
         SwapEntry entry = pool_.entry(victim);
-        if (index_.find(entry) != victim) return true;  // already being freed
+        if (slots_.find(entry) != victim) return true;  // already being freed
         ++counters_.written_back_pages;
         drop(entry);
         return true;
@@ -128,7 +136,7 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
             ++counters_.loads_unknown;
             return Base::missed();
         }
-        Location location = index_.find(entry);
+        Location location = slots_.find(entry);
         if (!location) return Base::missed();
         Base::loaded(location);
         if (policy_.exclusive_loads) {
@@ -149,9 +157,9 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
 
     int invalidate_area(uint32_t type) {
         std::vector<std::pair<uint64_t, Location>> all;
-        index_.for_each(type, [&](uint64_t offset, Location location) { all.emplace_back(offset, location); });
+        slots_.for_each(type, [&](uint64_t offset, Location location) { all.emplace_back(offset, location); });
         for (auto [offset, location] : all) {
-            index_.erase({type, offset});
+            slots_.erase({type, offset});
             free_entry({type, offset}, location);
         }
         frontswap_.clear_type(type);
@@ -165,7 +173,7 @@ class ZswapUnderFrontswap : public Entries<P, header_bytes> {
 
     int writeback_as_recorded(const Event& event) {
         bool evicted = event.result.value_or(0) == 0;
-        Location location = index_.find(event.entry);
+        Location location = slots_.find(event.entry);
         if (evicted) ++counters_.written_back_pages;
         else ++counters_.writebacks_failed;
         if (evicted && location) drop(event.entry);

@@ -142,7 +142,8 @@ void FtraceImporter::begin(const FtraceLine& line, Task& task) {
             call.row = compaction_begin_ = place(call.op, line);
             break;
         case Op::migrate: call.handle = line[Key::page]; break;
-        case Op::invalidate_area: break;
+        case Op::invalidate_area:
+        case Op::cma: break;
     }
     task.calls.push_back(call);
 }
@@ -191,7 +192,8 @@ void FtraceImporter::end(const FtraceLine& line, Task& task) {
             set_handle(call.row, call.handle);
             set_result(call.row, line[Key::ret]);
             break;
-        case Op::invalidate_area: break;
+        case Op::invalidate_area:
+        case Op::cma: break;
     }
     read_counters(line, call.row, refreshed);
     complete(call.row);

@@ -52,7 +52,7 @@ bool may_be_bad(const EventBatch& batch, int64_t previous_ts_ns) {
     bool bad = goes_back(batch.ts_ns, batch.rows, previous_ts_ns);
     each_null(batch.ts_ns, batch.rows, [&](int64_t) { bad = true; });
     each_null(batch.op_code, batch.rows, [&](int64_t) { bad = true; });
-    static_assert(op_count == 8 && swap_types == 32 && page_bytes == 4096);
+    static_assert(op_count <= 16 && swap_types == 32 && page_bytes == 4096);
     bad |= any_bits(batch.op_code, batch.rows, [](int8_t op) { return static_cast<uint8_t>(op); }) > 7;
     bad |= any_bits(batch.type, batch.rows, [](uint8_t type) { return type; }) > 31;
     bad |= any_bits(batch.offset, batch.rows, [](uint64_t offset) { return offset; }) > SwapEntry::offset_mask;
@@ -78,13 +78,14 @@ BadRow find_bad_row(const EventBatch& batch, int64_t previous_ts_ns) {
                 return {i, "ts_ns", number(batch.ts_ns[i]), "at least " + number(ts_ns) + ", the time of the row before"};
             ts_ns = batch.ts_ns[i];
         }
-        bool refused_store = false;
+        bool refused_store = false, counts_pages = false;
         if (missing(batch.op_code, i)) return {i, "op", "null", "one of the words of the format"};
         if (batch.op_code.values) {
             auto code = static_cast<uint8_t>(batch.op_code[i]);
-            if (code >= op_count) return {i, "op", number(int{batch.op_code[i]}), "a number from 0 to 7"};
+            if (code >= op_count) return {i, "op", number(int{batch.op_code[i]}), "a number from 0 to " + number(op_count - 1)};
             auto op = static_cast<Op>(code);
             refused_store = op == Op::store && batch.result.get(i, 0) < 0;
+            counts_pages = op == Op::cma;
             bool no_type = missing(batch.type, i);
             if (needs_slot(op) && (no_type || missing(batch.offset, i)))
                 return {i, no_type ? "type" : "offset", "null", "a value, as op is " + std::string(op_names[code])};
@@ -94,7 +95,7 @@ BadRow find_bad_row(const EventBatch& batch, int64_t previous_ts_ns) {
             return {i, "offset", number(batch.offset[i]), "below 2^58"};
         if (batch.size.has(i) && refused_store && batch.size[i] > refused_size_limit)
             return {i, "size", number(batch.size[i]), "at most 8192 bytes, for a store that was refused"};
-        if (batch.size.has(i) && !refused_store && batch.size[i] > page_bytes)
+        if (batch.size.has(i) && !refused_store && !counts_pages && batch.size[i] > page_bytes)
             return {i, "size", number(batch.size[i]), "at most 4096 bytes, the page size"};
     }
     return {};

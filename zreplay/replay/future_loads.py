@@ -1,0 +1,24 @@
+"""When each page is loaded next: what the bound ``belady`` evicts by."""
+
+from collections.abc import Sequence
+
+import _zreplay
+
+from zreplay.replay.config import Config
+from zreplay.trace.files import Trace
+
+_COLUMNS = ("ts_ns", "op", "type", "offset")
+
+
+def future_loads(trace: Trace, configs: Sequence[Config]) -> _zreplay.FutureLoads | None:
+    """The trace's loads, learnt in a pass of its own; None where no resolved configuration asks for them.
+
+    Takes four bytes for each row of the trace.
+    """
+    if not any(config.mm == "belady" for config in configs):
+        return None
+    loads = _zreplay.FutureLoads()
+    for batch in trace.batches(columns=_COLUMNS):
+        loads.learn(batch)
+    loads.close()
+    return loads
