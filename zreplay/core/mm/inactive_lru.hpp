@@ -11,8 +11,8 @@
 // One slot of M a page, so what the memory manager assumes of a page cache holds: page->mapping is the pool's address space
 // of the type, page->index the number. Numbers of pages that went are used again, so that M stays dense.
 //
-// Ordinary pages are known from the trace alone: in memory from a load of their slot until its next store. Of them only the
-// place matters, so an ordinary page is a stamp at its slot and no list item; a list's order is the order of stamps. What
+// Ordinary pages are known from the trace alone: in memory from a load of their slot until its next store, freed or not. Only
+// their place matters, so an ordinary page is a stamp at its slot and no list item; a list's order is the order of stamps. What
 // becomes of ordinary pages when the kernel's reclaim passes them is not in a trace; they keep their places.
 //
 // The inactive list is kept at least as long as the active one, ordinary pages counted in, as the kernel does for anonymous

@@ -8,6 +8,10 @@
 //      isolate ─▶ first buddy, last buddy: a free page each, decompress, write, drop ─▶ both gone: the page is free
 //                     │ its slot's page is in memory (−EEXIST): back to the head of the list, and on
 //
+// A page is known by its slot, from its load to the slot's next store. 6.1 frees most slots soon after a load, when the page
+// in memory is written to; the page stays, so that ends nothing here. The slot's next store may then be of another page, which
+// a trace cannot tell: it is taken for the one that was loaded.
+//
 // The memory manager sees one page go; it costs up to two page writes and needs up to two free pages at the moment in which
 // there are none. (A replay is open-loop: memory freed here would have changed later faults, and so the trace.)
 #pragma once
@@ -38,7 +42,6 @@ class ZswapTwoIndex : public ZswapUnderFrontswap<PerType<P>, InactiveLru> {
                 mm_.ordinary_page_comes(event.entry);  // from the pool or from the device
                 return result;
             }
-            case Op::invalidate: mm_.ordinary_page_goes(event.entry); return Base::common(event);
             case Op::invalidate_area: mm_.ordinary_pages_go(event.entry.type()); return Base::common(event);
             case Op::writeback:
             case Op::shrink: return 0;
