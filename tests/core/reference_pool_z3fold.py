@@ -55,7 +55,10 @@ class Page:
 
 
 class ReferenceZ3fold:
-    def __init__(self, work: str = "immediate", cpus: int = 1, claimed_after_migration: bool = True) -> None:
+    def __init__(
+        self, work: str = "immediate", cpus: int = 1, claimed_after_migration: bool = True, frames: bool = False
+    ) -> None:
+        self.cells = not frames  # where slots name pages there are no handle cells, so none is foreign
         self.immediate, self.claimed_after_migration = work == "immediate", claimed_after_migration
         self.cpu = self.taken = 0
         self.live: list[Page] = []
@@ -187,7 +190,7 @@ class ReferenceZ3fold:
             target = self.find(lone.chunks, cpu)
             if target:
                 self.put(lone, target)
-                lone.foreign = True
+                lone.foreign = self.cells
                 self.add(target, cpu)
                 self.discard(page)
                 return

@@ -99,3 +99,19 @@ class ReferenceZbud:
             self.enlist(page)
             self.lru.insert(0, page)
         return -EAGAIN
+
+
+class ReferenceMovableZbud(ReferenceZbud):
+    """zbud in the designs of 2013: the memory manager may move a page unless somebody is at work in it."""
+
+    def __init__(self, movable: bool) -> None:
+        super().__init__()
+        assert movable
+
+    def migrate(self, moved: Object) -> int | None:
+        page = moved.page
+        if page.under_reclaim:
+            return None
+        page.id = self.taken
+        self.taken += 1
+        return sum(chunks > 0 for chunks in page.chunks)

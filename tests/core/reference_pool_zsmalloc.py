@@ -54,6 +54,7 @@ class ReferenceZsmalloc:
     class_rule: str = "a"
     chain_limit: int = 4
     fullness_groups: str = "four"
+    frames: bool = False  # who names an object changes nothing of where it is
     pages: int = 0
     taken: int = 0
     groups: dict[int, list[list[Zspage]]] = field(default_factory=dict)  # by class size; head first

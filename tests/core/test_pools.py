@@ -9,7 +9,7 @@ import pytest
 from _zreplay import Pool, Reclaim, pool_kinds
 from core.reference_pool_ideal import ReferenceIdeal, ReferenceIdealPacking
 from core.reference_pool_z3fold import ReferenceZ3fold
-from core.reference_pool_zbud import ReferenceZbud
+from core.reference_pool_zbud import ReferenceMovableZbud, ReferenceZbud
 from core.reference_pool_zsmalloc import ReferenceZsmalloc
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +29,7 @@ class Case:
 
 CASES = [
     Case("zbud", {}, ReferenceZbud),
+    Case("zbud", {"movable": True}, ReferenceMovableZbud),
     Case("z3fold", {}, ReferenceZ3fold),
     Case("z3fold", {"cpus": 3}, ReferenceZ3fold),
     Case("z3fold", {"work": "deferred", "cpus": 2}, ReferenceZ3fold),
@@ -36,6 +37,8 @@ CASES = [
     Case("zsmalloc", {}, ReferenceZsmalloc),
     Case("zsmalloc", {"class_rule": "b", "chain_limit": 8, "fullness_groups": "twelve"}, ReferenceZsmalloc),
     Case("zsmalloc", {"class_rule": "b", "chain_limit": 16}, ReferenceZsmalloc),
+    Case("z3fold", {"frames": True}, ReferenceZ3fold),
+    Case("zsmalloc", {"frames": True}, ReferenceZsmalloc),
     Case("ideal", {}, ReferenceIdeal),
     Case("ideal-packing", {}, ReferenceIdealPacking),
 ]
@@ -122,6 +125,11 @@ class Pair:
         if self.live:
             live = list(self.live.values())[k % len(self.live)]
             assert self.pool.migrate(live.location) == self.reference.migrate(live.reference)
+            # Where a location names a page it has moved with it: found again by the offset, which is each object's own.
+            now = {self.pool.entry(location)[1]: location for location in self.pool.locations()}
+            for other in self.live.values():
+                other.location = now[other.content[0]]
+            self.live = {other.location: other for other in self.live.values()}
         self.compare()
 
     def run_work(self) -> None:

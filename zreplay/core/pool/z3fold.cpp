@@ -115,11 +115,8 @@ void Z3fold::release(Page* page) {
     --usage_.pages;
 }
 
-// Where slots name pages there are no cells, so none that another page keeps.
-bool Z3fold::has_foreign(const Page* page) const { return page->foreign && !options_.frames; }
-
 // Kernel-model 4.8.
-bool Z3fold::pinned(const Page* page) const { return page->is_headless || page->claimed || has_foreign(page); }
+bool Z3fold::pinned(const Page* page) const { return page->is_headless || page->claimed || page->foreign; }
 
 void Z3fold::moved(Handle* handle) {
     if (on_move_) on_move_(handle->entry, Location(handle, 0));
@@ -220,7 +217,7 @@ void Z3fold::compact_page(Page* page, int8_t cpu) {
         return;
     }
     if (page->claimed) return;
-    if (!has_foreign(page) && page->used() == 1 && move_lone_object(page, cpu)) return;
+    if (!page->foreign && page->used() == 1 && move_lone_object(page, cpu)) return;
     tidy(page);
     add(page, cpu);
 }
@@ -232,8 +229,8 @@ bool Z3fold::move_lone_object(Page* page, int8_t cpu) {
     Page* target = find(c, cpu);
     if (!target) return false;
     Handle* handle = page->objects[from];
-    handle->foreign = true;
-    ++target->foreign;
+    handle->foreign = !options_.frames;  // where slots name pages there is no cell that the other page would keep
+    target->foreign += handle->foreign;
     put(handle, target, target->slot_for(c), c);
     add(target, cpu);
     take_out(page, from);
@@ -285,7 +282,7 @@ void Z3fold::Reclaim::take() {
 Z3fold::Page* Z3fold::begin_reclaim() {
     for (Page* page = lru_.tail(); page; page = page->lru.prev) {
         ++cost_->headers_read;
-        if (page->claimed || has_foreign(page)) continue;
+        if (page->claimed || page->foreign) continue;
         lru_.remove(page);
         reclaimed_.push_head(page);
         page->claimed = page->under_reclaim = true;

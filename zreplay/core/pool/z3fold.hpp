@@ -231,7 +231,6 @@ class Z3fold {
     void delist(Page* page);
     Page* make_page();
     void release(Page* page);
-    bool has_foreign(const Page* page) const;
     bool pinned(const Page* page) const;
     void moved(Handle* handle);
     void put(Handle* handle, Page* page, Position position, uint32_t c);

@@ -238,9 +238,9 @@ class Zbud {
     Migration migrate(Location location) {
         Page* page = location.descriptor<Page>();
         const uint32_t objects = page->buddied() ? 2 : 1;
-        ++cost_->headers_read;
         if (!options_.movable) return {-e_busy};
         if (page->references != objects) return {-e_again};
+        cost_->headers_read += objects;  // whose slots name the page
         Page* moved = pages_.make();
         *moved = *page;
         moved->id = next_page_id_++;

@@ -52,6 +52,8 @@ void set_option(ZsmallocOptions& options, std::string_view option, nb::handle va
         options.fullness_groups = groups == "four" ? FullnessGroups::four : FullnessGroups::twelve;
     } else if (option == "chain_limit") {
         options.chain_limit = nb::cast<uint32_t>(value);
+    } else if (option == "frames") {
+        options.frames = nb::cast<bool>(value);
     } else {
         throw nb::type_error(("zsmalloc has no option '" + std::string(option) + "'").c_str());
     }
@@ -71,6 +73,8 @@ void set_option(Z3foldOptions& options, std::string_view option, nb::handle valu
         options.cpus = nb::cast<uint32_t>(value);
     } else if (option == "claimed_after_migration") {
         options.claimed_after_migration = nb::cast<bool>(value);
+    } else if (option == "frames") {
+        options.frames = nb::cast<bool>(value);
     } else {
         throw nb::type_error(("z3fold has no option '" + std::string(option) + "'").c_str());
     }
