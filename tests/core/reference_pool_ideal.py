@@ -40,7 +40,7 @@ class ReferenceIdealPacking(ReferenceIdeal):
 
 
 def packing_bound(sizes: list[int], k: int) -> int:
-    """Martello and Toth's L2 for one k: objects of more than ``PAGE - k`` are alone, no two of over half share a page."""
+    """Martello and Toth's L2 for one k: those of more than ``PAGE - k`` are alone, no two of over half share a page."""
     alone = [size for size in sizes if size > PAGE - k]
     half = [size for size in sizes if PAGE // 2 < size <= PAGE - k]
     rest = sum(size for size in sizes if k < size <= PAGE // 2)

@@ -273,7 +273,8 @@ def test_usage_counts_asked_and_class_bytes():
     pool = Pool("zsmalloc")
     alloc(pool, 1000)
     alloc(pool, 3000)
-    assert pool.usage() == {"pages": 4, "objects": 2, "asked_bytes": 4000, "used_bytes": 1024 + 3072, "movable_pages": 4}
+    usage = {"pages": 4, "objects": 2, "asked_bytes": 4000, "used_bytes": 1024 + 3072, "movable_pages": 4}
+    assert pool.usage() == usage
 
 
 def test_evicts_nothing_itself():

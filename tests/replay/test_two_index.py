@@ -113,8 +113,8 @@ def test_the_memory_managers_index_has_a_slot_a_page(two_index):
 def test_what_the_memory_managers_index_costs(run):
     done = run([store(1, 3000), store(2, 3000), store(3, 900), event("migrate"), invalidate(1)], design="two-index")
     rows = {row["op"]: row for row in done.operations().collect().to_dicts()}
-    # Page 0 in the root. Page 1: a node is made above it; its slot, the root's pointer, page 0's slot; dirty tags go up as the
-    # tree grows and when page 1's is set. The third store joins a page and changes nothing.
+    # Page 0 in the root. Page 1: a node is made above it; its slot, the root's pointer, page 0's slot; dirty tags go up
+    # as the tree grows and when page 1's is set. The third store joins a page and changes nothing.
     assert rows["store"]["mm_nodes_allocated"] == 1
     assert rows["store"]["mm_slots_written"] == 4  # page 0: 1; growing: slot and root; page 1: 1
     assert rows["store"]["mm_tag_words_written"] == 2

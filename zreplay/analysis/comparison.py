@@ -276,9 +276,7 @@ def _mark_best(comparison: Comparison) -> None:
             if metric.better is None or len(set(found)) < 2 or (metric.measured and not comparison.rounds):
                 continue
             # What a bound reaches nobody can; the best is the best that could be built.
-            built = [
-                row.cells[metric.name].value for row in rows if row.result is not None and not row.result.is_bound
-            ]
+            built = [row.cells[metric.name].value for row in rows if row.result is not None and not row.result.is_bound]
             found = [value for value in built if value is not None] or found
             best = min(found) if metric.better == "less" else max(found)
             for row in rows:

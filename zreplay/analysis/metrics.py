@@ -73,7 +73,8 @@ def _fragmentation_percent(result: Result, _: Assumptions) -> float:
 
 def _mib_per_gib(result: Result, _: Assumptions) -> float:
     means = result.means
-    mib = (means["pool_bytes"] + means["index_bytes"] + _beside(result, "entry_bytes", "handle_bytes", "mm_bytes")) / MIB
+    beside = _beside(result, "entry_bytes", "handle_bytes", "mm_bytes")
+    mib = (means["pool_bytes"] + means["index_bytes"] + beside) / MIB
     return mib / (means["stored_pages"] / PAGES_PER_GIB)
 
 

@@ -33,8 +33,8 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
 @click.option(
     "--design",
     metavar="NAME",
-    help="Index, pool, reclaim and policy by one name: zswap-3.12, radix-tag, radix-lowbit, two-index, zbud-v3, xarray, "
-    "xarray-64m, swap-table, latest, or a bound: ideal, ideal-packing, belady.",
+    help="Index, pool, reclaim and policy by one name: zswap-3.12, radix-tag, radix-lowbit, two-index, zbud-v3, "
+    "xarray, xarray-64m, swap-table, latest, or a bound: ideal, ideal-packing, belady.",
 )
 @click.option(
     "--index",
@@ -44,7 +44,8 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
 @click.option(
     "--pool",
     metavar="NAME",
-    help="Allocator: zbud, z3fold, zsmalloc, or a bound: ideal, ideal-packing.  [default: the trace's, if the kernel had it]",
+    help="Allocator: zbud, z3fold, zsmalloc, or a bound: ideal, ideal-packing.  [default: the trace's, if the kernel "
+    "had it]",
 )
 @click.option("--model", metavar="NAME", help="zswap or zram.  [default: the trace's, else zswap]")
 @click.option("--kernel", metavar="NAME", help="Whose profile: 3.12, 6.1 or latest.  [default: the design's, else 6.1]")
@@ -120,14 +121,14 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
 @click.option(
     "--locate",
     metavar="HOW",
-    help="A slot's object: indirect, bits:N (page and N bits), value (frame number in a value entry), header (v3's zbud).",
+    help="A slot's object: indirect, bits:N (page and N bits), value (frame in a value entry), header (v3's zbud).",
     **_SLOTS,
 )
 @click.option(
     "--pointer-bits", type=int, default=64, show_default=True, metavar="64|32", help="What bits:N can use.", **_SLOTS
 )
 @click.option(
-    "--mm", metavar="NAME", help="Who is reclaimed next: pool-lru, inactive-lru, entry-lru, or a bound: belady.", **_SLOTS
+    "--mm", metavar="NAME", help="Who goes next: pool-lru, inactive-lru, entry-lru, or a bound: belady.", **_SLOTS
 )
 @click.option(
     "--mm-new-page", default="head", show_default=True, metavar="head|tail", help="A zpool page enters.", **_MM_LISTS
@@ -151,12 +152,12 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     help="A page never seen before, beside zpool pages.",
     **_MM_LISTS,
 )
-@click.option("--movable/--no-movable", default=None, help="zbud's pages can move (no released kernel's can).", **_MOVING)
+@click.option("--movable/--no-movable", default=None, help="zbud's pages can move; in no release.", **_MOVING)
 @click.option(
     "--cma-every", type=int, default=0, metavar="N", help="Evacuate a range of pool pages every N events.", **_MOVING
 )
 @click.option(
-    "--cma-percent", type=int, default=10, show_default=True, metavar="N", help="Its size, percent of the pool.", **_MOVING
+    "--cma-percent", type=int, default=10, show_default=True, metavar="N", help="Its share of the pool.", **_MOVING
 )
 @click.option(
     "--missing-size",
@@ -223,8 +224,8 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
         rows.append(
             (
                 "reclaimed by the memory manager",
-                f"{number(summary['pages_reclaimed'])} pages, {share('both_buddies_written', summary['pages_reclaimed'])}"
-                f" with both buddies; {number(summary['pages_rotated'])} stayed",
+                f"{number(summary['pages_reclaimed'])} pages, "
+                f"{share('both_buddies_written', summary['pages_reclaimed'])} with both buddies; {number(summary['pages_rotated'])} stayed",
             )
         )
     if summary["objects_spilled"]:
@@ -234,8 +235,8 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
         rows.append(
             (
                 "  a moved page",
-                f"{summary['moved_page_slots_written']:.2f} index slots, {summary['moved_page_nodes_visited']:.2f} nodes, "
-                f"{summary['moved_page_page_headers_read']:.2f} headers read, 1 copy "
+                f"{summary['moved_page_slots_written']:.2f} index slots, "
+                f"{summary['moved_page_nodes_visited']:.2f} nodes, {summary['moved_page_page_headers_read']:.2f} headers read, 1 copy "
                 f"({number(summary['pages_migrated'])} moved, {number(summary['migrations_refused'])} refused)",
             )
         )

@@ -62,9 +62,9 @@ class Config:
         kernel: whose profile, one of :data:`KERNELS`; None: the design's, else 6.1.
         design: a name of :data:`zreplay.replay.designs.DESIGNS`, whose values stand where none is given here.
         mm: the reclaim index, one of :data:`zreplay.replay.profiles.MM_INDEXES`.
-        locate: what a slot says of its object: ``indirect`` (a handle cell), ``bits:N`` (page and N bits), ``value`` (page
-            frame number and object in a value entry), ``header`` (zbud's page, whose header is asked). None: zbud's page
-            and buddy, else a handle cell.
+        locate: what a slot says of its object: ``indirect`` (a handle cell), ``bits:N`` (page and N bits), ``value``
+            (page frame number and object in a value entry), ``header`` (zbud's page, whose header is asked). None:
+            zbud's page and buddy, else a handle cell.
         pointer_bits: 64 or 32; how many bits a slot has free for ``bits:N`` and ``value``.
         movable: zbud's pages can move, as in the designs of 2013 and in no released kernel.
         mm_new_page, mm_load, mm_join, mm_first_time: how the memory manager's lists treat zpool pages: a new one enters
@@ -205,11 +205,11 @@ class Config:
             )
         if self.mm == "inactive-lru" and self.pool != "zbud":
             raise UsageError(
-                f"--pool: found '{self.pool}', expected zbud with --mm inactive-lru: the memory manager reclaims a page "
-                "only where the page's objects lie within it"
+                f"--pool: found '{self.pool}', expected zbud with --mm inactive-lru: the memory manager reclaims a "
+                "page only where the page's objects lie within it"
             )
         if self.driven and self.mm in ("inactive-lru", "belady"):
-            raise UsageError(f"--driven: not with --mm {self.mm}, whose evictions no kernel has recorded; leave one out")
+            raise UsageError(f"--driven: not with --mm {self.mm}, whose evictions nobody has recorded; leave one out")
         self._slot_positions()
         return self
 
@@ -239,9 +239,9 @@ class Config:
     def _slot_positions(self) -> int:
         """Objects of a page that a slot can tell apart where it names pages; 0 where it does not.
 
-        From kernel-model 6.4 and 7.10: a radix tree of 3.12 has three tags, or bits 1 to 5 of a page's address (bit 1 on
-        32 bits), an xarray tags 0, 1 and 3 and bits 2 to 5 (the tags on 32 bits); a value entry has 63 bits, 40 of them the
-        frame's number, and on 32 bits too few.
+        From kernel-model 6.4 and 7.10: a radix tree of 3.12 has three tags, or bits 1 to 5 of a page's address (bit 1
+        on 32 bits), an xarray tags 0, 1 and 3 and bits 2 to 5 (the tags on 32 bits); a value entry has 63 bits, 40 of
+        them the frame's number, and on 32 bits too few.
         """
         if self.locate is None or self.locate == "indirect":
             if self.locate and self.slots_hold != "handle":

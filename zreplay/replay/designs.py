@@ -33,7 +33,7 @@ DESIGNS: dict[str, Design] = {
         {**_THREAD, "index": "rbtree", "movable": False},
     ),
     "radix-tag": Design("radix tree of pages, the buddy in a tree tag", {**_THREAD, "index": "radix-tag"}),
-    "radix-lowbit": Design("radix tree of pages, the buddy in a pointer's low bit", {**_THREAD, "index": "radix-lowbit"}),
+    "radix-lowbit": Design("radix tree of pages, the buddy in a low bit", {**_THREAD, "index": "radix-lowbit"}),
     "two-index": Design(
         "a swap index, and one of the memory manager's, which reclaims; no limit",
         {**_THREAD, "index": "radix-lowbit", "mm": "inactive-lru"},
@@ -44,7 +44,7 @@ DESIGNS: dict[str, Design] = {
     ),
     "xarray": Design("6.10's index, one tree a swap type, under the latest policy", {**_LATEST, "index": "xarray"}),
     "xarray-64m": Design("an xarray for each 64 MiB of swap", {**_LATEST, "index": "xarray-64m"}),
-    "swap-table": Design("a table for each cluster of 512 slots, its words naming entries", {**_LATEST, "index": "swap-table"}),
+    "swap-table": Design("a table for each 512 slots, its words naming entries", {**_LATEST, "index": "swap-table"}),
     "latest": Design("6.18 as it is: xarray-64m over zsmalloc, by its profile", {"kernel": "latest"}),
     "ideal": Design(
         "a bound: the compressed bytes and a word an entry",

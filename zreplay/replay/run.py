@@ -148,9 +148,7 @@ def make_replay(
 class Recorder:
     """One replay under way and the files of its run directory that grow with it."""
 
-    def __init__(
-        self, config: Config, staging: Path, sizes: RecordedSizes, loads: _zreplay.FutureLoads | None
-    ) -> None:
+    def __init__(self, config: Config, staging: Path, sizes: RecordedSizes, loads: _zreplay.FutureLoads | None) -> None:
         self._config = config
         self._staging = staging
         self._replay = make_replay(config, sizes, loads)
@@ -225,7 +223,14 @@ def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_sec
 
 def _cost_of_moving(operations: dict[str, dict[str, Any]], pages: int) -> dict[str, float]:
     """What the index and the pool did for each page that moved, refused moves included; 0 if none did."""
-    costs = ("nodes_visited", "cache_lines", "slots_written", "tag_words_written", "page_headers_read", "mm_slots_written")
+    costs = (
+        "nodes_visited",
+        "cache_lines",
+        "slots_written",
+        "tag_words_written",
+        "page_headers_read",
+        "mm_slots_written",
+    )
     rows = operations["migrate"], operations["cma"]
     return {f"moved_page_{cost}": sum(row[cost] for row in rows) / pages if pages else 0.0 for cost in costs}
 

@@ -1,0 +1,177 @@
+"""The assertions of kernel-model 7.9: they hold for every design on every recording, and a broken one names itself."""
+
+from pathlib import Path
+from typing import Any
+
+import _zreplay
+import pyarrow.parquet as pq
+import pytest
+from byhand import invalidate, load, store, trace
+from core.structures import peek, poke
+
+import zreplay
+from zreplay.replay.config import Config, index_names
+from zreplay.replay.designs import DESIGNS
+from zreplay.replay.run import COLUMNS, make_replay
+from zreplay.trace.files import open_trace
+
+TRACES = sorted((Path(__file__).parents[2] / "traces").glob("*.parquet"))
+EXCERPT_ROWS = 20_000
+
+each_design = pytest.mark.parametrize("design", DESIGNS)
+each_recording = pytest.mark.parametrize("recording", TRACES, ids=lambda path: path.stem)
+
+
+@pytest.mark.slow
+@each_recording
+@each_design
+def test_all_assertions_hold_at_every_thousandth_event(tmp_path, recording, design):
+    config = Config(trace=recording, out=tmp_path / "run", design=design, check_every=1000, cma_every=10_007)
+    assert zreplay.run(config).summary()["events"] > 0
+
+
+def cut(recording: Path, first_row: int, rows: int, path: Path) -> Path:
+    of_file = pq.read_metadata(recording).metadata
+    metadata = {key: value for key, value in of_file.items() if key.startswith(b"zreplay.")}
+    pq.write_table(pq.read_table(recording).slice(first_row, rows).replace_schema_metadata(metadata), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def excerpt(tmp_path_factory) -> Path:
+    """Stores, loads, invalidates and eight compactions, all sizes known."""
+    recording = next(path for path in TRACES if path.stem == "linux-6.1-zsmalloc-g++")
+    return cut(recording, 120_000, EXCERPT_ROWS, tmp_path_factory.mktemp("trace") / "excerpt.parquet")
+
+
+@pytest.mark.slow
+@each_design
+def test_all_assertions_hold_at_every_event_of_an_excerpt(tmp_path, excerpt, design):
+    options = {"check_every": 1, "cma_every": 97, "totalram_pages": 1500, "max_pool_percent": 20}
+    # A limit of 300 pages: full from early on.
+    summary = zreplay.run(Config(trace=excerpt, out=tmp_path / "run", design=design, **options)).summary()
+    assert summary["events"] == EXCERPT_ROWS
+    assert summary["written_back_pages"] + summary["writebacks_failed"] > 0 or DESIGNS[design].is_bound
+
+
+@pytest.mark.parametrize("driven", [False, True], ids=["predicted", "driven"])
+@pytest.mark.parametrize("pool", ["zbud", "z3fold", "zsmalloc"])
+@pytest.mark.parametrize("index", index_names())
+def test_all_assertions_hold_for_every_index_over_every_pool(tmp_path, excerpt, index, pool, driven):
+    short = cut(excerpt, 0, 1500, tmp_path / "short.parquet")
+    options = {"totalram_pages": 300, "movable": True, "cma_every": 31, "check_every": 1}
+    zreplay.run(Config(trace=short, out=tmp_path / "run", index=index, pool=pool, driven=driven, **options))
+
+
+# --- mutations: one word changed behind the engine's back ---
+
+#: Slots 1 to 4: two pages of two buddies, all in one leaf. 5: a page of its own. 6: was there, and is not.
+EVENTS = [*(store(slot, 1000) for slot in (1, 2, 3, 4)), store(5, 3000), store(6, 2000), load(1), invalidate(6)]
+SLOTS, TAGS = 24, 24 + 8 * 64  # of a radix node
+LRU_NEXT, LIST_NEXT, ENTRIES, CHUNKS, REFERENCES = 8, 24, 32, 60, 62  # of a zbud page
+
+
+class Fed:
+    """A replay of EVENTS that can be looked into."""
+
+    def __init__(self, tmp_path: Path, **options: Any) -> None:
+        path = trace(tmp_path / "t.parquet", EVENTS)
+        opened = open_trace(path)
+        self.replay = make_replay(Config(trace=path, out=tmp_path / "r", **options).resolved(opened.metadata))
+        for batch in opened.batches(columns=COLUMNS):
+            self.replay.feed(batch)
+        self.replay.check()
+
+    def leaf(self, root: int) -> int:
+        """The only node of a tree of height 1."""
+        height, _, first = peek(root, "IIQ")
+        assert height == 1
+        return first - 1
+
+    @property
+    def node(self) -> int:
+        return self.leaf(self.replay.index_root(0))
+
+    def slot(self, offset: int) -> int:
+        return self.node + SLOTS + 8 * offset
+
+    def word(self, offset: int) -> int:
+        return int(peek(self.slot(offset), "Q")[0])
+
+    def page(self, offset: int) -> int:
+        return self.word(offset) & ~0xF
+
+    def mm_page(self, number: int) -> int:
+        return int(peek(self.leaf(self.replay.mm_root(0)) + SLOTS + 8 * number, "Q")[0])
+
+    def change(self, address: int, format: str, *words: int) -> None:
+        poke(address, format, *words)
+
+
+def swap_slots(fed: Fed) -> None:
+    one, three = fed.word(1), fed.word(3)
+    fed.change(fed.slot(1), "Q", three)
+    fed.change(fed.slot(3), "Q", one)
+
+
+def flip(fed: Fed, address: int, bit: int) -> None:
+    fed.change(address, "Q", peek(address, "Q")[0] ^ 1 << bit)
+
+
+LOWBIT, TAG, V3, TWO = ({"design": name} for name in ("radix-lowbit", "radix-tag", "zbud-v3", "two-index"))
+
+
+@pytest.mark.parametrize(
+    ("options", "break_it", "message"),
+    [
+        # slots
+        (LOWBIT, swap_slots, "assertion 1: .*page 0, type 0, offset 1"),
+        (LOWBIT, lambda fed: fed.change(fed.slot(1), "Q", 8), "assertion 1: .*offset 1: found 8"),
+        (TAG, swap_slots, "assertion 1: .*page 0, type 0, offset 1"),
+        (V3, swap_slots, "assertion 1: .*page 0, type 0, offset 1"),
+        (LOWBIT, lambda fed: flip(fed, fed.slot(2), 1), "assertion 5: .*page 0, type 0, offset 2"),
+        (LOWBIT, lambda fed: flip(fed, fed.slot(2), 0), "assertion 5: .*bit 0.* offset 2"),
+        (LOWBIT, lambda fed: flip(fed, fed.slot(7), 40), "assertion 8: .*count"),
+        # tags: with and without the OR above it still holding
+        (TAG, lambda fed: flip(fed, fed.node + TAGS, 2), "assertion 4: .*page 0, type 0, offset 2"),
+        (TAG, lambda fed: flip(fed, fed.node + TAGS, 1), "assertion 4: .*page 0, type 0, offset 1"),
+        (TAG, lambda fed: flip(fed, fed.node + TAGS + 8, 1), "assertion 4: .*root's tags"),
+        (LOWBIT, lambda fed: flip(fed, fed.node + TAGS, 1), "assertion 4: .*root's tags"),
+        # a tree's own books
+        (LOWBIT, lambda fed: fed.change(fed.node + 4, "I", 3), "assertion 8: .*count.*found 3, expected 5"),
+        # pages: what the header says, who refers to it, where it is listed
+        (LOWBIT, lambda fed: fed.change(fed.page(1) + ENTRIES, "Q", 77), "assertion 2: .*page 0, type 0, offset 77"),
+        (LOWBIT, lambda fed: fed.change(fed.page(1) + ENTRIES, "Q", 3), "assertion 1: .*page 0, type 0, offset 3"),
+        (LOWBIT, lambda fed: fed.change(fed.page(1) + REFERENCES, "B", 1), "assertion 10: .*page 0.*found 1"),
+        (LOWBIT, lambda fed: fed.change(fed.page(1) + CHUNKS, "B", 9), "assertion 12: .*page 0.*found 9, expected 16"),
+        (LOWBIT, lambda fed: fed.change(fed.page(5) + LRU_NEXT, "Q", 0), "assertion 12: the LRU's links meet: page 2"),
+        (LOWBIT, lambda fed: fed.change(fed.page(3) + LRU_NEXT, "Q", fed.page(5)), "assertion 12: the LRU's links"),
+        (LOWBIT, lambda fed: fed.change(fed.page(5) + LIST_NEXT, "Q", fed.page(1)), "assertion 12: .*links meet"),
+        # the memory manager's index
+        (TWO, lambda fed: fed.change(fed.mm_page(1) + LRU_NEXT, "Q", 0), "assertion 9: the LRU's links meet: page 1"),
+        (TWO, lambda fed: fed.change(fed.mm_page(0) + 8, "Q", fed.mm_page(1)), "assertion 9: the LRU's links meet"),
+        (
+            TWO,
+            lambda fed: fed.change(fed.leaf(fed.replay.mm_root(0)) + SLOTS, "Q", fed.mm_page(1)),
+            "assertion 9: M.page's number. is the page: page 0 of type 0",
+        ),
+        (
+            TWO,
+            lambda fed: flip(fed, fed.leaf(fed.replay.mm_root(0)) + TAGS, 1),
+            "assertion 9: a page is dirty, or under writeback: page 1|assertion 4: .*offset 1",
+        ),
+    ],
+)
+def test_one_changed_word_is_caught_by_its_assertion_and_named(tmp_path, options, break_it, message):
+    fed = Fed(tmp_path, **options)
+    break_it(fed)
+    with pytest.raises(_zreplay.CheckFailed, match="after event 8: .*" + message):
+        fed.replay.check()
+
+
+def test_a_broken_replay_ends_with_the_event_and_the_assertion(tmp_path):
+    fed = Fed(tmp_path, design="radix-lowbit", check_every=3)
+    swap_slots(fed)
+    batch = next(open_trace(trace(tmp_path / "more.parquet", [load(9), load(9), load(9)])).batches(columns=COLUMNS))
+    with pytest.raises(_zreplay.CheckFailed, match="after event 9: assertion 1"):
+        fed.replay.feed(batch)
