@@ -221,25 +221,19 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
             ("compactions", f"{number(summary['compactions'])}, {number(summary['pages_compacted'])} pages freed")
         )
     if summary["pages_reclaimed"] or summary["pages_rotated"]:
-        rows.append(
-            (
-                "reclaimed by the memory manager",
-                f"{number(summary['pages_reclaimed'])} pages, "
-                f"{share('both_buddies_written', summary['pages_reclaimed'])} with both buddies; {number(summary['pages_rotated'])} stayed",
-            )
-        )
+        both = share("both_buddies_written", summary["pages_reclaimed"])
+        pages, stayed = number(summary["pages_reclaimed"]), number(summary["pages_rotated"])
+        rows.append(("pages reclaimed by the MM", f"{pages}, {both} with both buddies; {stayed} stayed"))
     if summary["objects_spilled"]:
         rows.append(("slots spilled", share("objects_spilled", summary["stores"] - summary["stores_rejected"])))
     rows.append(("pages movable", f"{summary['movable_percent']:.1f} %"))
     if summary["pages_migrated"]:
-        rows.append(
-            (
-                "  a moved page",
-                f"{summary['moved_page_slots_written']:.2f} index slots, "
-                f"{summary['moved_page_nodes_visited']:.2f} nodes, {summary['moved_page_page_headers_read']:.2f} headers read, 1 copy "
-                f"({number(summary['pages_migrated'])} moved, {number(summary['migrations_refused'])} refused)",
-            )
+        slots, nodes, headers = (
+            summary[f"moved_page_{cost}"] for cost in ("slots_written", "nodes_visited", "page_headers_read")
         )
+        moved, refused = number(summary["pages_migrated"]), number(summary["migrations_refused"])
+        cost = f"{slots:.2f} index slots, {nodes:.2f} nodes, {headers:.2f} headers read, 1 copy"
+        rows.append(("  a moved page", f"{cost} ({moved} moved, {refused} refused)"))
     ram = config["totalram_pages"]
     limit = f"{config['max_pool_percent']} % of {number(ram)} pages" if ram else "none; --totalram-pages sets one"
     heading = f"{trace} through {config['index']} over {config['pool']}, {config['model']} of kernel {config['kernel']}"
