@@ -16,7 +16,7 @@ from zreplay.replay.config import index_names
 from zreplay.replay.profiles import PROFILES
 
 TIMES = {"seconds", "events_per_second", "ns_per_event"}
-INDEX = {"index_nodes_peak", "index_bytes_peak", "nodes_visited_per_lookup"}
+INDEX = {"index_nodes_peak", "index_bytes_peak", "nodes_visited_per_lookup", "is_bound"}
 
 
 @pytest.fixture(scope="module")

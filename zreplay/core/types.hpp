@@ -45,15 +45,29 @@ struct SwapEntry {
 // The descriptor is the pool's page (zbud: first or last in it) or its handle cell (z3fold and zsmalloc, where objects
 // move; position 0). Bit 0 stays clear because a radix tree marks its inner nodes with it; bit 1 alone is the
 // `last ? 2 : 0` of the 2013 proposal. A same-filled page has no object: only bit 3 is set.
+//
+// A struct page lies on a multiple of 64 in practice, which leaves room for the index of an object among those of a page.
+// Such a wide location says a position of 0 to 63, rotated so that bit 0 stays clear below 32:
+//
+//      63 ............................ 6 | 5 ........... 1 | 0
+//      descriptor (aligned to 64)        | position % 32   | position / 32
+//
+// A word does not say whether it is wide; whoever made it knows. The same-filled page's word is 8 there too, but then bit 3
+// is also part of a position, so ask for equality with same_filled() instead of is_same_filled().
 class Location {
   public:
     static constexpr uint64_t position_mask = 0b0110;
     static constexpr uint64_t same_filled_bit = 0b1000;
     static constexpr uint64_t low_bits = 0b1111;
+    static constexpr uint64_t wide_low_bits = 0b11'1111;
+    static constexpr uint32_t wide_positions = 64;
 
     constexpr Location() = default;
     Location(const void* descriptor, uint32_t position)
         : word_(reinterpret_cast<uint64_t>(descriptor) | uint64_t{position} << 1) {}
+    static Location wide(const void* descriptor, uint32_t position) {
+        return Location(reinterpret_cast<uint64_t>(descriptor) | wide_bits(position));
+    }
     static constexpr Location from_word(uint64_t word) { return Location(word); }
     static constexpr Location same_filled() { return Location(same_filled_bit); }
 
@@ -65,17 +79,15 @@ class Location {
     Descriptor* descriptor() const {
         return reinterpret_cast<Descriptor*>(word_ & ~low_bits);
     }
-    friend constexpr bool operator==(Location, Location) = default;
-
-    // A descriptor aligned to 64 has six free bits, for positions up to 63: bits 1 to 5, and bit 0 for those from 32 on.
-    static Location wide(const void* descriptor, uint32_t position) {
-        return Location(reinterpret_cast<uint64_t>(descriptor) | (position & 31) << 1 | position >> 5);
+    static constexpr uint64_t wide_bits(uint32_t position) { return uint64_t{position & 31} << 1 | position >> 5; }
+    constexpr uint32_t wide_position() const {
+        return static_cast<uint32_t>((word_ & wide_low_bits) >> 1 | (word_ & 1) << 5);
     }
-    constexpr uint32_t wide_position() const { return static_cast<uint32_t>(word_ >> 1 & 31) | static_cast<uint32_t>(word_ & 1) << 5; }
     template <class Descriptor>
     Descriptor* wide_descriptor() const {
-        return reinterpret_cast<Descriptor*>(word_ & ~uint64_t{63});
+        return reinterpret_cast<Descriptor*>(word_ & ~wide_low_bits);
     }
+    friend constexpr bool operator==(Location, Location) = default;
 
   private:
     constexpr explicit Location(uint64_t word) : word_(word) {}

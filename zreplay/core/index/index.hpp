@@ -14,6 +14,15 @@
 
 namespace zreplay {
 
+// What the location words given to an index may be. A same-filled page is the word 8 in all three.
+//
+//      narrow  | descriptor, aligned to 16            | 0 | p1 p0 | 0 |         position 0 to 3
+//      wide    | descriptor, aligned to 64    | p4 p3 p2 p1 p0 | p5 |           position 0 to 63
+//      value   | pointer, aligned to 64               | 0  0  0  0  0  0 |      an even word: no position
+//              | payload of 63 bits, not 0                           | 1 |      an odd word: xa_mk_value(payload)
+//
+// How many positions an index has room for is in its registry line, and so is whether it takes values. Payload 0 is
+// kept for the same-filled page, which an xarray stores as that value.
 enum class SlotWords : uint8_t { narrow, wide, value };
 
 struct IndexOptions {

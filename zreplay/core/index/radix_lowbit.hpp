@@ -7,12 +7,15 @@
 //      63 .................... 4 | 3           | 2  1     | 0
 //      descriptor                | same-filled | position | 0: the tree marks its inner nodes with this one
 //
+// Descriptors on multiples of 64 leave bits 1 to 5: positions 0 to 31.
+//
 // A load is one walk, and atomic under RCU together with the position. A store is two, a lookup of the slot and, when
 // it is empty, an insert: 3.12 has no replace. The price: page-cache walkers take bit 1 for "not a page", so this tree
 // is not one the memory manager can walk. The tree's tags are never set.
 #pragma once
 
 #include "index/index.hpp"
+#include "index/radix_node.hpp"
 #include "index/radix_tree.hpp"
 
 namespace zreplay {
@@ -64,7 +67,7 @@ class RadixLowbit final : public SwapIndex {
         return old;
     }
 
-    RadixTree<Bits> tree_;
+    RadixTree<RadixNode<Bits>> tree_;
 };
 
 }  // namespace zreplay

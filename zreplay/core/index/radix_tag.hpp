@@ -7,19 +7,23 @@
 //      location  | descriptor | same-filled | p1 p0 | 0 |
 //      slot      | descriptor | same-filled |  0  0 | 0 |      tag 1 ← p1, tag 0 ← p0
 //
+// 3.12 has a third tag, so wide locations of positions 0 to 7 can be kept too: tag 2 ← p2. A same-filled page has no tag,
+// though its word's bit 3 would be p2 in a wide location.
+//
 // What it costs beside radix-lowbit: every load is two walks, a lookup and a tag get, which under RCU alone are not
 // atomic together; a store of a tagged position is a third walk, and an erase clears tags upward. The tag words are
 // in every node anyway, so there is no cost in memory. What it buys: no bit of the pointer is used.
 //
-// Both tags are read in the one tag get, wherever the pool puts its objects.
+// All tags are read in the one tag get, wherever the pool puts its objects.
 #pragma once
 
 #include "index/index.hpp"
+#include "index/radix_node.hpp"
 #include "index/radix_tree.hpp"
 
 namespace zreplay {
 
-template <int Bits>
+template <int Bits, SlotWords words>
 class RadixTag final : public SwapIndex {
   public:
     Location find(SwapEntry entry) override {
@@ -36,7 +40,7 @@ class RadixTag final : public SwapIndex {
         } else {
             tree_.insert(entry, without_position(location), *cost_);
         }
-        change_tags(entry, old.position(), location.position());
+        change_tags(entry, position(old), position(location));
         return old;
     }
 
@@ -52,7 +56,7 @@ class RadixTag final : public SwapIndex {
         Location old = join(*slot, tree_.tags(entry, nowhere_));
         *slot = without_position(moved);
         ++cost_->slots_written;
-        change_tags(entry, old.position(), moved.position());
+        change_tags(entry, position(old), position(moved));
         return old;
     }
 
@@ -68,8 +72,8 @@ class RadixTag final : public SwapIndex {
         tree_.check();
         for (uint32_t type = 0; type < swap_types; ++type)
             tree_.for_each(type, [&](uint64_t offset, uint64_t word, uint32_t) {
-                require_at(type, offset, !(word & Location::position_mask), "radix-tag slot holds no position", word,
-                           word & ~Location::position_mask);
+                require_at(type, offset, without_position(Location::from_word(word)) == word,
+                           "radix-tag slot holds no position", word, word & ~position_bits);
             });
     }
 
@@ -80,11 +84,22 @@ class RadixTag final : public SwapIndex {
     const void* root(uint32_t type) const override { return tree_.root(type); }
 
   private:
-    static uint64_t without_position(Location location) { return location.word() & ~Location::position_mask; }
+    static constexpr bool is_wide = words == SlotWords::wide;
+    static constexpr uint32_t tags_used = is_wide ? 3 : 2;
+    static constexpr uint64_t position_bits = is_wide ? Location::wide_low_bits : Location::position_mask;
+
+    static uint32_t position(Location location) {
+        if constexpr (!is_wide) return location.position();
+        else return location == Location::same_filled() ? 0 : location.wide_position();
+    }
+    static uint64_t without_position(Location location) {
+        if (is_wide && location == Location::same_filled()) return location.word();
+        return location.word() & ~position_bits;
+    }
     static Location join(uint64_t word, uint32_t tags) { return Location::from_word(word | uint64_t{tags} << 1); }
 
     void change_tags(SwapEntry entry, uint32_t old_position, uint32_t position) {
-        for (uint32_t tag = 0; tag < 2; ++tag) {
+        for (uint32_t tag = 0; tag < tags_used; ++tag) {
             bool had = old_position >> tag & 1;
             bool has = position >> tag & 1;
             if (has && !had) tree_.set_tag(entry, tag, *cost_);
@@ -92,7 +107,7 @@ class RadixTag final : public SwapIndex {
         }
     }
 
-    RadixTree<Bits> tree_;
+    RadixTree<RadixNode<Bits, tags_used>> tree_;
 };
 
 }  // namespace zreplay

@@ -1,7 +1,9 @@
-// The radix tree of Linux 3.12, as far as a swap index needs it: what radix-tag and radix-lowbit are made of.
+// The radix tree of Linux 3.12 and the xarray that took its place, as far as a swap index needs them: one set of rules over
+// two nodes. radix-tag and radix-lowbit are made of RadixNode (radix_node.hpp), the xarrays of XaNode (xarray_node.hpp).
 //
 // A node holds no key. Six bits of the offset choose a slot at each level, so the offset is the path. A slot is empty
-// (0), the address of a node one level down with bit 0 set, or, in a leaf (height 1), the user's word with bit 0 clear.
+// (0), the address of a node one level down with the node's mark in its low bits, or, in a leaf, the user's word, whose low
+// bits are never that mark. The mark: bit 0 set in 3.12; low bits 10 in an xarray.
 //
 // Invariants, which check() walks:
 //   * the height h is the least with (greatest offset) < 64^h; offset 0 alone lives in the root, without a node;
@@ -10,8 +12,10 @@
 //   * a tag's bit at a slot = OR of that tag over everything below; the root's bit = OR of the whole tree.
 //
 // Each public operation below is one walk from the root, or a walk and a climb, and is charged when it is over.
-// Two bits a level (RadixTree<2>) keep every rule and bring up every edge in a test; only the sizes are not the
-// kernel's.
+// Where a node says its own level (XaNode) the root does not know the tree's height: each node's head is read on the way
+// down, and an offset beyond the height is found out in the top node.
+// Two bits a level (RadixNode<2>, XaNode<2>) keep every rule and bring up every edge in a test; only the sizes are not the
+// kernel's. Roots says how many trees there are: one for each type, or one for each range of a type (radix_roots.hpp).
 #pragma once
 
 #include <algorithm>
@@ -23,97 +27,88 @@
 #include "arena.hpp"
 #include "cost.hpp"
 #include "index/radix_check.hpp"
-#include "index/radix_node.hpp"
+#include "index/radix_roots.hpp"
 #include "prefetch.hpp"
 #include "types.hpp"
 
 namespace zreplay {
 
-template <int Bits>
+template <class Node, class Roots = RootPerType<typename Node::Root>>
 class RadixTree {
+    using Root = typename Node::Root;
+
   public:
-    using Node = RadixNode<Bits>;
     static constexpr size_t slab_bytes = sizeof(Node) + sizeof(void*);
 
     // The slot of an entry that is there, else null. One walk.
     uint64_t* slot(SwapEntry entry, Cost& cost) {
-        RadixRoot& root = roots_[entry.type()];
+        Root* root = roots_.find(entry);
         uint64_t offset = entry.offset();
-        if (offset > Node::max_offset(root.height)) return nullptr;
-        if (!root.height) return root.first ? &root.first : nullptr;
-        auto [leaf, nodes] = walk(root, offset);
-        cost.nodes_visited += nodes;
-        cost.cache_lines += nodes;
+        if (!root || is_beyond(*root, offset, cost)) return nullptr;
+        if (!root->height()) return root->first ? &root->first : nullptr;
+        Node* leaf = walk(*root, offset, cost);
         if (!leaf) return nullptr;
         uint64_t* place = &leaf->slots[Node::index_at(offset, 0)];
         return *place ? place : nullptr;
     }
 
-    // Tags 0 and 1 of an entry as a number of two bits; 0 if the entry is not there. One walk.
+    // An entry's tags that say a position, as a number; 0 if the entry is not there. One walk.
     uint32_t tags(SwapEntry entry, Cost& cost) const {
-        const RadixRoot& root = roots_[entry.type()];
+        const Root* root = roots_.find(entry);
         uint64_t offset = entry.offset();
-        if (offset > Node::max_offset(root.height)) return 0;
-        if (!root.height) return root.tags;
-        auto [leaf, nodes] = walk(root, offset);
-        cost.nodes_visited += nodes;
-        cost.cache_lines += nodes;  // in the leaf the tags' line instead of the slot's
+        if (!root || is_beyond(*root, offset, cost)) return 0;
+        if (!root->height()) return root->tags;
+        Node* leaf = walk(*root, offset, cost);  // in the leaf the tags' line instead of the slot's
         return leaf ? Node::leaf_tags(leaf, Node::index_at(offset, 0)) : 0;
     }
 
     // The entry must not be there. One walk, after the tree has been grown to the height it needs.
     void insert(SwapEntry entry, uint64_t word, Cost& cost) {
-        RadixRoot& root = roots_[entry.type()];
+        Root& root = roots_.make(entry);
         uint64_t offset = entry.offset();
-        if (offset > Node::max_offset(root.height)) grow(root, offset, cost);
+        Node* leaf = make_path(root, offset, cost);
         ++entries_;
-        if (!root.height) {
+        ++cost.slots_written;
+        if (!leaf) {
             root.first = word;
-            ++cost.slots_written;
             return;
         }
-        if (!root.first) {
-            root.first = Node::mark(make(root.height, nullptr));
-            ++cost.nodes_allocated;
-            ++cost.slots_written;
-        }
-        Node* node = Node::unmark(root.first);
-        uint64_t lines = 0;
-        for (uint32_t height = root.height; height > 1; --height) {
-            uint32_t index = Node::index_at(offset, height - 1);
-            uint64_t& child = node->slots[index];
-            lines += Node::lines_of(index, !child, false);
-            if (!child) {
-                child = Node::mark(make(height - 1, node));
-                ++node->count;
-                ++cost.nodes_allocated;
-                cost.slots_written += 2;  // the slot and the child's parent
-            }
-            node = Node::unmark(child);
-        }
         uint32_t index = Node::index_at(offset, 0);
-        assert(!node->slots[index] && !(root.tags && Node::leaf_tags(node, index)));  // 3.12 asserts both
-        node->slots[index] = word;
-        ++node->count;
+        assert(!leaf->slots[index] && !(root.tags && Node::leaf_tags(leaf, index)));  // 3.12 asserts both
+        leaf->fill(index, word);
+        cost.cache_lines += Node::lines_of(index, true, true);
+    }
+
+    // Stores whether or not the entry is there; gives the word that was, 0 if none. One walk for all of it, as the
+    // xarray's: the slot the walk ends in is written.
+    uint64_t put(SwapEntry entry, uint64_t word, Cost& cost) {
+        Root& root = roots_.make(entry);
+        uint64_t offset = entry.offset();
+        Node* leaf = make_path(root, offset, cost);
         ++cost.slots_written;
-        cost.nodes_visited += root.height;
-        cost.cache_lines += lines + Node::lines_of(index, true, true);
+        uint32_t index = Node::index_at(offset, 0);
+        uint64_t old = leaf ? leaf->slots[index] : root.first;
+        entries_ += !old;
+        if (!leaf) root.first = word;
+        else if (old) leaf->replace(index, word);
+        else leaf->fill(index, word);
+        if (leaf) cost.cache_lines += Node::lines_of(index, true, false);
+        return old;
     }
 
     // Gives the word that was there, 0 if none. One walk, tags cleared and empty nodes freed upward.
     uint64_t erase(SwapEntry entry, Cost& cost) {
-        RadixRoot& root = roots_[entry.type()];
+        Root* found = roots_.find(entry);
         uint64_t offset = entry.offset();
-        if (offset > Node::max_offset(root.height)) return 0;
-        if (!root.height) {
+        if (!found || is_beyond(*found, offset, cost)) return 0;
+        Root& root = *found;
+        if (!root.height()) {
             uint64_t word = root.first;
             if (word) --entries_, ++cost.slots_written;
             root = {};
             return word;
         }
-        auto [leaf, nodes] = walk(root, offset);
-        cost.nodes_visited += nodes;
-        cost.cache_lines += nodes;
+        Node* leaf = walk(root, offset, cost);
         uint32_t index = Node::index_at(offset, 0);
         if (!leaf || !leaf->slots[index]) return 0;
         uint64_t word = leaf->slots[index];
@@ -124,21 +119,21 @@ class RadixTree {
             if (leaf->tags[tag] >> index & 1)
                 untagged_levels = std::max(untagged_levels, clear_upward(root, leaf, offset, tag, cost));
         uint32_t emptied_levels = empty_upward(root, leaf, offset, cost);
-        cost.cache_lines += Node::lines_of(index, true, true) - 1;
+        cost.cache_lines += more_lines(index, true, true);
         for (uint32_t level = 1; level <= std::max(untagged_levels, emptied_levels); ++level)
-            cost.cache_lines += Node::lines_of(Node::index_at(offset, level),
-                                               level <= emptied_levels || level < untagged_levels,
-                                               level <= untagged_levels) - 1;
+            cost.cache_lines += more_lines(Node::index_at(offset, level),
+                                           level <= emptied_levels || level < untagged_levels,
+                                           level <= untagged_levels);
         return word;
     }
 
     // The entry must be there. One walk, which writes the tag's word in the nodes that lack the bit.
     void set_tag(SwapEntry entry, uint32_t tag, Cost& cost) {
-        RadixRoot& root = roots_[entry.type()];
+        Root& root = *roots_.find(entry);
         root.tags |= 1u << tag;
-        if (!root.height) return;
+        if (!root.height()) return;
         Node* node = Node::unmark(root.first);
-        for (uint32_t level = root.height - 1;; --level) {
+        for (uint32_t level = root.height() - 1;; --level) {
             uint32_t index = Node::index_at(entry.offset(), level);
             uint64_t bit = uint64_t{1} << index;
             if (!(node->tags[tag] & bit)) {
@@ -149,21 +144,19 @@ class RadixTree {
             cost.cache_lines += Node::lines_of(index, false, true);
             node = Node::unmark(node->slots[index]);
         }
-        cost.nodes_visited += root.height;
+        cost.nodes_visited += root.height();
         ++cost.cache_lines;  // the leaf's tags
     }
 
     // The entry must be there and have the tag. One walk, then a climb for as long as the tag's word became empty.
     void clear_tag(SwapEntry entry, uint32_t tag, Cost& cost) {
-        RadixRoot& root = roots_[entry.type()];
-        if (!root.height) {
+        Root& root = *roots_.find(entry);
+        if (!root.height()) {
             root.tags &= ~(1u << tag);
             return;
         }
-        auto [leaf, nodes] = walk(root, entry.offset());
-        uint32_t levels = clear_upward(root, leaf, entry.offset(), tag, cost);
-        cost.nodes_visited += nodes;
-        cost.cache_lines += nodes + (levels && Node::head_line != Node::tag_line);
+        uint32_t levels = clear_upward(root, walk(root, entry.offset(), cost), entry.offset(), tag, cost);
+        cost.cache_lines += levels && Node::head_line != Node::tag_line;
         for (uint32_t level = 1; level <= levels; ++level)
             cost.cache_lines += Node::lines_of(Node::index_at(entry.offset(), level), level < levels, true) - 1;
     }
@@ -171,9 +164,10 @@ class RadixTree {
     // visit(offset, word, tags) in ascending order of offset.
     template <class Visit>
     void for_each(uint32_t type, Visit&& visit) const {
-        const RadixRoot& root = roots_[type];
-        if (root.height) for_each_below(Node::unmark(root.first), 0, visit);
-        else if (root.first) visit(uint64_t{0}, root.first, root.tags);
+        roots_.for_each(type, [&](const Root& root, uint64_t, uint64_t) {
+            if (root.height()) for_each_below(Node::unmark(root.first), 0, visit);
+            else if (root.first) visit(uint64_t{0}, root.first, root.tags);
+        });
     }
 
     // take(i, word, tags) for every entry, as a lookup and a tag get would find them. Sixteen walks go down side by
@@ -187,11 +181,12 @@ class RadixTree {
 
     void check() const {
         uint64_t nodes = 0, entries = 0;
-        for (uint32_t type = 0; type < swap_types; ++type) {
-            RadixCheck<Bits> checked(type, roots_[type]);
-            nodes += checked.nodes;
-            entries += checked.entries;
-        }
+        for (uint32_t type = 0; type < swap_types; ++type)
+            roots_.for_each(type, [&](const Root& root, uint64_t first_offset, uint64_t last_offset) {
+                RadixCheck<Node> checked(type, root, first_offset, last_offset);
+                nodes += checked.nodes;
+                entries += checked.entries;
+            });
         require(nodes == arena_.live(), "radix nodes allocated but not in a tree", arena_.live(), nodes);
         require(entries == entries_, "radix tree's number of entries", entries_, entries);
     }
@@ -199,64 +194,129 @@ class RadixTree {
     uint64_t entries() const { return entries_; }
     uint64_t nodes() const { return arena_.live(); }
     uint64_t bytes() const { return arena_.live() * slab_bytes; }
-    const RadixRoot* root(uint32_t type) const { return &roots_[type]; }
+    const Root* root(uint32_t type) const { return roots_.first(type); }
 
   private:
     static constexpr size_t lanes = 16;
 
-    struct Walked {
-        Node* leaf;  // null when a slot on the way was empty
-        uint32_t nodes;
-    };
-
-    Node* make(uint32_t height, Node* parent) {
+    Node* make(uint32_t level, Node* parent, uint32_t index_in_parent, const Root& root) {
         Node* node = arena_.make();
-        node->height = height;
-        node->parent = parent;
+        node->begin(level, parent, index_in_parent, &root);
         return node;
     }
 
-    static Walked walk(const RadixRoot& root, uint64_t offset) {
-        Node* node = Node::unmark(root.first);
-        uint32_t nodes = 1;
-        for (uint32_t level = root.height - 1; level; --level) {
-            uint64_t word = node->slots[Node::index_at(offset, level)];
-            if (!word) return {nullptr, nodes};
-            node = Node::unmark(word);
-            ++nodes;
-        }
-        return {node, nodes};
+    // Whether the tree is too low for the offset. Where only the top node knows the height, it has to be asked.
+    static bool is_beyond(const Root& root, uint64_t offset, Cost& cost) {
+        if (offset <= Node::max_offset(root.height())) return false;
+        if constexpr (Node::walk_reads_head)
+            if (root.height()) ++cost.nodes_visited, ++cost.cache_lines;
+        return true;
     }
 
-    // An empty tree takes the height at once; otherwise each missing level becomes a node above the root.
-    void grow(RadixRoot& root, uint64_t offset, Cost& cost) {
-        if (!root.first) {
-            while (offset > Node::max_offset(root.height)) ++root.height;
-            return;
+    // Lines of a node that a walk has not touched yet.
+    static uint32_t more_lines(uint32_t index, bool head, bool tags) {
+        constexpr bool read = Node::walk_reads_head;
+        return Node::lines_of(index, head || read, tags) - Node::lines_of(index, read, false);
+    }
+
+    // The offset's leaf; null when a slot on the way is empty. The offset is not beyond the tree, which has a node.
+    static Node* walk(const Root& root, uint64_t offset, Cost& cost) {
+        Node* node = Node::unmark(root.first);
+        uint32_t nodes = 1;
+        if constexpr (Node::walk_reads_head) {
+            uint32_t lines = 0;
+            for (;;) {
+                uint32_t index = node->index_of(offset);
+                lines += Node::lines_of(index, true, false);
+                if (!node->level()) break;
+                uint64_t word = node->slots[index];
+                if (!word) {
+                    node = nullptr;
+                    break;
+                }
+                node = Node::unmark(word);
+                ++nodes;
+            }
+            cost.nodes_visited += nodes;
+            cost.cache_lines += lines;
+            return node;
+        } else {
+            for (uint32_t level = root.height() - 1; level; --level) {
+                uint64_t word = node->slots[Node::index_at(offset, level)];
+                if (!word) {
+                    node = nullptr;
+                    break;
+                }
+                node = Node::unmark(word);
+                ++nodes;
+            }
+            cost.nodes_visited += nodes;
+            cost.cache_lines += nodes;
+            return node;
         }
-        while (offset > Node::max_offset(root.height)) {
-            Node* top = make(root.height + 1, nullptr);
-            top->count = 1;
-            top->slots[0] = root.first;
+    }
+
+    // The leaf of an offset, with all that is missing on the way to it; null: the offset lives in the root. Charges the
+    // walk but for the leaf's lines, which depend on what is done there.
+    Node* make_path(Root& root, uint64_t offset, Cost& cost) {
+        uint32_t height = root.height();
+        if (offset > Node::max_offset(height)) height = grow(root, offset, cost);
+        if (!height) return nullptr;
+        if (!root.first) {
+            root.first = Node::mark(make(height - 1, nullptr, 0, root));
+            root.set_height(height);
+            ++cost.nodes_allocated;
+            ++cost.slots_written;
+        }
+        Node* node = Node::unmark(root.first);
+        uint64_t lines = 0;
+        for (uint32_t level = height - 1; level; --level) {
+            uint32_t index = Node::index_at(offset, level);
+            uint64_t child = node->slots[index];
+            lines += Node::lines_of(index, !child || Node::walk_reads_head, false);
+            if (!child) {
+                child = Node::mark(make(level - 1, node, index, root));
+                node->fill(index, child);
+                ++cost.nodes_allocated;
+                cost.slots_written += 2;  // the slot and the child's parent
+            }
+            node = Node::unmark(child);
+        }
+        cost.nodes_visited += height;
+        cost.cache_lines += lines;
+        return node;
+    }
+
+    // An empty tree takes the height at once; otherwise each missing level becomes a node above the root. Gives the height.
+    uint32_t grow(Root& root, uint64_t offset, Cost& cost) {
+        uint32_t height = root.height();
+        if (!root.first) {
+            while (offset > Node::max_offset(height)) ++height;
+            return height;
+        }
+        for (; offset > Node::max_offset(height); ++height) {
+            Node* top = make(height, nullptr, 0, root);
+            top->fill(0, root.first);
             for (uint32_t tag = 0; tag < radix_tags; ++tag) {
                 top->tags[tag] = root.tags >> tag & 1;
                 cost.tag_words_written += top->tags[tag];
             }
             cost.cache_lines += 1 + (root.tags && Node::tag_line != Node::head_line);
-            if (root.height) {
-                Node::unmark(root.first)->parent = top;
+            if (height) {
+                Node::unmark(root.first)->adopt(top);
                 ++cost.slots_written;
                 ++cost.cache_lines;
             }
             root.first = Node::mark(top);
-            ++root.height;
             ++cost.nodes_allocated;
             cost.slots_written += 2;
         }
+        root.set_height(height);
+        return height;
     }
 
     // Gives the number of levels climbed above the leaf.
-    static uint32_t clear_upward(RadixRoot& root, Node* node, uint64_t offset, uint32_t tag, Cost& cost) {
+    static uint32_t clear_upward(Root& root, Node* node, uint64_t offset, uint32_t tag, Cost& cost) {
         for (uint32_t level = 0;; ++level) {
             node->tags[tag] &= ~(uint64_t{1} << Node::index_at(offset, level));
             ++cost.tag_words_written;
@@ -270,11 +330,10 @@ class RadixTree {
     }
 
     // Empties the leaf's slot, frees the nodes this leaves empty, lowers the root. Gives the levels climbed.
-    uint32_t empty_upward(RadixRoot& root, Node* node, uint64_t offset, Cost& cost) {
+    uint32_t empty_upward(Root& root, Node* node, uint64_t offset, Cost& cost) {
         for (uint32_t level = 0;; ++level) {
-            node->slots[Node::index_at(offset, level)] = 0;
             ++cost.slots_written;
-            if (--node->count) {
+            if (node->empty(Node::index_at(offset, level))) {
                 if (!node->parent) shrink(root, cost);
                 return level;
             }
@@ -290,14 +349,15 @@ class RadixTree {
         }
     }
 
-    void shrink(RadixRoot& root, Cost& cost) {
-        while (root.height) {
+    void shrink(Root& root, Cost& cost) {
+        for (uint32_t height = root.height(); height;) {
             Node* top = Node::unmark(root.first);
             if (top->count != 1 || !top->slots[0]) return;
             root.first = top->slots[0];
+            root.set_height(--height);
             ++cost.slots_written;
-            if (--root.height) {
-                Node::unmark(root.first)->parent = nullptr;
+            if (height) {
+                Node::unmark(root.first)->adopt(nullptr);
                 ++cost.slots_written;
                 ++cost.cache_lines;
             }
@@ -311,50 +371,58 @@ class RadixTree {
         for (uint32_t index = 0; index < Node::fan_out; ++index) {
             uint64_t word = node->slots[index];
             if (!word) continue;
-            uint64_t offset = first_offset | uint64_t{index} << (node->height - 1) * Bits;
-            if (node->height == 1) visit(offset, word, Node::leaf_tags(node, index));
+            uint64_t offset = first_offset | uint64_t{index} << node->level() * Node::bits;
+            if (!node->level()) visit(offset, word, Node::leaf_tags(node, index));
             else for_each_below(Node::unmark(word), offset, visit);
         }
     }
 
     template <class Take>
     void warm_lanes(std::span<const SwapEntry> entries, uint32_t changing, Take&& take) const {
+        std::array<const Root*, lanes> roots;
         std::array<const Node*, lanes> nodes;
         std::array<uint32_t, lanes> heights;
         uint32_t tallest = 0;
         for (size_t i = 0; i < entries.size(); ++i) {
-            const RadixRoot& root = roots_[entries[i].type()];
-            bool inside = root.height && entries[i].offset() <= Node::max_offset(root.height);
+            roots[i] = roots_.find(entries[i]);
+            if (!roots[i]) roots[i] = &nowhere_;
+            if constexpr (Node::walk_reads_head) prefetch(Node::unmark(roots[i]->first));
+        }
+        for (size_t i = 0; i < entries.size(); ++i) {
+            const Root& root = *roots[i];
+            heights[i] = root.height();
+            bool inside = heights[i] && entries[i].offset() <= Node::max_offset(heights[i]);
             nodes[i] = inside ? Node::unmark(root.first) : nullptr;
-            heights[i] = root.height;
-            tallest = std::max(tallest, root.height);
-            if (inside) fetch_slot(nodes[i], root.height, entries[i].offset(), root.tags, changing >> i & 1);
+            tallest = std::max(tallest, heights[i]);
+            if (inside) fetch_slot(nodes[i], heights[i], entries[i].offset(), root.tags, changing >> i & 1);
         }
         for (uint32_t height = tallest; height > 1; --height)
             for (size_t i = 0; i < entries.size(); ++i) {
                 if (heights[i] != height || !nodes[i]) continue;
                 uint64_t word = nodes[i]->slots[Node::index_at(entries[i].offset(), height - 1)];
-                nodes[i] = Node::unmark(word);
+                nodes[i] = word ? Node::unmark(word) : nullptr;
                 heights[i] = height - 1;
-                if (word) fetch_slot(nodes[i], height - 1, entries[i].offset(), roots_[entries[i].type()].tags, changing >> i & 1);
+                if (word) fetch_slot(nodes[i], height - 1, entries[i].offset(), roots[i]->tags, changing >> i & 1);
             }
         for (size_t i = 0; i < entries.size(); ++i) {
-            const RadixRoot& root = roots_[entries[i].type()];
+            const Root& root = *roots[i];
             uint32_t index = Node::index_at(entries[i].offset(), 0);
             if (nodes[i]) take(i, nodes[i]->slots[index], root.tags ? Node::leaf_tags(nodes[i], index) : 0);
-            else if (!root.height && !entries[i].offset()) take(i, root.first, root.tags);
+            else if (!entries[i].offset() && !root.height()) take(i, root.first, root.tags);
             else take(i, uint64_t{0}, 0u);
         }
     }
 
     static void fetch_slot(const Node* node, uint32_t height, uint64_t offset, bool tagged, bool changing) {
         prefetch(&node->slots[Node::index_at(offset, height - 1)]);
+        if (Node::walk_reads_head) prefetch(&node->count);
         if (height > 1) return;
         if (tagged) prefetch(&node->tags);
-        if (changing) prefetch(&node->count);
+        if (changing && !Node::walk_reads_head) prefetch(&node->count);
     }
 
-    std::array<RadixRoot, swap_types> roots_;
+    inline static const Root nowhere_{};  // stands for the root of a range nobody has stored in
+    Roots roots_;
     Arena<Node, slab_bytes> arena_;
     uint64_t entries_ = 0;
 };

@@ -4,10 +4,13 @@
 #include <string>
 #include <type_traits>
 
+#include "index/array.hpp"
 #include "index/radix_lowbit.hpp"
 #include "index/radix_tag.hpp"
 #include "index/rbtree.hpp"
+#include "index/swap_table.hpp"
 #include "index/table.hpp"
+#include "index/xarray.hpp"
 
 namespace zreplay {
 
@@ -19,12 +22,39 @@ std::unique_ptr<SwapIndex> make(IndexOptions options) {
     else return std::make_unique<Index>();
 }
 
+// How many tags there are to read is settled when the index is made.
+template <int Bits>
+std::unique_ptr<SwapIndex> make_radix_tag(IndexOptions options) {
+    if (options.words == SlotWords::wide) return std::make_unique<RadixTag<Bits, SlotWords::wide>>();
+    return std::make_unique<RadixTag<Bits, SlotWords::narrow>>();
+}
+
+// Of pointer bits 1 to 5, radix-lowbit has all, or bit 1 alone in 32 bits; an xarray has tags 0, 1 and 3, times bits 2 to 5.
 constexpr IndexKind kinds[] = {
-    {"rbtree", "red-black tree of zswap entries, as zswap 3.11 to 6.8", make<Rbtree>, make<Rbtree>},
-    {"radix-tag", "radix tree of descriptors, the position in tree tags", make<RadixTag<6>>, make<RadixTag<2>>},
-    {"radix-lowbit", "radix tree of descriptors, the position in the pointer's low bits", make<RadixLowbit<6>>,
-     make<RadixLowbit<2>>},
-    {"table", "one 16-byte entry for every slot, as zram", make<Table<8>>, make<Table<2>>},
+    {.name = "rbtree", .summary = "red-black tree of zswap entries, as zswap 3.11 to 6.8",
+     .make = make<Rbtree>, .make_small = make<Rbtree>,
+     .positions_64 = 0, .positions_32 = 0, .takes_values = false, .is_bound = false},
+    {.name = "radix-tag", .summary = "radix tree of descriptors, the position in tree tags",
+     .make = make_radix_tag<6>, .make_small = make_radix_tag<2>,
+     .positions_64 = 8, .positions_32 = 8, .takes_values = false, .is_bound = false},
+    {.name = "radix-lowbit", .summary = "radix tree of descriptors, the position in the pointer's low bits",
+     .make = make<RadixLowbit<6>>, .make_small = make<RadixLowbit<2>>,
+     .positions_64 = 32, .positions_32 = 2, .takes_values = false, .is_bound = false},
+    {.name = "xarray", .summary = "xarray of 6.1, one per swap type",
+     .make = make<XArrayPerType<6>>, .make_small = make<XArrayPerType<2>>,
+     .positions_64 = 48, .positions_32 = 3, .takes_values = true, .is_bound = false},
+    {.name = "xarray-64m", .summary = "xarray for each 64 MiB of a swap area, as zswap from 6.10 on",
+     .make = make<XArrayPerRange<6, 14, 32>>, .make_small = make<XArrayPerRange<2, 4, 22>>,
+     .positions_64 = 48, .positions_32 = 3, .takes_values = true, .is_bound = false},
+    {.name = "swap-table", .summary = "a page of 512 words for each cluster in use, as 6.18's swap cache",
+     .make = make<SwapTable<9>>, .make_small = make<SwapTable<2>>,
+     .positions_64 = 32, .positions_32 = 2, .takes_values = true, .is_bound = false},
+    {.name = "table", .summary = "one 16-byte entry for every slot, as zram",
+     .make = make<Table<8>>, .make_small = make<Table<2>>,
+     .positions_64 = 0, .positions_32 = 0, .takes_values = false, .is_bound = false},
+    {.name = "array", .summary = "one word for every entry: no kernel's, the bound no index gets below",
+     .make = make<Array<9>>, .make_small = make<Array<2>>,
+     .positions_64 = 32, .positions_32 = 2, .takes_values = true, .is_bound = true},
 };
 
 }  // namespace

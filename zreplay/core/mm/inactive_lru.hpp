@@ -269,7 +269,7 @@ class InactiveLru {
 
     static constexpr int piece_bits = 12;
     InactiveLruOptions options_;
-    mutable RadixTree<6> tree_;  // a lookup through it may be written through
+    mutable RadixTree<RadixNode<6>> tree_;  // a lookup through it may be written through
     Arena<Page> pages_;
     Lru inactive_, active_;
     std::unordered_map<const void*, Page*> by_zpage_;  // the kernel's page of an address: arithmetic, free of cost

@@ -31,12 +31,56 @@ SwapEntry entry_of(uint64_t type, uint64_t offset) {
     return {static_cast<uint32_t>(type), offset};
 }
 
-Location location_of(uint64_t word) {
-    if (word & 1 || !(word & ~Location::position_mask))
-        throw std::invalid_argument("location word " + std::to_string(word) +
-                                    ", expected bit 0 clear and a descriptor");
-    return Location::from_word(word);
+SlotWords slot_words(std::string_view name) {
+    if (name == "narrow") return SlotWords::narrow;
+    if (name == "wide") return SlotWords::wide;
+    if (name == "value") return SlotWords::value;
+    throw std::invalid_argument("words '" + std::string(name) + "', expected narrow, wide or value");
 }
+
+// What words an index is given, and what is wrong with one.
+class WordRule {
+  public:
+    WordRule(const IndexKind& kind, SlotWords words)
+        : words_(words),
+          positions_(kind.positions_64 ? kind.positions_64 : handle_positions) {
+        if (words == SlotWords::value && !kind.takes_values)
+            throw std::invalid_argument("swap index " + std::string(kind.name) + " takes no values, expected narrow or wide words");
+    }
+
+    Location location(uint64_t word) const {
+        const char* expected = wrong(word);
+        if (!expected) return Location::from_word(word);
+        std::string message = "location word " + std::to_string(word) + ", expected " + expected;
+        if (words_ == SlotWords::wide) message += std::to_string(positions_);
+        throw std::invalid_argument(message);
+    }
+
+  private:
+    // A handle is a word of the pool's own; bit 0 is kept clear as in any location.
+    static constexpr uint32_t handle_positions = 32;
+
+    const char* wrong(uint64_t word) const {
+        constexpr uint64_t same_filled = Location::same_filled_bit;
+        switch (words_) {
+            case SlotWords::narrow:
+                return word & 1 || !(word & ~Location::position_mask) ? "bit 0 clear and a descriptor" : nullptr;
+            case SlotWords::wide: {
+                bool has_descriptor = word & ~Location::wide_low_bits;
+                bool fits = Location::from_word(word).wide_position() < positions_;
+                return word == same_filled || (has_descriptor && fits) ? nullptr : "8, or a descriptor and a position below ";
+            }
+            default: {
+                bool is_pointer = word && !(word & Location::wide_low_bits);
+                bool is_value = word & 1 && word != 1;
+                return word == same_filled || is_pointer || is_value ? nullptr : "8, a value other than 0, or a pointer aligned to 64";
+            }
+        }
+    }
+
+    SlotWords words_;
+    uint32_t positions_;
+};
 
 // The batch's columns, read once and checked as they are read.
 class Calls {
@@ -57,7 +101,7 @@ class Calls {
         return static_cast<Call>(op_[row]);
     }
     SwapEntry entry(size_t row) const { return entry_of(type_[row], offset_[row]); }
-    Location location(size_t row) const { return location_of(word_[row]); }
+    uint64_t word(size_t row) const { return word_[row]; }
 
   private:
     template <class T>
@@ -74,8 +118,9 @@ class Calls {
 };
 
 struct PythonIndex {
-    PythonIndex(std::string_view name, bool small)
-        : index(small ? index_kind(name).make_small({}) : index_kind(name).make({})) {
+    PythonIndex(std::string_view name, bool small, std::string_view words) : rule(index_kind(name), slot_words(words)) {
+        IndexOptions options{.words = slot_words(words)};
+        index = small ? index_kind(name).make_small(options) : index_kind(name).make(options);
         index->charge(cost);
     }
 
@@ -109,7 +154,7 @@ struct PythonIndex {
                 }
                 Call call = calls.call(row);
                 bool has_location = call == call_insert || call == call_update;
-                old[row] = apply_one(call, calls.entry(row), has_location ? calls.location(row) : Location());
+                old[row] = apply_one(call, calls.entry(row), has_location ? rule.location(calls.word(row)) : Location());
                 if (check_every && (row + 1) % check_every == 0) index->check();
             }
         }
@@ -118,6 +163,7 @@ struct PythonIndex {
         return out;
     }
 
+    WordRule rule;
     std::unique_ptr<SwapIndex> index;
     Cost cost;
 };
@@ -142,13 +188,24 @@ void bind_indexes(nb::module_& module) {
         return kinds;
     }, "Name and one-line summary of each swap index there is.");
 
+    module.def("index_positions", [](std::string_view name) {
+        const IndexKind& kind = index_kind(name);
+        nb::dict out;
+        out["positions_64"] = kind.positions_64;
+        out["positions_32"] = kind.positions_32;
+        out["takes_values"] = kind.takes_values;
+        out["is_bound"] = kind.is_bound;
+        return out;
+    }, nb::arg("name"), "What a slot of the index can say beside the pointer; 0 positions: its entries hold handles.");
+
     nb::class_<PythonIndex>(module, "Index", "A swap index: a tree for each type. Locations are words; 0: none.")
-        .def(nb::init<std::string_view, bool>(), nb::arg("name"), nb::arg("small") = false)
+        .def(nb::init<std::string_view, bool, std::string_view>(), nb::arg("name"), nb::arg("small") = false,
+             nb::arg("words") = "narrow")
         .def("find", [](PythonIndex& self, uint64_t type, uint64_t offset) {
             return self.index->find(entry_of(type, offset)).word();
         }, nb::arg("type"), nb::arg("offset"))
         .def("insert", [](PythonIndex& self, uint64_t type, uint64_t offset, uint64_t word) {
-            return self.index->insert(entry_of(type, offset), location_of(word)).word();
+            return self.index->insert(entry_of(type, offset), self.rule.location(word)).word();
         }, nb::arg("type"), nb::arg("offset"), nb::arg("word"), "Replaces; gives the old word.")
         .def("erase", [](PythonIndex& self, uint64_t type, uint64_t offset) {
             return self.index->erase(entry_of(type, offset)).word();
@@ -159,7 +216,7 @@ void bind_indexes(nb::module_& module) {
             bool there = static_cast<bool>(self.index->find(entry_of(type, offset)));
             self.index->charge(self.cost);
             if (!there) throw nb::key_error("update of an entry that is not there");
-            return self.index->update(entry_of(type, offset), location_of(word)).word();
+            return self.index->update(entry_of(type, offset), self.rule.location(word)).word();
         }, nb::arg("type"), nb::arg("offset"), nb::arg("word"),
              "The object moved; gives the old word. KeyError if it is not there.")
         .def("items", [](PythonIndex& self, uint64_t type) {

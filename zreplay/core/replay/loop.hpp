@@ -197,11 +197,13 @@ class Loop final : public Replay {
     int apply(const Event& event) { return config_.driven ? model_.driven(event) : model_.predicted(event); }
 
     void note_peaks() {
+        const bool is_most_entries = counters_.stored_pages > peaks_.stored_pages;  // an index without nodes grows by entries
         peaks_.stored_pages = std::max(peaks_.stored_pages, counters_.stored_pages);
         peaks_.pool_pages = std::max(peaks_.pool_pages, pool_.pages());
-        if (uint64_t nodes = index_->nodes(); nodes > peaks_.index_nodes) {
-            peaks_.index_nodes = nodes;
-            peaks_.index_bytes = index_->bytes();
+        uint64_t nodes = index_->nodes();
+        if (nodes > peaks_.index_nodes || is_most_entries) {
+            peaks_.index_nodes = std::max(peaks_.index_nodes, nodes);
+            peaks_.index_bytes = std::max(peaks_.index_bytes, index_->bytes());
         }
     }
 
