@@ -47,7 +47,7 @@ def excerpt(tmp_path_factory) -> Path:
 @pytest.mark.slow
 @each_design
 def test_all_assertions_hold_at_every_event_of_an_excerpt(tmp_path, excerpt, design):
-    options = {"check_every": 1, "cma_every": 97, "totalram_pages": 1500, "max_pool_percent": 20}
+    options = {"check_every": 1, "cma_every": 97, "totalram_pages": 1500, "max_pool_percent": 20, "mm_load": "none"}
     # A limit of 300 pages: full from early on.
     summary = zreplay.run(Config(trace=excerpt, out=tmp_path / "run", design=design, **options)).summary()
     assert summary["events"] == EXCERPT_ROWS

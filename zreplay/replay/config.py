@@ -271,7 +271,7 @@ class Config:
         most = (has["positions_64"] - 1).bit_length()
         if int(bits) > most:
             raise UsageError(f"--locate {self.locate}: a slot of {self.index} has room for bits:{most} at most")
-        return int(min(1 << int(bits), has[f"positions_{self.pointer_bits}"]))
+        return min(1 << int(bits), has["positions_64"] if self.pointer_bits == 64 else has["positions_32"])
 
     @property
     def _names(self) -> str:

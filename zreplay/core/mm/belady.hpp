@@ -7,7 +7,7 @@
 #pragma once
 
 #include <map>
-#include <utility>
+#include <tuple>
 
 #include "arena.hpp"
 #include "mm/entry_lru.hpp"
@@ -62,7 +62,7 @@ class Belady {
     void check() const {
         require(order_.size() == entries_.live(), "every entry is in the order of loads", order_.size(), entries_.live());
         for (const auto& [key, entry] : order_)
-            require(place(entry) == key, "an entry knows its next load", entry->next_load, key.first);
+            require(place(entry) == key, "an entry knows its next load", entry->next_load, std::get<0>(key));
     }
     template <class Visit>
     void for_each(Visit&& visit) const {
@@ -70,11 +70,13 @@ class Belady {
     }
 
   private:
-    // Of entries never loaded again the highest slot goes first: any rule does that is the same on every machine.
-    static std::pair<uint64_t, uint64_t> place(const Entry* entry) { return {entry->next_load, entry->slot.word}; }
+    // Of entries never loaded again the highest slot goes first: any rule does that is the same on every machine. Two of one
+    // slot are there for a moment only, while the newer takes the older's place.
+    using Place = std::tuple<uint64_t, uint64_t, const Entry*>;
+    static Place place(const Entry* entry) { return {entry->next_load, entry->slot.word, entry}; }
 
     Arena<Entry, 64> entries_;
-    std::map<std::pair<uint64_t, uint64_t>, Entry*> order_;
+    std::map<Place, Entry*> order_;
 };
 
 }  // namespace zreplay
