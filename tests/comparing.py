@@ -12,14 +12,14 @@ from zreplay.replay.axes import cross, run_missing
 from zreplay.replay.run import Run
 
 
-def small_trace(path: Path, *, events: int = 6000, seed: int = 5, **metadata: Any) -> Path:
+def small_trace(path: Path, *, events: int = 6000, seed: int = 5, sizes: Sequence[int] = (), **metadata: Any) -> Path:
     """Events over 300 slots, tight enough for a limit of 40 pages to bite, with a kernel's pool size beside them."""
     draw = random.Random(seed)
     rows: list[dict[str, Any]] = []
     for number in range(events):
         slot, choice = draw.randrange(1, 300), draw.random()
         if choice < 0.45:
-            row = store(slot, draw.choice([0, draw.randrange(1, 4097)]))
+            row = store(slot, draw.choice(sizes or [0, draw.randrange(1, 4097)]))
         elif choice < 0.7:
             row = load(slot)
         elif choice < 0.995:
