@@ -6,7 +6,7 @@ import random
 import pytest
 from comparing import result, runs, small_trace
 
-from zreplay.analysis.comparison import compare
+from zreplay.analysis.comparison import compare, configuration_names, distinguishing
 from zreplay.analysis.metrics import METRICS, Assumptions, choose, metric_named
 from zreplay.analysis.results import load
 from zreplay.errors import UsageError
@@ -202,3 +202,34 @@ def test_every_usual_metric_of_a_real_run_has_a_value(tmp_path):
     assert {"density", "mib_per_gib_swapped", "lines_per_operation", "store_ns"} <= {metric.name for metric in chosen}
     for metric in chosen:
         assert all(metric.value(run, Assumptions()) is not None for run in results), metric.name
+
+
+def test_designs_name_their_rows_and_what_differs_within_one_is_said(tmp_path):
+    results = [
+        result(tmp_path, design="zswap-3.12", index="rbtree", movable=False, mm_load="none"),
+        result(tmp_path, design="two-index", index="radix-lowbit", movable=True, mm_load="none"),
+        result(tmp_path, design="two-index", index="radix-lowbit", movable=True, mm_load="activate"),
+    ]
+    names = configuration_names(results, distinguishing(results))
+    assert names == ["zswap-3.12/none", "two-index/none", "two-index/activate"]
+    assert configuration_names(results[:2], distinguishing(results[:2])) == ["zswap-3.12", "two-index"]
+
+
+def test_a_run_without_a_design_makes_index_and_pool_the_names_again(tmp_path):
+    results = [result(tmp_path, design="two-index", index="radix-lowbit"), result(tmp_path, index="rbtree")]
+    assert configuration_names(results, distinguishing(results)) == [
+        "radix-lowbit/zbud/two-index",
+        "rbtree/zbud/design=none",
+    ]
+
+
+def test_a_bound_is_marked_and_never_the_best(tmp_path):
+    results = [
+        result(tmp_path, index="rbtree", summary={"pool_pages_peak": 20, "is_bound": False}),
+        result(tmp_path, index="radix-tag", summary={"pool_pages_peak": 15, "is_bound": False}),
+        result(tmp_path, index="array", summary={"pool_pages_peak": 5, "is_bound": True}),
+    ]
+    comparison = compare(results, [PEAK], Assumptions())
+    assert [row.name for row in comparison.rows] == ["rbtree/zbud", "radix-tag/zbud", "array/zbud (bound)"]
+    assert [row.cells["pool_pages_peak"].best for row in comparison.rows] == [False, True, False]
+    assert any("(bound)" in note for note in comparison.notes)

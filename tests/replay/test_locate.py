@@ -10,8 +10,8 @@ import zreplay
 from zreplay.errors import UsageError
 from zreplay.trace.files import open_trace
 
-# 6.1's classes, with 8 bytes more than is asked for: 120 → class 128, 32 in a page; 104 → class 112, 73 in two pages, of
-# which 37 start in the first; 88 → class 96; 72 → class 80, 51 in a page; 24 → class 32, 128.
+# 6.1's classes, with 8 bytes more than is asked for: 120 → class 128, 32 in a page; 104 → class 112, 73 in two pages,
+# of which 37 start in the first; 88 → class 96; 72 → class 80, 51 in a page; 24 → class 32, 128.
 ZSMALLOC = {"pool": "zsmalloc", "check_every": 1}
 
 

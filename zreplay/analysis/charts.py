@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from zreplay.analysis.metrics import MIB
+from zreplay.analysis.metrics import MIB, beside_pool_bytes
 from zreplay.analysis.series import Points, View, curve, frontier, merged, shared_names
 from zreplay.errors import UsageError
 
@@ -95,22 +95,23 @@ def pool_pages(view: View) -> list[Chart]:
 
 
 def tradeoff(view: View) -> list[Chart]:
-    """Memory against device traffic; the line joins the configurations that no other beats in both."""
+    """Memory against device traffic; the line joins the configurations that no other beats in both, bounds left out."""
     by_place: dict[tuple[float, float], list[str]] = {}
     for name, result in view.runs.items():
         summary = result.summary
-        mib = summary["pool_pages_mean"] * PAGE_BYTES / MIB + result.means.get("index_bytes", 0) / MIB
+        mib = summary["pool_pages_mean"] * PAGE_BYTES / MIB + beside_pool_bytes(result) / MIB
         place = float(summary["device_writes"] + summary["device_reads"]), round(mib, 3)
         by_place.setdefault(place, []).append(name)
     names = shared_names(list(by_place.values()), list(view.runs))
     rows = [{"name": name, "pages": x, "mib": y} for name, (x, y) in zip(names, by_place, strict=True)]
-    line = [{"pages": x, "mib": y} for x, y in frontier(list(by_place))]
+    built = [place for place, found in by_place.items() if any(not view.runs[name].is_bound for name in found)]
+    line = [{"pages": x, "mib": y} for x, y in frontier(built)]
     x = alt.X(
         "pages:Q",
         title="pages written to and read from the device",
         axis=alt.Axis(format="~s"),
     )
-    y = alt.Y("mib:Q", title="pool and index, mean MiB", scale=alt.Scale(zero=False, padding=12))
+    y = alt.Y("mib:Q", title="pool, index and entries, mean MiB", scale=alt.Scale(zero=False, padding=12))
     color = _color(names, "circle")
     points = _chart(rows).mark_point(size=110, filled=True, opacity=0.9)
     tooltip = ["name:N", alt.Tooltip("pages:Q", format=","), alt.Tooltip("mib:Q", format=",.1f")]

@@ -73,19 +73,21 @@ def _fragmentation_percent(result: Result, _: Assumptions) -> float:
 
 def _mib_per_gib(result: Result, _: Assumptions) -> float:
     means = result.means
-    beside = _beside(result, "entry_bytes", "handle_bytes", "mm_bytes")
-    mib = (means["pool_bytes"] + means["index_bytes"] + beside) / MIB
+    mib = (means["pool_bytes"] + beside_pool_bytes(result)) / MIB
     return mib / (means["stored_pages"] / PAGES_PER_GIB)
+
+
+def beside_pool_bytes(result: Result) -> float:
+    """Mean bytes of what a design keeps beside its pool: index, entries, handle cells, the memory manager's index.
+
+    An older run has its entries in its index_bytes and lacks the others.
+    """
+    return sum(result.means.get(name, 0.0) for name in ("index_bytes", "entry_bytes", "handle_bytes", "mm_bytes"))
 
 
 def _index_bytes_per_entry(result: Result, _: Assumptions) -> float:
     means = result.means
-    return (means["index_bytes"] + _beside(result, "entry_bytes", "mm_bytes")) / means["index_entries"]
-
-
-def _beside(result: Result, *gauges: str) -> float:
-    """Their means together; an older run's have some in its index_bytes and lack the others."""
-    return sum(result.means.get(name, 0.0) for name in gauges)
+    return (beside_pool_bytes(result) - means.get("handle_bytes", 0.0)) / means["index_entries"]
 
 
 def _spilled_percent(result: Result, _: Assumptions) -> float:

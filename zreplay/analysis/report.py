@@ -9,7 +9,7 @@ import html
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,20 @@ def _settings(rows: list[Row]) -> str:
         for name, value in settings[0].items()
         if value not in (None, False) and all(other.get(name) == value for other in settings)
     }
+    for name, needs in _ONLY_WITH.items():
+        if not any(needs(other) for other in settings):
+            shared.pop(name, None)
     return ", ".join(f"{name} {value}" for name, value in shared.items())
+
+
+#: Settings that say nothing unless another does.
+_ONLY_WITH: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "pointer_bits": lambda settings: settings.get("locate"),
+    "cma_percent": lambda settings: settings.get("cma_every"),
+    **dict.fromkeys(
+        ("mm_new_page", "mm_load", "mm_join", "mm_first_time"), lambda settings: settings.get("mm") == "inactive-lru"
+    ),
+}
 
 
 def _table(heading: str, rows: list[Row], comparison: Comparison) -> Iterator[str]:

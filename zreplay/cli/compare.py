@@ -20,6 +20,7 @@ _AXES = {
     "totalram_pages": "Memory sizes of the machine, in pages.  [default: the trace's]",
     "max_pool_percent": "Pool limits, percent of totalram.  [default: the trace's, else 20]",
     "accept_threshold_percent": "Accept thresholds, percent of the limit.  [default: the trace's, else 90]",
+    "cma_every": "Evacuate a tenth of the pool every so many events.  [default: never]",
 }
 
 

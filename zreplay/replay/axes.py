@@ -27,6 +27,7 @@ AXES: dict[str, Callable[[str], Any]] = {
     "totalram_pages": int,
     "max_pool_percent": int,
     "accept_threshold_percent": int,
+    "cma_every": int,
 }
 
 #: Replays that share one pass over a trace; more of them would need too many open files.
