@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <utility>
 
 #include "cost.hpp"
 #include "types.hpp"
@@ -58,6 +59,8 @@ class SwapIndex {
     virtual uint64_t nodes() const = 0;  // separately allocated nodes; an rbtree's are its entries
     virtual uint64_t bytes() const = 0;  // by the kernel's sizes, docs/models.md
 
+    // Whether what a slot names is an entry of zswap's or zram's own, which has the length of the object.
+    virtual bool has_entries() const { return false; }
     // Whether the position is in tags of the tree rather than in the slot.
     virtual bool positions_in_tags() const { return false; }
 
@@ -66,7 +69,8 @@ class SwapIndex {
 
     // Whose account the next calls are charged to.
     void charge(Cost& cost) { cost_ = &cost; }
-    void charge_nobody() { cost_ = &nowhere_; }
+    // Gives who was charged till now.
+    Cost& charge_nobody() { return *std::exchange(cost_, &nowhere_); }
 
   protected:
     Cost nowhere_;

@@ -51,6 +51,7 @@ class Rbtree final : public SwapIndex {
     uint64_t entries() const override { return arena_.live(); }
     uint64_t nodes() const override { return arena_.live(); }
     uint64_t bytes() const override { return arena_.live() * entry_bytes_; }
+    bool has_entries() const override { return true; }
     const void* root(uint32_t type) const override { return &roots_[type]; }
 
   private:

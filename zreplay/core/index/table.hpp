@@ -101,6 +101,7 @@ class Table final : public SwapIndex {
     uint64_t entries() const override { return entries_; }
     uint64_t nodes() const override { return pages_; }
     uint64_t bytes() const override { return pages_ * sizeof(Slot) * slots; }
+    bool has_entries() const override { return true; }
     const void* root(uint32_t type) const override { return pieces_.root(type); }
 
   private:

@@ -43,15 +43,13 @@ class Belady {
         entries_.release(static_cast<Entry*>(entry));
     }
 
+    // Without exclusive loads it stays.
+    void loaded(CompressedEntry* entry, uint64_t next_load) { reorder(entry, next_load); }
+
     CompressedEntry* oldest() const { return order_.empty() ? nullptr : order_.rbegin()->second; }
 
     // It could not be evicted, as its page is resident: the last to be asked again.
-    void rotate(CompressedEntry* entry) {
-        auto* own = static_cast<Entry*>(entry);
-        order_.erase(place(own));
-        own->next_load = 0;
-        order_.emplace(place(own), own);
-    }
+    void rotate(CompressedEntry* entry) { reorder(entry, 0); }
 
     uint64_t entries() const { return entries_.live(); }
     uint64_t bytes() const { return entries_.live() * sizeof(CompressedEntry); }
@@ -70,6 +68,13 @@ class Belady {
     }
 
   private:
+    void reorder(CompressedEntry* entry, uint64_t next_load) {
+        auto* own = static_cast<Entry*>(entry);
+        order_.erase(place(own));
+        own->next_load = next_load;
+        order_.emplace(place(own), own);
+    }
+
     // Of entries never loaded again the highest slot goes first: any rule does that is the same on every machine. Two of one
     // slot are there for a moment only, while the newer takes the older's place.
     using Place = std::tuple<uint64_t, uint64_t, const Entry*>;

@@ -52,6 +52,8 @@ class EntryLru {
         entries_.release(entry);
     }
 
+    void loaded(CompressedEntry* entry, uint64_t /*next_load*/) { entry->referenced = true; }
+
     CompressedEntry* oldest() const { return list_.tail(); }
 
     void rotate(CompressedEntry* entry) {

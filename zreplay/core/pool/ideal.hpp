@@ -57,6 +57,7 @@ class IdealPool {
     }
 
     uint32_t size(Location location) const { return location.descriptor<Object>()->size_bytes; }
+    void map(Location, bool) const {}
     SwapEntry entry(Location location) const { return location.descriptor<Object>()->entry; }
     uint64_t page_id(Location) const { return 0; }  // an object has no page of its own
 

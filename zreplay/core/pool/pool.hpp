@@ -61,6 +61,7 @@ concept Pool = requires(P pool, const P& view, Location location, SwapEntry entr
     pool.free(location);
     { view.size(location) } -> std::same_as<uint32_t>;  // as asked
     { view.entry(location) } -> std::same_as<SwapEntry>;
+    view.map(location, bool{});  // the object is read; true: its length is known without the pool
     { view.pages() } -> std::same_as<uint64_t>;
     { view.usage() } -> std::same_as<PoolUsage>;
     { view.classes() } -> std::same_as<std::vector<ClassRow>>;

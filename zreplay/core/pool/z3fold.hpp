@@ -186,10 +186,9 @@ class Z3fold {
 
     const Moves& moves() const { return moves_; }
 
-    uint32_t size(Location location) const {
-        ++cost_->headers_read;
-        return location.descriptor<Handle>()->size_bytes;
-    }
+    uint32_t size(Location location) const { return location.descriptor<Handle>()->size_bytes; }
+    // An object is read: its page's header says where it is.
+    void map(Location, bool) const { ++cost_->headers_read; }
     SwapEntry entry(Location location) const { return location.descriptor<Handle>()->entry; }
     uint64_t page_id(Location location) const { return location.descriptor<Handle>()->page->id; }
     Position position(Location location) const { return location.descriptor<Handle>()->position; }

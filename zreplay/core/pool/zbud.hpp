@@ -188,11 +188,9 @@ class Zbud {
         return attempt.error();
     }
 
-    // The length is asked for when an object is read, and costs a look into the page's header.
-    uint32_t size(Location location) const {
-        ++cost_->headers_read;
-        return location.descriptor<Page>()->size_bytes[location.position()];
-    }
+    uint32_t size(Location location) const { return location.descriptor<Page>()->size_bytes[location.position()]; }
+    // An object is read: where it is follows from the handle alone, and the header has the length, unless zswap's entry has.
+    void map(Location, bool length_known) const { cost_->headers_read += !length_known; }
     SwapEntry entry(Location location) const { return location.descriptor<Page>()->entries[location.position()]; }
     // A number given to each page when it is taken, never again to another.
     uint64_t page_id(Location location) const { return location.descriptor<Page>()->id; }
@@ -217,7 +215,6 @@ class Zbud {
     // v3 of the series: a slot names the page, and the slots that its header names are compared with the one asked for.
     Location find_in_page(Location page_of, SwapEntry entry) const {
         const Page* page = page_of.descriptor<Page>();
-        ++cost_->headers_read;
         for (Position position : {first, last})
             if (page->chunks[position] && page->entries[position] == entry) return Location(page, position);
         return {};

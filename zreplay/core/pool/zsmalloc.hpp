@@ -168,11 +168,9 @@ class Zsmalloc {
 
     const Moves& moves() const { return moves_; }
 
-    // Mapping an object reads the zspage, for the size of its class.
-    uint32_t size(Location location) const {
-        ++cost_->headers_read;
-        return location.descriptor<Handle>()->size_bytes;
-    }
+    uint32_t size(Location location) const { return location.descriptor<Handle>()->size_bytes; }
+    // An object is read: its zspage has the size of its class.
+    void map(Location, bool) const { ++cost_->headers_read; }
     SwapEntry entry(Location location) const { return location.descriptor<Handle>()->entry; }
     // Number of the page in which the object starts, given when the page was taken and never again to another.
     uint64_t page_id(Location location) const { return location.descriptor<Handle>()->page_id; }

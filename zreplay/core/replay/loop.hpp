@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "index/registry.hpp"
 #include "pool/registry.hpp"
@@ -108,9 +109,8 @@ class Loop final : public Replay {
         if (config_.sample_ns) sample_by_time();
 
         Observation seen{};
-        Before before;
-        const bool checked = counters_.events + 1 >= next_check_;
-        if (checked) [[unlikely]] before = look_before(event);
+        std::optional<Before> before;
+        if (counters_.events + 1 >= next_check_) [[unlikely]] before = look_before(event);
         if (config_.observe) observe_before(event, seen);
         int result;
         if (counters_.events % Durations::one_in == 0) {
@@ -131,8 +131,8 @@ class Loop final : public Replay {
             sample(false);
             next_sample_event_ += config_.sample_events;
         }
-        if (checked) [[unlikely]] {
-            check_effect(event, result, before);
+        if (before) [[unlikely]] {
+            check_effect(event, result, *before);
             check();
             next_check_ += config_.check_every;
         }
@@ -151,7 +151,7 @@ class Loop final : public Replay {
         PoolUsage usage;
     };
 
-    Before look_before(const Event& event) {
+    [[gnu::noinline]] Before look_before(const Event& event) {
         Before before{index_->entries(), counters_.written_back_pages, 0, false, pool_.usage()};
         charge_nobody();
         if (event.op == Op::store) before.had = static_cast<bool>(index_->find(event.entry));
@@ -159,7 +159,7 @@ class Loop final : public Replay {
         return before;
     }
 
-    void check_effect(const Event& event, int result, const Before& before) try {
+    [[gnu::noinline]] void check_effect(const Event& event, int result, const Before& before) try {
         charge_nobody();
         if (event.op == Op::store && result < 0) {
             // Gone are those written back meanwhile and, where frontswap or the model sees to it, the slot's older copy.

@@ -113,6 +113,7 @@ class Entries {
     void loaded(Location object) {
         ++counters_.loads_hit;
         if (object.is_same_filled()) return;
+        pool_.map(object, entries_apart_ || index_.has_entries());
         counters_.loaded_bytes += pool_.size(object) - header_bytes_;
         mm_.loaded_from(object);
     }
@@ -139,21 +140,19 @@ class Entries {
 
     // A trace cannot say which of the model's pages is meant (kernel-model 8.2): the number of the row chooses an object,
     // and the page it is in moves. zbud as merged gives out addresses and keeps no list of who holds them: its pages cannot.
-    int migrate() {
+    // Rare, and kept out of line with all that follows from it: what every event goes through stays small.
+    [[gnu::noinline]] int migrate() {
         Location chosen;
-        pool_.objects_from(Random(counters_.events).next(), [&](Location object) { return chosen = object, false; });
+        if (pool_.movable())
+            pool_.objects_from(Random(counters_.events).next(), [&](Location object) { return chosen = object, false; });
         if (chosen) return migrate(chosen);
         ++counters_.migrations;
         ++(pool_.movable() ? counters_.migrations_refused : counters_.migrations_not_movable);
-        return -e_again;
+        return pool_.movable() ? -e_again : -e_busy;
     }
 
-    int migrate(Location object) {
+    [[gnu::noinline]] int migrate(Location object) {
         ++counters_.migrations;
-        if (!pool_.movable()) {
-            ++counters_.migrations_not_movable;
-            return -e_busy;
-        }
         const PoolUsage before = pool_.usage();
         const SwapEntry entry = pool_.entry(object);
         const Migration migration = pool_.migrate(object);
@@ -178,7 +177,7 @@ class Entries {
     int evacuate(const Event& event) {
         return evacuate(event.size == Event::missing_size ? std::nullopt : std::optional<uint64_t>(event.size));
     }
-    int evacuate(std::optional<uint64_t> pages) {
+    [[gnu::noinline]] int evacuate(std::optional<uint64_t> pages) {
         charge(Op::cma);
         ++counters_.evacuations;
         const uint64_t wanted = std::min(
@@ -245,6 +244,7 @@ class Entries {
     const Mm& mm() const { return mm_; }
 
   protected:
+    bool entries_apart_ = false;  // the model keeps entries of its own beside the index
     SwapIndex& index_;
     P& pool_;
     Slots<P> slots_;

@@ -42,6 +42,7 @@ class PerType {
     Allocation alloc(uint32_t size_bytes, SwapEntry entry) { return of(entry).alloc(size_bytes, entry); }
     void free(Location location) { of(entry(location)).free(location); }
     uint32_t size(Location location) const { return any().size(location); }
+    void map(Location location, bool length_known) const { any().map(location, length_known); }
     SwapEntry entry(Location location) const { return any().entry(location); }
     uint64_t page_id(Location location) const { return any().page_id(location); }
     bool is_resident(Location location) const { return any().is_resident(location); }

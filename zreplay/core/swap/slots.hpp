@@ -50,6 +50,16 @@ class Slots {
         return old;
     }
 
+    // Whether a tree that does not replace would refuse the slot, having one already. It is the tree's own insert that finds
+    // out, so only a refusal costs something here: one walk.
+    bool refuses(SwapEntry entry) {
+        Cost& account = index_.charge_nobody();
+        const bool there = static_cast<bool>(index_.find(entry));
+        index_.charge(account);
+        if (there) index_.find(entry);
+        return there;
+    }
+
     Location erase(SwapEntry entry) {
         const Location old = object(entry, index_.erase(entry));
         if (Cell* cell = forget_cell(entry)) release(cell);

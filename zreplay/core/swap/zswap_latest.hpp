@@ -35,6 +35,7 @@ class ZswapLatest : public Entries<P> {
 
   public:
     ZswapLatest(P& pool, const ModelParts& parts) : Base(pool, parts, 0), future_loads_(parts.future_loads) {
+        Base::entries_apart_ = true;
         // Slots name entries, so a moved page is told to them: one walk to the entry, and the write.
         if (P::locations_move)
             pool.on_move([this](SwapEntry slot, Location now) {
@@ -198,8 +199,8 @@ class ZswapLatest : public Entries<P> {
         if (policy_.exclusive_loads) {
             drop(slot);
         } else {
-            entry->referenced = !Lru::knows_the_future;
             entry->resident = true;
+            lru_.loaded(entry, future_loads_ ? future_loads_->next_load(counters_.events) : 0);
         }
         return 0;
     }

@@ -85,7 +85,7 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
         Allocation made = Base::allocate(event.entry, size_bytes);
         if (made.error) return made.error;
         // v3 of the 2013 series, whose tree is inside zbud: it has allocated by now, and its tree refuses.
-        if (policy_.slots.locate == Locate::header && slots_.find(event.entry)) {
+        if (policy_.slots.locate == Locate::header && slots_.refuses(event.entry)) {
             Base::release(made.location);
             ++counters_.reject_exists;
             return -e_exist;
