@@ -16,6 +16,16 @@ def word(descriptor: int, position: int = 0) -> int:
     return descriptor << 4 | position << 1
 
 
+def wide_word(descriptor: int, position: int = 0) -> int:
+    """The wide location word of the position (0 to 63) in the descriptor of that number, a multiple of 64."""
+    return descriptor << 6 | (position & 31) << 1 | position >> 5
+
+
+def value_word(payload: int) -> int:
+    """The word of the value entry with that payload (from 1: payload 0 is the same-filled page's)."""
+    return payload << 1 | 1
+
+
 def node_formula(offsets: Iterable[int], bits: int) -> int:
     """Nodes of a radix tree holding these offsets: Σ over k = 1..h of |{o >> bits·k}|, h the least that reaches."""
     keys = set(offsets)
@@ -44,8 +54,16 @@ class ReferenceIndex:
     def entries(self) -> int:
         return sum(map(len, self.trees))
 
-    def radix_nodes(self, bits: int) -> int:
-        return sum(node_formula(tree, bits) for tree in self.trees)
+    def ranges(self, range_bits: int) -> list[set[int]]:
+        """The offsets of each range of 2^range_bits slots that has an entry, over all types."""
+        ranges: dict[tuple[int, int], set[int]] = {}
+        for type, tree in enumerate(self.trees):
+            for offset in tree:
+                ranges.setdefault((type, offset >> range_bits), set()).add(offset)
+        return list(ranges.values())
+
+    def radix_nodes(self, bits: int, range_bits: int = 58) -> int:
+        return sum(node_formula(offsets, bits) for offsets in self.ranges(range_bits))
 
 
 def calls(rows: Iterable[tuple[int, int, int, int]]) -> pa.RecordBatch:
@@ -74,22 +92,27 @@ def stores(offsets: Sequence[int]) -> pa.RecordBatch:
     )
 
 
-def random_calls(count: int, seed: int, offsets: int, types: int = 2) -> pl.DataFrame:
+def random_calls(
+    count: int, seed: int, offsets: int, types: int = 2, words: str = "narrow", positions: int = 4
+) -> pl.DataFrame:
     """Random calls over offsets 0..offsets-1: half of them stores, a quarter of those of same-filled pages."""
     noise = pl.from_arrow(
         pa.Array.from_buffers(pa.uint64(), count, [None, pa.py_buffer(random.Random(seed).randbytes(8 * count))])
     )
     bits = pl.Series("bits", noise)
+    number, other = bits // 2**42 % 2**20 + 1, bits // 2**36 % positions
+    word = {
+        "narrow": number * 16 + bits // 2**62 * 2,
+        "wide": number * 64 + other % 32 * 2 + other // 32,
+        "value": pl.select(pl.when(bits // 2**62 % 2 == 0).then(number * 64).otherwise(number * 2 + 1)).to_series(),
+    }[words]
     return pl.select(
         op=(bits % 8).replace_strict(
             [0, 1, 2, 3, 4, 5, 6, 7], [INSERT] * 4 + [FIND, ERASE, ERASE, UPDATE], return_dtype=pl.UInt8
         ),
         type=(bits // 2**3 % types).cast(pl.UInt8),
         offset=bits // 2**8 % offsets,
-        word=pl.when(bits // 2**40 % 4 == 0)
-        .then(SAME_FILLED)
-        .otherwise((bits // 2**42 % 2**20 + 1) * 16 + bits // 2**62 * 2)
-        .cast(pl.UInt64),
+        word=pl.when(bits // 2**40 % 4 == 0).then(SAME_FILLED).otherwise(word).cast(pl.UInt64),
     )
 
 

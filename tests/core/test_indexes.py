@@ -17,17 +17,35 @@ from core.reference_index import (
     calls,
     node_formula,
     random_calls,
+    value_word,
+    wide_word,
     word,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 KINDS = [name for name, _ in _zreplay.index_kinds()]
-RADIX = [name for name in KINDS if name.startswith("radix")]
+SLAB_BYTES = {"radix-tag": 568, "radix-lowbit": 568, "xarray": 584, "xarray-64m": 584}
+
+
+def takes(kind: str, words: str) -> bool:
+    return words != "value" or _zreplay.index_positions(kind)["takes_values"]
+
 
 every_index = pytest.mark.parametrize(
     ("kind", "small"),
     [(kind, small) for kind in KINDS for small in (False, True)],
+    ids=lambda value: value if isinstance(value, str) else ("4-way" if value else "kernel's"),
+)
+every_index_and_words = pytest.mark.parametrize(
+    ("kind", "small", "words"),
+    [
+        (kind, small, words)
+        for kind in KINDS
+        for words in ("narrow", "wide", "value")
+        for small in (False, True)
+        if takes(kind, words)
+    ],
     ids=lambda value: value if isinstance(value, str) else ("4-way" if value else "kernel's"),
 )
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -39,11 +57,34 @@ offsets = st.one_of(
     st.builds(lambda bit, near: min((1 << bit) + near, OFFSET_LIMIT - 1), st.integers(0, 58), st.integers(-1, 1)),
     st.integers(0, OFFSET_LIMIT - 1),
 )
-words = st.one_of(st.just(SAME_FILLED), st.builds(word, st.integers(1, 2**59), st.integers(0, 3)))
+# Same-filled, or a descriptor's number and what spelled() makes of it.
+locations = st.one_of(st.none(), st.tuples(st.integers(1, 2**57), st.integers(0, 63)))
 types = st.one_of(st.integers(0, 1), st.integers(0, 31))
 call_lists = st.lists(
-    st.tuples(st.sampled_from([INSERT, INSERT, FIND, ERASE, UPDATE]), types, offsets, words), min_size=1, max_size=120
+    st.tuples(st.sampled_from([INSERT, INSERT, FIND, ERASE, UPDATE]), types, offsets, locations),
+    min_size=1,
+    max_size=120,
 )
+
+
+def positions_of(kind: str) -> int:
+    return _zreplay.index_positions(kind)["positions_64"] or 32  # entries with handles: any with bit 0 clear
+
+
+def spelled(kind: str, words: str, location: tuple[int, int] | None) -> int:
+    """The location as a word of that mode, its position brought into what the kind can say."""
+    if location is None:
+        return SAME_FILLED
+    number, position = location
+    if words == "narrow":
+        return word(number, position % 4)
+    if words == "wide":
+        return wide_word(number, position % positions_of(kind))
+    return value_word(number) if position % 2 else number << 6
+
+
+def spelled_rows(kind: str, words: str, rows: list) -> list[tuple[int, int, int, int]]:
+    return [(op, type, offset, spelled(kind, words, location)) for op, type, offset, location in rows]
 
 
 def old_words(index: _zreplay.Index, batch: pa.RecordBatch, **options: object) -> list[int]:
@@ -57,18 +98,26 @@ def assert_holds(index: _zreplay.Index, reference: ReferenceIndex, kind: str, sm
         offsets, words = (list(column) for column in zip(*index.items(type), strict=True)) if tree else ([], [])
         assert offsets == sorted(tree)
         assert words == [tree[offset] for offset in offsets]
-    if kind in RADIX:
-        assert index.nodes == reference.radix_nodes(2 if small else 6)
-        assert small or index.bytes == 568 * index.nodes
+    if kind in SLAB_BYTES:
+        range_bits = (4 if small else 14) if kind == "xarray-64m" else 58
+        assert index.nodes == reference.radix_nodes(2 if small else 6, range_bits)
+        assert small or index.bytes == SLAB_BYTES[kind] * index.nodes
+    if kind == "swap-table":
+        cluster_bits = 2 if small else 9
+        assert index.nodes == len(reference.ranges(cluster_bits))
+        assert index.bytes == 8 * 2**cluster_bits * index.nodes
+    if kind == "array":
+        assert (index.nodes, index.bytes) == (0, 8 * index.entries)
     if kind == "rbtree":
         assert (index.nodes, index.bytes) == (index.entries, 64 * index.entries)
 
 
-@every_index
+@every_index_and_words
 @given(rows=call_lists)
-@settings(max_examples=150, deadline=None)
-def test_any_calls_answer_as_a_dict_and_leave_every_invariant_standing(kind, small, rows):
-    index, reference = _zreplay.Index(kind, small), ReferenceIndex()
+@settings(max_examples=100, deadline=None)
+def test_any_calls_answer_as_a_dict_and_leave_every_invariant_standing(kind, small, words, rows):
+    index, reference = _zreplay.Index(kind, small, words), ReferenceIndex()
+    rows = spelled_rows(kind, words, rows)
     expected = answers(
         pl.DataFrame(
             rows,
@@ -91,37 +140,38 @@ def test_any_calls_answer_as_a_dict_and_leave_every_invariant_standing(kind, sma
 @settings(max_examples=50, deadline=None)
 def test_warming_changes_no_answer_and_no_cost(kind, small, rows):
     plain, warmed = _zreplay.Index(kind, small), _zreplay.Index(kind, small)
+    rows = spelled_rows(kind, "narrow", rows)
     assert old_words(plain, calls(rows)) == old_words(warmed, calls(rows), warm=True, check_every=1)
     assert plain.cost() == warmed.cost()
 
 
-@every_index
+@every_index_and_words
 @given(keys=st.lists(offsets, unique=True, min_size=1, max_size=60), order=st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
-def test_nothing_is_left_after_erasing_all_in_any_order(kind, small, keys, order):
-    index = _zreplay.Index(kind, small)
+@settings(max_examples=40, deadline=None)
+def test_nothing_is_left_after_erasing_all_in_any_order(kind, small, words, keys, order):
+    index = _zreplay.Index(kind, small, words)
     for i, offset in enumerate(keys):
-        index.insert(3, offset, word(i + 1, i % 4))
+        index.insert(3, offset, spelled(kind, words, (i + 1, i)))
     order.shuffle(keys)
     left = set(keys)
     for offset in keys:
         assert index.erase(3, offset)
         left.remove(offset)
         index.check()
-        if kind in RADIX:
+        if kind in SLAB_BYTES and kind != "xarray-64m":
             assert index.nodes == node_formula(left, 2 if small else 6)
     assert (index.entries, index.nodes, index.bytes) == (0, 0, 0)
     cost = index.cost()
     assert cost["nodes_allocated"] == cost["nodes_freed"]
 
 
-@every_index
+@every_index_and_words
 @pytest.mark.parametrize("warm", [False, True], ids=["plain", "warmed"])
-def test_two_hundred_thousand_random_calls_answer_as_a_dict(kind, small, warm):
-    frame = random_calls(200_000, seed=1, offsets=20_000)
+def test_a_hundred_thousand_random_calls_answer_as_a_dict(kind, small, words, warm):
+    frame = random_calls(100_000, seed=1, offsets=20_000, words=words, positions=positions_of(kind))
     reference = ReferenceIndex()
     expected = answers(frame, reference)
-    index = _zreplay.Index(kind, small)
+    index = _zreplay.Index(kind, small, words)
     assert old_words(index, batch_of(frame), check_every=20_000, warm=warm) == expected
     assert_holds(index, reference, kind, small)
 
@@ -181,6 +231,60 @@ def test_values_out_of_range_are_refused_by_name(kind):
         index.update(0, 1, 16)
     with pytest.raises(ValueError, match="op 4, expected 0 to 3, in row 1"):
         index.apply(calls([(FIND, 0, 0, 16), (4, 0, 0, 16)]))
+
+
+@every_kind
+def test_wide_word_of_a_position_too_many_is_refused_with_the_limit(kind):
+    index = _zreplay.Index(kind, words="wide")
+    limit = positions_of(kind)
+    assert index.insert(0, 1, wide_word(5, limit - 1)) == 0
+    assert index.find(0, 1) == wide_word(5, limit - 1)
+    for wrong in (wide_word(5, limit), 0, 2):
+        with pytest.raises(
+            ValueError, match=f"location word {wrong}, expected 8, or a descriptor and a position below {limit}"
+        ):
+            index.insert(0, 1, wrong)
+
+
+@every_kind
+def test_only_an_index_that_takes_values_is_given_any(kind):
+    if not takes(kind, "value"):
+        with pytest.raises(ValueError, match=f"swap index {kind} takes no values, expected narrow or wide words"):
+            _zreplay.Index(kind, words="value")
+        return
+    index = _zreplay.Index(kind, words="value")
+    for i, fits in enumerate([value_word(1), value_word(2**63 - 1), 64, SAME_FILLED]):
+        assert index.insert(0, i, fits) == 0
+        assert index.find(0, i) == fits
+    for wrong in (0, 1, 2, 16, 72):
+        with pytest.raises(ValueError, match=f"location word {wrong}, expected 8, a value other than 0, or a pointer"):
+            index.insert(0, 1, wrong)
+
+
+def test_positions_a_slot_can_say_are_those_of_kernel_pointers():
+    said = {kind: _zreplay.index_positions(kind) for kind in KINDS}
+    assert {kind: (row["positions_64"], row["positions_32"]) for kind, row in said.items()} == {
+        "rbtree": (0, 0),
+        "radix-tag": (8, 8),  # three tags
+        "radix-lowbit": (32, 2),  # bits 1 to 5; bit 1
+        "xarray": (48, 3),  # tags 0, 1, 3, times bits 2 to 5
+        "xarray-64m": (48, 3),
+        "swap-table": (32, 2),
+        "table": (0, 0),
+        "array": (32, 2),
+    }
+    assert [kind for kind, row in said.items() if row["takes_values"]] == [
+        "xarray",
+        "xarray-64m",
+        "swap-table",
+        "array",
+    ]
+    assert [kind for kind, row in said.items() if row["is_bound"]] == ["array"]
+
+
+def test_unknown_words_are_refused_with_those_there_are():
+    with pytest.raises(ValueError, match="words 'long', expected narrow, wide or value"):
+        _zreplay.Index("array", words="long")
 
 
 def test_unknown_index_is_refused_with_the_names_there_are():

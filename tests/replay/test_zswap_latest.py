@@ -116,3 +116,9 @@ def test_entries_are_56_bytes_beside_the_index(replay):
     summary = replay(events, index="rbtree")
     assert (summary["entry_bytes"], summary["index_bytes_peak"]) == (2 * 56, 2 * 24)  # the links alone
     assert replay(events, index="radix-lowbit")["index_bytes_peak"] == 568
+    assert replay(events)["index_bytes_peak"] == 584  # the kernel's own: an xarray's leaf
+
+
+def test_index_without_nodes_has_a_peak_of_bytes_too(replay):
+    summary = replay([store(1, 100), store(2, 100), invalidate(1)], index="array")
+    assert (summary["index_nodes_peak"], summary["index_bytes_peak"]) == (0, 2 * 8)

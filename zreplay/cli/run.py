@@ -39,7 +39,8 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
 @click.option(
     "--index",
     metavar="NAME",
-    help="Swap index: rbtree, radix-tag, radix-lowbit or table.  [default: the profile's]",
+    help="Swap index: rbtree, radix-tag, radix-lowbit, xarray, xarray-64m, swap-table, table or array (a bound).  "
+    "[default: the profile's]",
 )
 @click.option(
     "--pool",

@@ -63,10 +63,10 @@ class Profile:
 PROFILES: dict[tuple[str, str], Profile] = {
     ("zswap", "3.12"): Profile(pools=("zbud",), same_filled=False),
     ("zswap", "6.1"): Profile(pools=("zbud", "z3fold", "zsmalloc")),
-    # The latest has an xarray: 64 slots a node and no key in it, as this radix tree.
+    # "zswap: replace RB tree with xarray" (6.10), one for each 64 MiB of a swap area.
     ("zswap", "latest"): Profile(
         pools=("zsmalloc",),
-        index="radix-lowbit",
+        index="xarray-64m",
         mm="entry-lru",
         exclusive_loads=True,
         zsmalloc_rule="b",

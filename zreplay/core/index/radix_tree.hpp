@@ -40,8 +40,9 @@ class RadixTree {
   public:
     static constexpr size_t slab_bytes = sizeof(Node) + sizeof(void*);
 
-    // The slot of an entry that is there, else null. One walk.
-    uint64_t* slot(SwapEntry entry, Cost& cost) {
+    // The slot of an entry that is there, else null. One walk. Always inline: left to itself, GCC 12 calls it, and a lookup
+    // of 11 ns takes one more.
+    [[gnu::always_inline]] uint64_t* slot(SwapEntry entry, Cost& cost) {
         Root* root = roots_.find(entry);
         uint64_t offset = entry.offset();
         if (!root || is_beyond(*root, offset, cost)) return nullptr;

@@ -13,10 +13,11 @@ struct IndexKind {
     std::string_view name;
     std::string_view summary;  // one line, shown by the command line
     std::unique_ptr<SwapIndex> (*make)(IndexOptions options);
-    std::unique_ptr<SwapIndex> (*make_small)(IndexOptions options);  // 4-way nodes where a node has a fan-out: every edge comes up in a test
+    // For tests: 4-way nodes where a node has a fan-out, ranges and clusters of few slots, so that every edge comes up.
+    std::unique_ptr<SwapIndex> (*make_small)(IndexOptions options);
 
-    // How many positions in a struct page a slot can say beside the pointer, where pointers have 64 bits (the page on a multiple
-    // of 64) and where they have 32 (of 4); 0: its entries hold handles, and the question does not come up.
+    // How many positions in a page a slot can say beside the struct page's address: of 64 bits, on a multiple of 64, or of 32
+    // bits, on a multiple of 4. 0: its entries hold handles, and the question does not come up.
     uint32_t positions_64, positions_32;
     bool takes_values;  // SlotWords::value
     bool is_bound;      // no kernel could have it; it says what none gets below

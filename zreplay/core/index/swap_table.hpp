@@ -115,8 +115,8 @@ class SwapTable final : public SwapIndex {
                 uint64_t used = 0;
                 for (uint64_t i = 0; i < slots; ++i) {
                     uint64_t word = cluster.table->word[i];
-                    require_at(type, first + i, words_ == SlotWords::value || !(word & 1), "swap table's word is no value", word,
-                               word & ~uint64_t{1});
+                    bool may_be_there = words_ == SlotWords::value || !(word & 1);
+                    require_at(type, first + i, may_be_there, "swap table's word is no value", word, word & ~uint64_t{1});
                     used += word != 0;
                 }
                 require_at(type, first, used == cluster.used, "swap cluster's used slots", cluster.used, used);

@@ -45,7 +45,8 @@ class WordRule {
         : words_(words),
           positions_(kind.positions_64 ? kind.positions_64 : handle_positions) {
         if (words == SlotWords::value && !kind.takes_values)
-            throw std::invalid_argument("swap index " + std::string(kind.name) + " takes no values, expected narrow or wide words");
+            throw std::invalid_argument("swap index " + std::string(kind.name) +
+                                        " takes no values, expected narrow or wide words");
     }
 
     Location location(uint64_t word) const {
@@ -73,7 +74,8 @@ class WordRule {
             default: {
                 bool is_pointer = word && !(word & Location::wide_low_bits);
                 bool is_value = word & 1 && word != 1;
-                return word == same_filled || is_pointer || is_value ? nullptr : "8, a value other than 0, or a pointer aligned to 64";
+                return word == same_filled || is_pointer || is_value ? nullptr
+                                                                     : "8, a value other than 0, or a pointer aligned to 64";
             }
         }
     }
