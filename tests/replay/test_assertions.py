@@ -41,26 +41,29 @@ def cut(recording: Path, first_row: int, rows: int, path: Path) -> Path:
 def excerpt(tmp_path_factory) -> Path:
     """Stores, loads, invalidates and eight compactions, all sizes known."""
     recording = next(path for path in TRACES if path.stem == "linux-6.1-zsmalloc-g++")
-    return cut(recording, 120_000, EXCERPT_ROWS, tmp_path_factory.mktemp("trace") / "excerpt.parquet")
+    return cut(recording, 120_000, 1500, tmp_path_factory.mktemp("trace") / "excerpt.parquet")
 
 
 @pytest.mark.slow
+@each_recording
 @each_design
-def test_all_assertions_hold_at_every_event_of_an_excerpt(tmp_path, excerpt, design):
-    options = {"check_every": 1, "cma_every": 97, "totalram_pages": 1500, "max_pool_percent": 20, "mm_load": "none"}
+def test_all_assertions_hold_at_every_event_of_an_excerpt(tmp_path, recording, design):
+    middle = pq.read_metadata(recording).num_rows // 2
+    excerpt = cut(recording, middle - EXCERPT_ROWS // 2, EXCERPT_ROWS, tmp_path / "excerpt.parquet")
     # A limit of 300 pages: full from early on.
+    options = {"check_every": 1, "cma_every": 97, "totalram_pages": 1500, "max_pool_percent": 20, "mm_load": "none"}
     summary = zreplay.run(Config(trace=excerpt, out=tmp_path / "run", design=design, **options)).summary()
     assert summary["events"] == EXCERPT_ROWS
-    assert summary["written_back_pages"] + summary["writebacks_failed"] > 0 or DESIGNS[design].is_bound
+    if recording.stem == "linux-6.1-zsmalloc-g++":
+        assert summary["written_back_pages"] + summary["writebacks_failed"] > 0 or DESIGNS[design].is_bound
 
 
 @pytest.mark.parametrize("driven", [False, True], ids=["predicted", "driven"])
 @pytest.mark.parametrize("pool", ["zbud", "z3fold", "zsmalloc"])
 @pytest.mark.parametrize("index", index_names())
 def test_all_assertions_hold_for_every_index_over_every_pool(tmp_path, excerpt, index, pool, driven):
-    short = cut(excerpt, 0, 1500, tmp_path / "short.parquet")
     options = {"totalram_pages": 300, "movable": True, "cma_every": 31, "check_every": 1}
-    zreplay.run(Config(trace=short, out=tmp_path / "run", index=index, pool=pool, driven=driven, **options))
+    zreplay.run(Config(trace=excerpt, out=tmp_path / "run", index=index, pool=pool, driven=driven, **options))
 
 
 # --- mutations: one word changed behind the engine's back ---

@@ -194,7 +194,7 @@ class Loop final : public Replay {
         if (batch.ts_ns[row] - last_ts_ns_ >= worker_pause_ns) pool_.run_work();
     }
 
-    int apply(const Event& event) { return config_.driven ? model_.driven(event) : model_.predicted(event); }
+    [[gnu::always_inline]] int apply(const Event& event) { return config_.driven ? model_.driven(event) : model_.predicted(event); }
 
     void note_peaks() {
         const bool is_most_entries = counters_.stored_pages > peaks_.stored_pages;  // an index without nodes grows by entries

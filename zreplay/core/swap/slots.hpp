@@ -43,11 +43,11 @@ class Slots {
     Location find(SwapEntry entry) const { return object(entry, index_.find(entry)); }
 
     Location insert(SwapEntry entry, Location object) {
-        if (options_.locate == Locate::object) return index_.insert(entry, object);
-        Cell* old_cell = forget_cell(entry);
-        const Location old = this->object(entry, index_.insert(entry, word(entry, object)));
-        if (old_cell) release(old_cell);
-        return old;
+        return options_.locate == Locate::object ? index_.insert(entry, object) : insert_word(entry, object);
+    }
+
+    Location erase(SwapEntry entry) {
+        return options_.locate == Locate::object ? index_.erase(entry) : erase_word(entry);
     }
 
     // Whether a tree that does not replace would refuse the slot, having one already. It is the tree's own insert that finds
@@ -58,12 +58,6 @@ class Slots {
         index_.charge(account);
         if (there) index_.find(entry);
         return there;
-    }
-
-    Location erase(SwapEntry entry) {
-        const Location old = object(entry, index_.erase(entry));
-        if (Cell* cell = forget_cell(entry)) release(cell);
-        return old;
     }
 
     // visit(offset, object) in ascending order of offset.
@@ -96,6 +90,19 @@ class Slots {
     uint64_t cells() const { return cells_.live(); }
 
   private:
+    [[gnu::noinline]] Location insert_word(SwapEntry entry, Location object) {
+        Cell* old_cell = forget_cell(entry);
+        const Location old = this->object(entry, index_.insert(entry, word(entry, object)));
+        if (old_cell) release(old_cell);
+        return old;
+    }
+
+    [[gnu::noinline]] Location erase_word(SwapEntry entry) {
+        const Location old = object(entry, index_.erase(entry));
+        if (Cell* cell = forget_cell(entry)) release(cell);
+        return old;
+    }
+
     // A handle cell; 8 bytes in the kernel, in a slab of its own.
     struct alignas(64) Cell {
         SlotTarget target = SlotTarget::cell;
@@ -143,8 +150,12 @@ class Slots {
         return Location::wide(cell, 0);
     }
 
-    Location object([[maybe_unused]] SwapEntry entry, Location word) const {
-        if (options_.locate == Locate::object || !word || word == Location::same_filled()) return word;
+    Location object(SwapEntry entry, Location word) const {
+        return options_.locate == Locate::object || !word ? word : object_of_word(entry, word);
+    }
+
+    [[gnu::noinline]] Location object_of_word([[maybe_unused]] SwapEntry entry, Location word) const {
+        if (word == Location::same_filled()) return word;
         if constexpr (has_headers)
             if (options_.locate == Locate::header) return pool_.find_in_page(word, entry);
         if constexpr (has_places) {
