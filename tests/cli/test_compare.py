@@ -149,7 +149,7 @@ def test_a_newer_minor_version_with_new_columns_is_read_and_said(zreplay, kept, 
     code, out, err = zreplay("compare", kept[0], damaged, "--columns", "objects_copied,pool_pages_peak")
     assert (code, err) == (0, "")
     assert "rbtree/zbud/zreplay=0.3.0" in out and "–" in out and "77" in out
-    assert "different schema versions: 1.0, 1.9" in out
+    assert "different schema versions: 1.1, 1.9" in out
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_every_file_opens_lazily_and_carries_its_schema_version(mixed_trace, tmp
     run = zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / "r"))
     for name in json.loads((run.directory / "manifest.json").read_text())["files"]:
         assert pl.scan_parquet(run.directory / name).collect().height > 0
-        assert pq.read_schema(run.directory / name).metadata[b"zreplay.schema_version"] == b"1.0"
+        assert pq.read_schema(run.directory / name).metadata[b"zreplay.schema_version"] == b"1.1"
 
 
 def test_a_trace_without_events_gives_an_empty_run(tmp_path):

@@ -227,14 +227,7 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
         rows.append(("pages reclaimed by the MM", f"{pages}, {both} with both buddies; {stayed} stayed"))
     if summary["objects_spilled"]:
         rows.append(("slots spilled", share("objects_spilled", summary["stores"] - summary["stores_rejected"])))
-    rows.append(("pages movable", f"{summary['movable_percent']:.1f} %"))
-    if summary["pages_migrated"]:
-        slots, nodes, headers = (
-            summary[f"moved_page_{cost}"] for cost in ("slots_written", "nodes_visited", "page_headers_read")
-        )
-        moved, refused = number(summary["pages_migrated"]), number(summary["migrations_refused"])
-        cost = f"{slots:.2f} index slots, {nodes:.2f} nodes, {headers:.2f} headers read, 1 copy"
-        rows.append(("  a moved page", f"{cost} ({moved} moved, {refused} refused)"))
+    rows.append(("pages movable", _moving(summary)))
     ram = config["totalram_pages"]
     limit = f"{config['max_pool_percent']} % of {number(ram)} pages" if ram else "none; --totalram-pages sets one"
     heading = f"{trace} through {config['index']} over {config['pool']}, {config['model']} of kernel {config['kernel']}"
@@ -250,6 +243,18 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
     if config["slots_hold"] == "handle":
         notes.append(("slots hold", f"{config['pool']} handles (indirection: one page is not one location)"))
     return f"{heading}\n\n{aligned(rows + notes)}"
+
+
+def _moving(summary: dict[str, Any]) -> str:
+    """The 2013 thread's question: how many pages can move, and what a moved page costs."""
+    share = f"{summary['movable_percent']:.1f} %"
+    moved, refused = summary["pages_migrated"], summary["migrations_refused"] + summary["migrations_not_movable"]
+    if moved:
+        slots, nodes, headers = (
+            summary[f"moved_page_{cost}"] for cost in ("slots_written", "nodes_visited", "page_headers_read")
+        )
+        share += f"; each moved: {slots:.2f} index slots, {nodes:.2f} nodes, {headers:.2f} headers, 1 copy"
+    return share + (f" ({number(moved)} moved, {number(refused)} refused)" if moved or refused else "")
 
 
 _SOME_STORES = {"stores_imputed": "given a size", "swpout_zero": "zero-filled"}

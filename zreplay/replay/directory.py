@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from zreplay.errors import UsageError
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 MANIFEST = "manifest.json"
 
 

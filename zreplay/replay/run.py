@@ -202,6 +202,7 @@ def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_sec
     events = counters["events"]
     operations = {row["op"]: row for row in replay.operations()}
     loads = operations["load"]
+    taken = counters["stores"] - counters["stores_rejected"]
     lookups = counters["loads_hit"] + counters["loads_missed"] - counters["loads_unknown"]
     return {
         "events": events,
@@ -213,6 +214,7 @@ def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_sec
         "nodes_visited_per_lookup": loads["nodes_visited"] / lookups if lookups else 0.0,
         **{name: value for name, value in counters.items() if name not in ("events", "pool_pages_final")},
         "stores_imputed_share": counters["stores_imputed"] / counters["stores"] if counters["stores"] else 0.0,
+        "objects_spilled_share": counters["objects_spilled"] / taken if taken else 0.0,
         "device_writes": counters["stores_rejected"] + counters["written_back_pages"],
         "device_reads": counters["loads_missed"],
         **_cost_of_moving(operations, counters["pages_migrated"]),
