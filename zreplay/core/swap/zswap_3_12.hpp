@@ -43,20 +43,12 @@ class Zswap312 : public ZswapUnderFrontswap<PerType<P>> {
     }
 
   private:
-    using Base::charge, Base::counters_, Base::frontswap_;
+    using Base::charge, Base::counters_;
 
     template <class Admit>
     int store(const Event& event, Admit&& admit) {
         ++counters_.stores;
-        int result = admit();
-        if (result == 0) result = Base::keep(event);
-        if (result == 0) {
-            frontswap_.set(event.entry);
-        } else {
-            frontswap_.clear(event.entry);
-            ++counters_.stores_rejected;
-        }
-        return result;
+        return Base::keep_as_3_12(event, admit());
     }
 
     int make_room(SwapEntry entry) {

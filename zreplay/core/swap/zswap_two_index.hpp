@@ -53,7 +53,7 @@ class ZswapTwoIndex : public ZswapUnderFrontswap<PerType<P>, InactiveLru> {
     int driven(const Event& event) { return predicted(event); }
 
   private:
-    using Base::charge, Base::counters_, Base::frontswap_, Base::mm_, Base::pool_;
+    using Base::charge, Base::counters_, Base::mm_, Base::pool_;
 
     int store(const Event& event) {
         ++counters_.stores;
@@ -61,14 +61,7 @@ class ZswapTwoIndex : public ZswapUnderFrontswap<PerType<P>, InactiveLru> {
         while (InactiveLru::Page* page = mm_.isolate_older_than(age)) write_page(page);
         mm_.ordinary_page_goes(event.entry);
         charge(Op::store);
-        const int result = Base::keep(event);
-        if (result == 0) {
-            frontswap_.set(event.entry);
-        } else {
-            frontswap_.clear(event.entry);
-            ++counters_.stores_rejected;
-        }
-        return result;
+        return Base::keep_as_3_12(event, 0);
     }
 
     void write_page(InactiveLru::Page* page) {

@@ -78,6 +78,19 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
         return *event.result;
     }
 
+    // A store of 3.12 that was let in, or was not (`result` < 0). frontswap's bit is set when zswap has taken the page, else
+    // cleared; an older copy that the store did not replace stays.
+    int keep_as_3_12(const Event& event, int result) {
+        if (result == 0) result = keep(event);
+        if (result == 0) {
+            frontswap_.set(event.entry);
+        } else {
+            frontswap_.clear(event.entry);
+            ++counters_.stores_rejected;
+        }
+        return result;
+    }
+
     // Steps 7 to 14 of a store: compressed, same-filled or allocated, then indexed.
     int keep(const Event& event) {
         uint32_t size_bytes = 0;
