@@ -58,7 +58,7 @@ struct Counters {
     uint64_t index_slots_rewritten = 0;   // likewise: 0 where slots hold handles
     uint64_t pages_migrated = 0;
     uint64_t objects_migrated = 0;     // in those pages
-    uint64_t migrations_again = 0;     // of those refused: by −EAGAIN, so tried once more
+    uint64_t migrations_again = 0;     // of those refused: by −EAGAIN, somebody is at work in the page
     uint64_t evacuations = 0;          // ranges that CMA asked for
     uint64_t evacuations_failed = 0;   // of those: some page stayed
     uint64_t reject_exists = 0;        // v3 of the 2013 series: there was an object of the slot (−EEXIST)

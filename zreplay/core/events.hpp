@@ -1,8 +1,10 @@
 // A batch of events as the trace's columns, and one event of it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "types.hpp"
@@ -31,6 +33,7 @@ struct Event {
 
     Op op;
     SwapEntry entry;
+    bool has_slot = true;  // else the entry is at most a type
     int32_t size = missing_size;    // dlen; 0: same-filled
     std::optional<int32_t> result;  // the recorded kernel's
     int64_t row = 0;                // of its batch
@@ -57,7 +60,11 @@ struct EventBatch {
         Event event{op(row), entry(row)};
         event.row = row;
         if (event.op == Op::load || event.op == Op::invalidate) return event;
-        if (size.has(row)) event.size = static_cast<int32_t>(size[row]);
+        if (event.op != Op::store) {  // what lies under a null is anything
+            event.has_slot = type.has(row) && offset.has(row);
+            event.entry = {type.get(row, 0), offset.get(row, 0)};
+        }
+        if (size.has(row)) event.size = static_cast<int32_t>(std::min<uint32_t>(size[row], std::numeric_limits<int32_t>::max()));
         if (result.has(row)) event.result = result[row];
         return event;
     }

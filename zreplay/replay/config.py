@@ -1,5 +1,6 @@
 """What to replay, through what, and where to put it: one frozen record from the command line to the engine."""
 
+import re
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 #: What becomes of a store without size: refused, or given the mean of the recorded sizes, or one drawn from them; of
 #: the same process where 32 or more of its sizes are known, else of all.
 MISSING_SIZES = ("reject", "mean", "empirical")
+#: The largest number the engine and Parquet both hold; and of pages: more than 2^58 slots' worth nobody has.
+MOST, MOST_PAGES = 2**63 - 1, 2**48
 #: What an access to an object does to its page on the memory manager's lists.
 TOUCHES = ("none", "reference", "activate")
 
@@ -154,16 +157,15 @@ class Config:
         within("--z3fold-cpus", self.z3fold_cpus, 1, 127)
         if self.pointer_bits not in (32, 64):
             raise UsageError(f"--pointer-bits: found {self.pointer_bits}, expected 32 or 64")
-        within("--cma-every", self.cma_every, 0, None)
+        within("--cma-every", self.cma_every, 0, MOST)
         within("--cma-percent", self.cma_percent, 1, 100)
-        within("--seed", self.seed, 0, 2**64 - 1)
+        within("--seed", self.seed, 0, MOST)
         within("--max-pool-percent", self.max_pool_percent, 1, 100)
         within("--accept-threshold-percent", self.accept_threshold_percent, 0, 100)
-        within("--totalram-pages", self.totalram_pages, 1, None)
-        within("--sample-events", self.sample_events, 1, None)
-        within("--check-every", self.check_every, 0, None)
-        if self.sample_ms is not None and not self.sample_ms >= 0.001:
-            raise UsageError(f"--sample-ms: found {self.sample_ms}, expected at least 0.001")
+        within("--totalram-pages", self.totalram_pages, 1, MOST_PAGES)
+        within("--sample-events", self.sample_events, 1, MOST)
+        within("--check-every", self.check_every, 0, MOST)
+        within("--sample-ms", self.sample_ms, 0.001, 1e12)
 
     def resolved(self, metadata: "TraceMetadata") -> "Config":
         """The same replay with every default filled in from the design, then the trace, then the kernel's profile.
@@ -190,7 +192,7 @@ class Config:
             kernel=kernel,
             pool=self.pool or design.get("pool") or profile.pool_for(metadata.pool),
             totalram_pages=_first(self.totalram_pages, metadata.totalram_pages),
-            locate=self.locate or design.get("locate"),
+            locate=_first(self.locate, design.get("locate")),
             movable=_first(self.movable, design.get("movable"), False),
             **values,
         )._consistent()
@@ -208,9 +210,15 @@ class Config:
                 f"--pool: found '{self.pool}', expected zbud with --mm inactive-lru: the memory manager reclaims a "
                 "page only where the page's objects lie within it"
             )
-        if self.driven and self.mm in ("inactive-lru", "belady"):
+        if (self.driven or self.paced) and self.mm in ("inactive-lru", "belady"):
             raise UsageError(f"--driven: not with --mm {self.mm}, whose evictions nobody has recorded; leave one out")
         self._slot_positions()
+        for option, value, low, high in (
+            ("--totalram-pages", self.totalram_pages, 1, MOST_PAGES),
+            ("--max-pool-percent", self.max_pool_percent, 1, 100),
+            ("--accept-threshold-percent", self.accept_threshold_percent, 0, 100),
+        ):
+            within(option, value, low, high)  # the trace's own say, perhaps
         return self
 
     @property
@@ -265,13 +273,14 @@ class Config:
             if not has["takes_values"]:
                 raise UsageError(f"--locate value: a slot of {self.index} holds no values; --index xarray does")
             return 1 << 23 if self.pointer_bits == 64 else 0
-        word, _, bits = self.locate.partition(":")
-        if word != "bits" or not bits.isascii() or not bits.isdigit() or int(bits) < 1:
-            raise UsageError(f"--locate: found '{self.locate}', expected indirect, bits:N, value or header")
+        matched = re.fullmatch("bits:([1-9][0-9]?)", self.locate)
+        if not matched:
+            raise UsageError(f"--locate: found {self.locate!r}, expected indirect, bits:N, value or header")
+        bits = int(matched[1])
         most = (has["positions_64"] - 1).bit_length()
-        if int(bits) > most:
+        if bits > most:
             raise UsageError(f"--locate {self.locate}: a slot of {self.index} has room for bits:{most} at most")
-        return min(1 << int(bits), has["positions_64"] if self.pointer_bits == 64 else has["positions_32"])
+        return min(1 << bits, has["positions_64"] if self.pointer_bits == 64 else has["positions_32"])
 
     @property
     def _names(self) -> str:
@@ -291,14 +300,14 @@ def known(option: str, value: str, names: tuple[str, ...]) -> str:
         return value
     near = get_close_matches(value, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-    raise UsageError(f"{option}: found '{value}', expected one of {', '.join(names)}; {hint}")
+    raise UsageError(f"{option}: found {value!r}, expected one of {', '.join(names)}; {hint}")
 
 
 def within(option: str, value: float | None, low: float, high: float | None) -> None:
     """Raise UsageError unless ``value`` is None or in ``low`` to ``high`` (None: no upper end)."""
     if value is None or (value >= low and (high is None or value <= high)):
         return
-    expected = f"{low} to {high}" if high is not None else f"at least {low}"
+    expected = f"{low} to {high}" if high is not None and (high < MOST or value > high) else f"at least {low}"
     raise UsageError(f"{option}: found {value}, expected {expected}")
 
 

@@ -42,7 +42,7 @@ DESIGNS: dict[str, Design] = {
         "the series as posted: slots name page headers, offsets are compared",
         {**_THREAD, "index": "radix-lowbit", "locate": "header"},
     ),
-    "xarray": Design("6.10's index, one tree a swap type, under the latest policy", {**_LATEST, "index": "xarray"}),
+    "xarray": Design("an xarray for each swap type: in no release, for comparing", {**_LATEST, "index": "xarray"}),
     "xarray-64m": Design("an xarray for each 64 MiB of swap", {**_LATEST, "index": "xarray-64m"}),
     "swap-table": Design("a table for each 512 slots, its words naming entries", {**_LATEST, "index": "swap-table"}),
     "latest": Design("6.18 as it is: xarray-64m over zsmalloc, by its profile", {"kernel": "latest"}),

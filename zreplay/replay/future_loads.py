@@ -18,6 +18,7 @@ def future_loads(trace: Trace, configs: Sequence[Config]) -> _zreplay.FutureLoad
     if not any(config.mm == "belady" for config in configs):
         return None
     loads = _zreplay.FutureLoads()
+    loads.reserve(trace.rows)
     for batch in trace.batches(columns=_COLUMNS):
         loads.learn(batch)
     loads.close()

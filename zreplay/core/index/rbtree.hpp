@@ -1,4 +1,4 @@
-// rbtree: zswap's own index of 3.11 to 6.9, a red-black tree of entries, one tree per swap type, keyed by offset.
+// rbtree: zswap's own index of 3.11 to 6.8, a red-black tree of entries, one tree per swap type, keyed by offset.
 //
 // The tree's links are inside the entry (6.1's, 64 bytes, one cache line), so there is no other allocation and a node
 // is an entry. Each level of a descent is a dependent load of another entry.

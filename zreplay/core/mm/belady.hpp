@@ -1,7 +1,7 @@
 // No kernel's: entries in the order in which they will be loaded, so that the one loaded furthest in the future, or never, is
-// evicted first (Belady, A study of replacement algorithms for a virtual-storage computer, IBM Systems Journal 5, 1966). Of
-// entries of equal cost no order of eviction gives fewer misses. Compressed pages differ in size, so with a real pool this
-// is what a good guess is measured against, not a proven bound.
+// evicted first (Belady, A study of replacement algorithms for a virtual-storage computer, IBM Systems Journal 5, 1966). Where
+// each object has a page to itself, and leaves when it is loaded, no order of eviction gives fewer misses. Compressed pages
+// share pages, so with a real pool this is what a good guess is measured against, not a proven bound.
 //
 // An entry is the kernel's, with the row of its next load beside it.
 #pragma once

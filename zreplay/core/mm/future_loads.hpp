@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <stdexcept>
 #include <unordered_map>
 #include <vector>
 
@@ -14,8 +15,12 @@ class FutureLoads {
   public:
     static constexpr uint64_t never = std::numeric_limits<uint32_t>::max();
 
-    // Batches in the trace's order.
+    // Rows to come, if known: memory is taken once.
+    void reserve(uint64_t rows) { next_.reserve(rows); }
+
+    // Batches in the trace's order. Throws std::length_error beyond 2^32 - 2 rows.
     void learn(const EventBatch& batch) {
+        if (rows_ + static_cast<uint64_t>(batch.rows) >= never) throw std::length_error("future loads of more than 2^32 - 2 rows");
         for (int64_t row = 0; row < batch.rows; ++row, ++rows_) {
             const Op op = batch.op(row);
             if (op == Op::invalidate_area) {
@@ -34,7 +39,7 @@ class FutureLoads {
     void close() { waiting_ = {}; }
 
     // The row in which the page stored or loaded in this row is loaded next, before its slot is stored again or freed.
-    uint64_t next_load(uint64_t row) const { return next_[row]; }
+    uint64_t next_load(uint64_t row) const { return row < next_.size() ? next_[row] : never; }
 
   private:
     uint64_t rows_ = 0;

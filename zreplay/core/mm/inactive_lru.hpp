@@ -5,8 +5,8 @@
 //      index M:  number in the pool's address space ─▶ page            (3.12's radix tree; tag 0 dirty, tag 1 writeback)
 //      lists:    head │ zpool page, ordinary page, zpool page, …  │ tail     newer pages towards the head
 //
-//      page   byte 0           16        24    32      40
-//             | lru: prev, next | zpool's | key | stamp | active, referenced, isolated |
+//      page   byte 0           16        24    32      40              48
+//             | lru: prev, next | zpool's | key | stamp | an object in it | active, referenced, isolated |
 //
 // One slot of M a page, so what the memory manager assumes of a page cache holds: page->mapping is the pool's address space
 // of the type, page->index the number. Numbers of pages that went are used again, so that M stays dense.
@@ -113,7 +113,6 @@ class InactiveLru {
         });
         ordinary_.clear_type(type);
     }
-    bool is_resident(SwapEntry entry) const { return stamp_of(entry); }
 
     // --- reclaim ---
 

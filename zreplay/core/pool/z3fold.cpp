@@ -111,8 +111,18 @@ void Z3fold::release(Page* page) {
     lru_.remove(page);
     headless_pages_ -= page->is_headless;
     if (page->frame) frames_.release(page->frame);
+    if (page->home) page->home->page = nullptr;
     pages_.release(page);
     --usage_.pages;
+}
+
+void Z3fold::release(Handle* handle) {
+    Home* home = handle->home;
+    if (home && --home->cells == 0) {
+        if (home->page) home->page->home = nullptr;
+        homes_.release(home);
+    }
+    handles_.release(handle);
 }
 
 // Kernel-model 4.8.
@@ -150,6 +160,12 @@ Allocation Z3fold::alloc(uint32_t size_bytes, SwapEntry entry) {
         lru_.remove(page);
     else
         page = make_page();
+    if (!page->home) {
+        page->home = homes_.make();
+        page->home->page = page;
+    }
+    handle->home = page->home;
+    ++page->home->cells;
     put(handle, page, page->slot_for(c), c);
     add(page, cpu_);
     lru_.push_head(page);
@@ -175,12 +191,12 @@ void Z3fold::free(Location location) {
     }
     if (page->is_headless) {
         release(page);
-        handles_.release(handle);
+        release(handle);
         return;
     }
     if (handle->foreign) --page->foreign;
     take_out(page, handle->position);
-    handles_.release(handle);
+    release(handle);
     if (--page->refs == 0) {
         release(page);
         return;
@@ -304,15 +320,16 @@ bool Z3fold::end_reclaim(Page* page, bool evicted) {
     reclaimed_.remove(page);
     lru_.push_head(page);
     if (page->is_headless) {
-        // Refused, it stays, even if its object has been freed meanwhile: the next reclaim then finds nobody to evict.
-        if (!evicted) return false;
-        handles_.release(page->objects[first]);
+        // Refused, it stays, even if its object has been freed meanwhile: the next reclaim then finds nobody to evict. And
+        // it stays with an object that is still there, whatever a recording says of its eviction.
+        if (!evicted || page->objects[first]->size_bytes) return false;
+        release(page->objects[first]);
         release(page);
         return true;
     }
     for (Handle*& handle : page->objects) {
         if (!handle || handle->size_bytes) continue;
-        handles_.release(handle);
+        release(handle);
         handle = nullptr;
     }
     if (--page->refs == 0) {
@@ -334,6 +351,7 @@ Migration Z3fold::migrate(Location location) {
     *target = *page;
     pages_.release(page);
     target->id = next_page_id_++;
+    if (target->home) target->home->page = target;
     if (target->frame) {
         frames_.release(target->frame);
         target->frame = frames_.make(target, 0);

@@ -63,8 +63,16 @@ class Z3fold {
   private:
     struct Page;
 
+    // A slots object: the cells of the objects that were allocated in a page. It lives until none of them is in use, also
+    // when they have moved elsewhere; a page left without one gets a new one at its next allocation.
+    struct Home {
+        Page* page = nullptr;
+        uint64_t cells = 0;
+    };
+
     struct alignas(16) Handle {
         Page* page = nullptr;
+        Home* home = nullptr;  // none: headless
         SwapEntry entry;
         uint16_t size_bytes = 0;  // as asked; 0: freed
         Position position = first;
@@ -86,6 +94,7 @@ class Z3fold {
         uint8_t tallied_movable = 0;
         bool is_headless = false, needs_compacting = false, claimed = false, under_reclaim = false;
         Frame* frame = nullptr;  // with the option
+        Home* home = nullptr;
 
         uint32_t used() const { return (chunks[first] != 0) + (chunks[middle] != 0) + (chunks[last] != 0); }
         // Of the largest hole an object can go into.
@@ -123,6 +132,10 @@ class Z3fold {
                 take();
             else
                 error_ = -e_inval;
+        }
+        // Given up half-way, by a recording that begins another: the page goes back.
+        ~Reclaim() {
+            if (page_) pool_.end_reclaim(page_, false);
         }
         Reclaim(const Reclaim&) = delete;
         Reclaim& operator=(const Reclaim&) = delete;
@@ -179,7 +192,6 @@ class Z3fold {
         return {handle->page->frame, handle->position == headless ? first : handle->position};
     }
     Location object_at(Place place) const {
-        ++cost_->headers_read;
         return Location(static_cast<const Page*>(place.frame->owner)->objects[place.nth], 0);
     }
     Frame* frame(uint64_t number) const { return frames_.of_number(number); }
@@ -204,8 +216,8 @@ class Z3fold {
         usage.movable_pages = movable_pages_;
         return usage;
     }
-    // Handle cells, by the slots objects they are in: 48 bytes aligned to 64, one a page that is not headless.
-    uint64_t handle_bytes() const { return 64 * (usage_.pages - headless_pages_); }
+    // Handle cells, by the slots objects they are in: 48 bytes aligned to 64.
+    uint64_t handle_bytes() const { return 64 * homes_.live(); }
     std::vector<ClassRow> classes() const;  // pages by the chunks of their largest hole
 
     static constexpr int warm_steps = 2;
@@ -232,6 +244,7 @@ class Z3fold {
     void release(Page* page);
     bool pinned(const Page* page) const;
     void moved(Handle* handle);
+    void release(Handle* handle);
     void put(Handle* handle, Page* page, Position position, uint32_t c);
     void take_out(Page* page, Position position);
     void compact_page(Page* page, int8_t cpu);
@@ -245,6 +258,7 @@ class Z3fold {
     Options options_;
     Arena<Page> pages_;
     Arena<Handle> handles_;
+    Arena<Home> homes_;
     std::vector<UnbuddiedOfCpu> unbuddied_;
     Lru lru_;
     Lru reclaimed_;  // pages under reclaim

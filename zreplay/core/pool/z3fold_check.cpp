@@ -8,7 +8,7 @@ namespace zreplay {
 // each other.
 void Z3fold::check() const {
     PoolUsage seen;
-    uint64_t handles = 0, pending = 0, movable = 0, headless_seen = 0;
+    uint64_t handles = 0, pending = 0, movable = 0, headless_seen = 0, cells = 0;
     std::array<uint64_t, usable_chunks + 1> pages_by_free{}, objects_by_free{};
     std::unordered_set<const Page*> listed, queued;
     for (size_t cpu = 0; cpu < unbuddied_.size(); ++cpu)
@@ -32,6 +32,7 @@ void Z3fold::check() const {
         pages_by_free[page->free_chunks()] += 1;
         movable += !page->needs_compacting && !pinned(page);
         headless_seen += page->is_headless;
+        require(!page->home || page->home->page == page, "a slots object names its page", page->id);
         require(!options_.frames || page->frame->owner == page, "a frame names its page", page->id);
         require(page->under_reclaim == under_reclaim, "pages under reclaim are off the LRU", page->under_reclaim,
                 under_reclaim);
@@ -42,6 +43,7 @@ void Z3fold::check() const {
             require(handle->page == page && handle->position == position, "a handle names the place that names it",
                     handle->position, position);
             require(handle->size_bytes || under_reclaim || page->is_headless, "an object has bytes", page->id);
+            cells += handle->home != nullptr;
             if (!handle->size_bytes) return;
             seen.objects += 1;
             seen.asked_bytes += handle->size_bytes;
@@ -78,6 +80,7 @@ void Z3fold::check() const {
     for (const Page* page = lru_.head(); page; page = Lru::next(page)) visit(page, false);
     for (const Page* page = reclaimed_.head(); page; page = Lru::next(page)) visit(page, true);
     require(pending == work_.size(), "work is pending for live pages", work_.size(), pending);
+    require(cells >= homes_.live(), "every slots object has a cell in use", homes_.live(), cells);
     require(movable == movable_pages_, "movable pages", movable_pages_, movable);
     require(headless_seen == headless_pages_, "headless pages", headless_pages_, headless_seen);
     require(pages_by_free == pages_by_free_, "pages by free chunks");

@@ -146,6 +146,10 @@ class Zbud {
             else
                 error_ = -e_inval;
         }
+        // Given up half-way, by a recording that begins another: the page goes back.
+        ~Reclaim() {
+            if (page_) pool_.end_reclaim(page_);
+        }
         Reclaim(const Reclaim&) = delete;
         Reclaim& operator=(const Reclaim&) = delete;
 

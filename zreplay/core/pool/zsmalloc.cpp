@@ -160,12 +160,11 @@ void Zsmalloc::move_object(Zspage* source, uint16_t index, Zspage* destination) 
 }
 
 // An object that started in the page before and ends in this one travels with the copy and needs nothing.
-Migration Zsmalloc::migrate(Location location) {
+Migration Zsmalloc::migrate(Location location, uint32_t page) {
     const Handle* chosen = location.descriptor<Handle>();
     Zspage* zspage = chosen->zspage;
     const SizeClass& shape = zspage->of->shape;
     ++cost_->headers_read;
-    const uint32_t page = chosen->index * shape.size_bytes / page_bytes;
     const uint64_t page_id = zspage->page_ids()[page] = next_page_id_++;
     if (with_frames_) {
         Frame* old = std::exchange(zspage->frames()[page], frames_.make(zspage, page));

@@ -149,18 +149,25 @@ class Zsmalloc {
 
     // The memory manager moves the page the object starts in, which is never refused here.
     bool movable() const { return true; }
-    Migration migrate(Location location);
+    Migration migrate(Location location) { return migrate(location, page_of(location)); }
+    // Any page of the object's zspage, by its number in it: one in which no object starts has nobody to be told.
+    Migration migrate(Location location, uint32_t page);
+    uint32_t pages_of(Location location) const { return location.descriptor<Handle>()->zspage->of->shape.pages; }
+    uint32_t page_of(Location location) const {
+        const Handle* handle = location.descriptor<Handle>();
+        return handle->index * handle->zspage->of->shape.size_bytes / page_bytes;
+    }
+    uint64_t page_id(Location location, uint32_t page) const { return location.descriptor<Handle>()->zspage->page_ids()[page]; }
     void on_move(OnMove told) { on_move_ = std::move(told); }
 
     // Where the object starts, with `frames`: the page and the object's number among those starting in it; and back.
     Place place(Location location) const {
         const Handle* handle = location.descriptor<Handle>();
-        const uint32_t page = handle->index * handle->zspage->of->shape.size_bytes / page_bytes;
+        const uint32_t page = page_of(location);
         return {handle->zspage->frames()[page], handle->index - first_object(handle->zspage, page)};
     }
     Location object_at(Place place) const {
         const auto* zspage = static_cast<const Zspage*>(place.frame->owner);
-        ++cost_->headers_read;
         return Location(reinterpret_cast<const Handle*>(
                             zspage->cells()[first_object(zspage, place.frame->page) + place.nth] & ~uint64_t{1}), 0);
     }

@@ -235,6 +235,7 @@ void bind_replay(nb::module_& module) {
     nb::class_<FutureLoads>(module, "FutureLoads", "When each page of a trace will be loaded next.")
         .def(nb::init<>())
         .def("learn", [](FutureLoads& loads, nb::handle batch) { loads.learn(event_batch(ArrowBatch(batch))); }, "batch"_a)
+        .def("reserve", &FutureLoads::reserve, "rows"_a)
         .def("close", &FutureLoads::close, "Nothing more to learn.")
         .def("next_load", &FutureLoads::next_load, "row"_a, "Row of the next load of the page stored in a row; 2^32 - 1: none.");
     nb::class_<Replay>(module, "Replay", "One replay; see zreplay/core/replay/replay.hpp.")

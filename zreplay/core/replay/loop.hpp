@@ -191,7 +191,9 @@ class Loop final : public Replay {
     // z3fold: whose CPU it is, and whether there was time for the workers of a pool whose work is deferred.
     void prepare_workers(const EventBatch& batch, int64_t row) {
         pool_.set_cpu(batch.cpu.get(row, 0));
-        if (batch.ts_ns[row] - last_ts_ns_ >= worker_pause_ns) pool_.run_work();
+        if (batch.ts_ns[row] - last_ts_ns_ < worker_pause_ns) return;
+        model_.charge_compaction();
+        pool_.run_work();
     }
 
     [[gnu::always_inline]] int apply(const Event& event) { return config_.driven ? model_.driven(event) : model_.predicted(event); }

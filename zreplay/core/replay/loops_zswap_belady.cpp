@@ -9,6 +9,9 @@ template <Pool P>
 using ZswapBelady = ZswapLatest<P, Belady>;
 }
 
-std::unique_ptr<Replay> replay_zswap_belady(const ReplayConfig& config) { return loop_over<ZswapBelady>(config); }
+std::unique_ptr<Replay> replay_zswap_belady(const ReplayConfig& config) {
+    if (!config.future_loads) throw std::invalid_argument("mm 'belady' without future_loads, expected those of the trace");
+    return loop_over<ZswapBelady>(config);
+}
 
 }  // namespace zreplay

@@ -69,10 +69,15 @@ class Entries {
 
     // A compaction that others interrupted: how far it had come shows in the kernel's own counter at their rows.
     void catch_up_with(uint64_t seen_pool_pages) {
-        if constexpr (in_steps)
-            while (compaction_ && pool_.pages() > seen_pool_pages && compaction_->step())
-                refresh_total_size(pool_.pages());
+        if constexpr (in_steps) {
+            if (!compaction_) return;
+            charge_compaction();
+            while (pool_.pages() > seen_pool_pages && compaction_->step()) refresh_total_size(pool_.pages());
+        }
     }
+
+    // What a pool's workers do between events is nobody's event.
+    void charge_compaction() { charge(Op::compact); }
 
   protected:
     // The length of the compressed page, or why there is none. 0: same-filled.
@@ -145,17 +150,20 @@ class Entries {
         Location chosen;
         if (pool_.movable())
             pool_.objects_from(Random(counters_.events).next(), [&](Location object) { return chosen = object, false; });
-        if (chosen) return migrate(chosen);
+        if (chosen) return migrate(chosen, page_of(chosen));
         ++counters_.migrations;
         ++(pool_.movable() ? counters_.migrations_refused : counters_.migrations_not_movable);
         return pool_.movable() ? -e_again : -e_busy;
     }
 
-    [[gnu::noinline]] int migrate(Location object) {
+    // The nth page of what holds the object: a zspage has several.
+    [[gnu::noinline]] int migrate(Location object, uint32_t nth) {
         ++counters_.migrations;
         const PoolUsage before = pool_.usage();
         const SwapEntry entry = pool_.entry(object);
-        const Migration migration = pool_.migrate(object);
+        Migration migration;
+        if constexpr (in_zspages) migration = pool_.migrate(object, nth);
+        else migration = pool_.migrate(object);
         if (migration.error) {
             ++counters_.migrations_refused;
             counters_.migrations_again += migration.error == -e_again;
@@ -188,22 +196,27 @@ class Entries {
             counters_.evacuations_failed += wanted != 0;
             return wanted ? -e_busy : 0;
         }
-        std::vector<Location> chosen, again;
-        std::unordered_set<uint64_t> page_ids;
+        std::vector<PoolPage> chosen, again;
+        std::unordered_set<uint64_t> keys;
         if (wanted)
             pool_.objects_from(Random(counters_.events).next(), [&](Location object) {
-                if (page_ids.insert(page_key(object)).second) chosen.push_back(object);
+                for (uint32_t k = 0; k < pages_of(object) && chosen.size() < wanted; ++k) {
+                    const PoolPage page{object, k, page_key(object, k)};
+                    if (keys.insert(page.key).second) chosen.push_back(page);
+                }
                 return chosen.size() < wanted;
             });
         uint64_t stayed = 0;
-        for (Location object : chosen) {
-            const int error = migrate(object);
-            if (error == -e_again) again.push_back(object);
+        for (const PoolPage& page : chosen) {
+            const int error = migrate(page.object, page.nth);
+            if (error == -e_again) again.push_back(page);
             else stayed += error != 0;
         }
         if constexpr (requires { pool_.run_work(); })
             if (!again.empty()) pool_.run_work();
-        for (Location object : again) stayed += migrate(object) != 0;
+        // Where the work has taken the last object elsewhere, the page has gone by itself.
+        for (const PoolPage& page : again)
+            stayed += page_key(page.object, page.nth) == page.key && migrate(page.object, page.nth) != 0;
         counters_.evacuations_failed += stayed != 0;
         return stayed ? -e_busy : 0;
     }
@@ -253,9 +266,28 @@ class Entries {
     Counters& counters_;
 
   private:
+    // A page of the pool, by an object of what it is part of.
+    struct PoolPage {
+        Location object;
+        uint32_t nth;
+        uint64_t key;
+    };
+    static constexpr bool in_zspages = requires(P& pool) { pool.pages_of(Location()); };
+
+    uint32_t pages_of([[maybe_unused]] Location object) const {
+        if constexpr (in_zspages) return pool_.pages_of(object);
+        else return 1;
+    }
+    uint32_t page_of([[maybe_unused]] Location object) const {
+        if constexpr (in_zspages) return pool_.page_of(object);
+        else return 0;
+    }
     // Page numbers of pools that are one for each type begin anew in each.
-    uint64_t page_key(Location object) const {
-        return uint64_t{pool_.entry(object).type()} << 58 ^ pool_.page_id(object);
+    uint64_t page_key(Location object, [[maybe_unused]] uint32_t nth) const {
+        uint64_t id;
+        if constexpr (in_zspages) id = pool_.page_id(object, nth);
+        else id = pool_.page_id(object);
+        return uint64_t{pool_.entry(object).type()} << 58 ^ id;
     }
 
     uint32_t see_same_filled(uint32_t size_bytes) const {

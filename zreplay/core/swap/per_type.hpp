@@ -93,6 +93,26 @@ class PerType {
     }
     bool movable() const { return made_.empty() || any().movable(); }
     Migration migrate(Location location) { return of(entry(location)).migrate(location); }
+    Migration migrate(Location location, uint32_t page)
+        requires requires(P& pool) { pool.migrate(location, page); }
+    {
+        return of(entry(location)).migrate(location, page);
+    }
+    uint32_t pages_of(Location location) const
+        requires requires(const P& pool) { pool.pages_of(location); }
+    {
+        return any().pages_of(location);
+    }
+    uint32_t page_of(Location location) const
+        requires requires(const P& pool) { pool.page_of(location); }
+    {
+        return any().page_of(location);
+    }
+    uint64_t page_id(Location location, uint32_t page) const
+        requires requires(const P& pool) { pool.page_id(location, page); }
+    {
+        return any().page_id(location, page);
+    }
     void on_move(OnMove told) {
         on_move_ = std::move(told);
         for (P* pool : made_) pool->on_move(on_move_);
@@ -126,8 +146,11 @@ class PerType {
     {
         Moves all;
         for (const P* pool : made_) {
-            all.objects_copied += pool->moves().objects_copied;
-            all.handles_rewritten += pool->moves().handles_rewritten;
+            const Moves one = pool->moves();
+            all.pages_compacted += one.pages_compacted;
+            all.objects_copied += one.objects_copied;
+            all.handles_rewritten += one.handles_rewritten;
+            all.pages_migrated += one.pages_migrated;
         }
         return all;
     }

@@ -53,11 +53,17 @@ class Slots {
     // Whether a tree that does not replace would refuse the slot, having one already. It is the tree's own insert that finds
     // out, so only a refusal costs something here: one walk.
     bool refuses(SwapEntry entry) {
-        Cost& account = index_.charge_nobody();
-        const bool there = static_cast<bool>(index_.find(entry));
-        index_.charge(account);
+        const bool there = static_cast<bool>(peek(entry));
         if (there) index_.find(entry);
         return there;
+    }
+
+    // What find() gives, on nobody's account: where the kernel comes by it with the walk of another call.
+    Location peek(SwapEntry entry) const {
+        Cost& account = index_.charge_nobody();
+        const Location found = find(entry);
+        index_.charge(account);
+        return found;
     }
 
     // visit(offset, object) in ascending order of offset.
@@ -74,7 +80,7 @@ class Slots {
             return;
         }
         index_.update(entry, word(entry, object));
-        ++counters_.index_slots_rewritten;
+        ++(index_.has_entries() ? counters_.handles_rewritten : counters_.index_slots_rewritten);
     }
 
     // Whether an object's slot has to be told when the object moves within a page or between pages.

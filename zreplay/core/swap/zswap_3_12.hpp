@@ -20,9 +20,7 @@ class Zswap312 : public ZswapUnderFrontswap<PerType<P>> {
     using Base = ZswapUnderFrontswap<PerType<P>>;
 
   public:
-    // v3 of the 2013 series has the slot and the length in the page's header, and nothing in front of the object.
-    Zswap312(PerType<P>& pool, const ModelParts& parts)
-        : Base(pool, parts, parts.policy.slots.locate == Locate::header ? 0 : 8) {}
+    Zswap312(PerType<P>& pool, const ModelParts& parts) : Base(pool, parts, Base::header_bytes_3_12(parts.policy)) {}
     using PoolType = PerType<P>;
     static constexpr uint32_t index_entry_bytes = 48;
 

@@ -108,8 +108,9 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
     void evict_at_recorded_moment(const Event& event)
         requires P::evictable
     {
-        if (Location location = Base::slots_.find(event.entry); location && !location.is_same_filled())
-            pool_.set_resident(location, event.result == -e_exist);
+        if (event.has_slot)
+            if (Location location = Base::slots_.find(event.entry); location && !location.is_same_filled())
+                pool_.set_resident(location, event.result == -e_exist);
         if (Location next = Base::victim()) {
             const bool no_memory = event.result == -e_nomem;  // for the page in the swap cache: an input likewise
             if (no_memory) ++counters_.writebacks_failed;

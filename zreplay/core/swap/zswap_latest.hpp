@@ -256,7 +256,6 @@ class ZswapLatest : public Entries<P> {
         bool written = !entry->resident;  // else −EEXIST: a copy is in the swap cache
         if (written) {
             ++counters_.written_back_pages;
-            index_.find(entry->slot);  // is it still there?
             drop(entry->slot);
         } else {
             ++counters_.writebacks_failed;
@@ -273,7 +272,7 @@ class ZswapLatest : public Entries<P> {
             return error;
         }
         ++counters_.written_back_pages;
-        drop(event.entry);
+        if (event.has_slot) drop(event.entry);
         return 0;
     }
 

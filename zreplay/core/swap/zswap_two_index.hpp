@@ -31,7 +31,7 @@ class ZswapTwoIndex : public ZswapUnderFrontswap<PerType<P>, InactiveLru> {
     static constexpr uint32_t index_entry_bytes = 48;
 
     ZswapTwoIndex(PoolType& pool, const ModelParts& parts)
-        : Base(pool, parts, 8, parts.policy.inactive_lru) {}
+        : Base(pool, parts, Base::header_bytes_3_12(parts.policy), parts.policy.inactive_lru) {}
 
     int predicted(const Event& event) {
         charge(event.op);
@@ -68,6 +68,7 @@ class ZswapTwoIndex : public ZswapUnderFrontswap<PerType<P>, InactiveLru> {
         charge(Op::shrink);
         ++counters_.shrinks;
         mm_.begin_writeback(page);
+        pool_.map(page->object, false);  // the header, for its objects
         Location buddies[] = {page->object, pool_.buddy(page->object)};
         if (buddies[1] && buddies[1].position() < buddies[0].position()) std::swap(buddies[0], buddies[1]);
         uint64_t written = 0;

@@ -44,6 +44,9 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
   protected:
     using Base::charge, Base::counters_, Base::policy_, Base::pool_, Base::slots_;
 
+    // v3 of the 2013 series has the slot and the length in the page's header, and nothing in front of the object.
+    static uint32_t header_bytes_3_12(const Policy& policy) { return policy.slots.locate == Locate::header ? 0 : 8; }
+
     // Every event that a limit has no say in.
     int common(const Event& event) {
         switch (event.op) {
@@ -134,7 +137,7 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
             return false;
         }
         SwapEntry entry = pool_.entry(victim);
-        if (slots_.find(entry) != victim) return true;  // already being freed
+        if (slots_.peek(entry) != victim) return true;  // already being freed
         ++counters_.written_back_pages;
         drop(entry);
         return true;
@@ -186,7 +189,7 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
 
     int writeback_as_recorded(const Event& event) {
         bool evicted = event.result.value_or(0) == 0;
-        Location location = slots_.find(event.entry);
+        const Location location = event.has_slot ? slots_.find(event.entry) : Location();
         if (evicted) ++counters_.written_back_pages;
         else ++counters_.writebacks_failed;
         if (evicted && location) drop(event.entry);

@@ -9,6 +9,7 @@ namespace {
 constexpr uint32_t refused_size_limit = 2 * page_bytes;  // zswap compresses into a buffer of two pages
 
 bool needs_slot(Op op) { return op == Op::store || op == Op::load || op == Op::invalidate; }
+bool needs_type(Op op) { return needs_slot(op) || op == Op::invalidate_area; }
 
 // Ored together, one pass per column and no branch in it, so that the compiler can vectorise.
 template <class T, class Get>
@@ -58,7 +59,7 @@ bool may_be_bad(const EventBatch& batch, int64_t previous_ts_ns) {
     bad |= any_bits(batch.offset, batch.rows, [](uint64_t offset) { return offset; }) > SwapEntry::offset_mask;
     // From 4097 on, size + 4095 needs a 14th bit; where that wraps, size itself has one.
     bad |= any_bits(batch.size, batch.rows, [](uint32_t size) { return size | (size + 4095); }) > 8191;
-    auto needed = [&](int64_t row) { bad |= batch.op_code.values && needs_slot(static_cast<Op>(batch.op_code[row])); };
+    auto needed = [&](int64_t row) { bad |= batch.op_code.values && needs_type(static_cast<Op>(batch.op_code[row])); };
     each_null(batch.type, batch.rows, needed);
     each_null(batch.offset, batch.rows, needed);
     return bad;
@@ -87,7 +88,7 @@ BadRow find_bad_row(const EventBatch& batch, int64_t previous_ts_ns) {
             refused_store = op == Op::store && batch.result.get(i, 0) < 0;
             counts_pages = op == Op::cma;
             bool no_type = missing(batch.type, i);
-            if (needs_slot(op) && (no_type || missing(batch.offset, i)))
+            if ((needs_type(op) && no_type) || (needs_slot(op) && missing(batch.offset, i)))
                 return {i, no_type ? "type" : "offset", "null", "a value, as op is " + std::string(op_names[code])};
         }
         if (batch.type.has(i) && batch.type[i] >= swap_types) return {i, "type", number(batch.type[i]), "below 32"};
