@@ -1,7 +1,7 @@
 """Pages that move: which can, what each costs by design, what CMA gets. Costs are those of kernel-model 7.8."""
 
 import pytest
-from byhand import event, load, store, writeback
+from byhand import event, invalidate, load, store, writeback
 
 #: One page with both buddies; its slots are in one leaf of any radix tree.
 TWO_IN_A_PAGE = [store(1, 1000), store(2, 1000)]
@@ -135,3 +135,32 @@ def test_v3_refuses_a_store_over_an_older_object_which_then_is_out_of_reach(repl
     assert (summary["stored_pages"], summary["compressed_bytes"], summary["pool_pages_final"]) == (1, 1000, 1)
     merged = replay([store(1, 1000), store(1, 500), load(1)], design="zswap-3.12")
     assert (merged["reject_exists"], merged["duplicate_entry"], merged["loads_hit"]) == (0, 1, 1)
+
+
+def test_cma_takes_pages_of_a_zspage_in_which_no_object_starts(replay):
+    # One object of class 2720: 2 pages for 3 objects (6.1), so one of the pages has nobody to be told.
+    summary = replay([store(1, 2700), event("cma", size=100)], pool="zsmalloc")
+    assert (summary["pool_pages_final"], summary["pages_migrated"], summary["objects_migrated"]) == (2, 2, 1)
+
+
+def test_a_page_that_its_own_work_has_emptied_needs_no_second_try(replay):
+    # 1 goes, so the page waits for its work, which takes 2 to the page of 3: the range is clear.
+    events = [store(1, 1500), store(2, 1500), store(3, 1500), invalidate(1), event("cma", size=2)]
+    summary = replay(events, pool="z3fold", z3fold_work="deferred")
+    assert (summary["evacuations_failed"], summary["migrations_again"]) == (0, 1)
+
+
+def test_a_number_of_pages_as_large_as_the_column_holds_is_a_number(replay):
+    assert replay([*PAGES, event("cma", size=2**32 - 1)], design="radix-lowbit")["pages_migrated"] == 40
+
+
+def test_what_workers_do_costs_the_same_whoever_is_watching(run):
+    """The pool's deferred work was charged to whatever came before it, or to nobody after a check."""
+    steps = [store(1, 1500), store(2, 1500), store(3, 1500), invalidate(1), load(3)]
+    events = [step | {"ts_ns": 2_000_000 * number} for number, step in enumerate(steps)]
+    rows = []
+    for options in ({"check_every": 0}, {"check_every": 1}, {"check_every": 0, "observe": True}):
+        done = run(events, pool="z3fold", z3fold_work="deferred", **options)
+        rows.append(done.operations().select("op", "count", "page_headers_read").collect().rows())
+    assert rows[0] == rows[1] == rows[2]
+    assert dict((op, headers) for op, _, headers in rows[0])["compact"] == 2  # 1's page, and the one found for 2

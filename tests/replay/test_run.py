@@ -164,6 +164,11 @@ def test_a_full_disk_is_one_clear_error(mixed_trace, tmp_path, monkeypatch):
         ({"accept_threshold_percent": 101}, "--accept-threshold-percent: found 101, expected 0 to 100"),
         ({"sample_events": 0}, "--sample-events: found 0, expected at least 1"),
         ({"sample_ms": 0.0}, "--sample-ms: found 0.0"),
+        ({"sample_ms": float("inf")}, "--sample-ms: found inf, expected 0.001 to"),
+        ({"seed": 2**63}, "--seed: found 9223372036854775808, expected 0 to 9223372036854775807"),
+        ({"cma_every": 2**63}, "--cma-every: found 9223372036854775808"),
+        ({"totalram_pages": 2**62}, "--totalram-pages: found 4611686018427387904, expected 1 to 281474976710656"),
+        ({"index": "a\nb"}, r"--index: found 'a\\nb'"),
     ],
 )
 def test_options_that_cannot_be_name_the_option_the_value_and_what_can_be(tmp_path, options, message):
