@@ -43,5 +43,5 @@ def test_a_writeback_that_names_no_slot_frees_nothing_whatever_the_batches(tmp_p
 
 def test_an_area_without_a_type_is_refused(tmp_path):
     path = trace(tmp_path / "t.parquet", [store(0, 100), event("invalidate_area")])
-    with pytest.raises(TraceError, match="type.*null.*as op is invalidate_area"):
+    with pytest.raises(TraceError, match=r"type.*null.*as op is invalidate_area"):
         zreplay.run(zreplay.Config(trace=path, out=tmp_path / "r"))

@@ -163,4 +163,5 @@ def test_what_workers_do_costs_the_same_whoever_is_watching(run):
         done = run(events, pool="z3fold", z3fold_work="deferred", **options)
         rows.append(done.operations().select("op", "count", "page_headers_read").collect().rows())
     assert rows[0] == rows[1] == rows[2]
-    assert dict((op, headers) for op, _, headers in rows[0])["compact"] == 2  # 1's page, and the one found for 2
+    headers = {op: read for op, _, read in rows[0]}
+    assert headers["compact"] == 2  # 1's page, and the one found for 2
