@@ -349,18 +349,21 @@ ROWS = st.lists(
 )
 
 
+SLOT_OPS = ("store", "load", "invalidate")
+
+
 def expected_fault(rows: list[dict[str, Any]]) -> tuple[int, str] | None:
     for number, row in enumerate(rows):
         if number and row["ts_ns"] < rows[number - 1]["ts_ns"]:
             return number, "ts_ns"
-        for name in ("type", "offset"):
-            if row[name] is None and row["op"] in ("store", "load", "invalidate"):
+        for name, ops in (("type", (*SLOT_OPS, "invalidate_area")), ("offset", SLOT_OPS)):
+            if row[name] is None and row["op"] in ops:
                 return number, name
         for name, most in (("type", 31), ("offset", 2**58 - 1)):
             if row[name] is not None and row[name] > most:
                 return number, name
         refused = row["op"] == "store" and (row["result"] or 0) < 0
-        if row["size"] is not None and row["size"] > (8192 if refused else 4096):
+        if row["size"] is not None and row["op"] != "cma" and row["size"] > (8192 if refused else 4096):
             return number, "size"
     return None
 
