@@ -172,6 +172,34 @@ def test_one_changed_word_is_caught_by_its_assertion_and_named(tmp_path, options
         fed.replay.check()
 
 
+#: The latest: slots of an xarray's leaf name entries (object at byte 24, LRU at 40), which name handle cells.
+XA_SLOTS, OBJECT, ENTRY_LRU_NEXT, HANDLE_INDEX = 40, 24, 48, 24
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda fed, leaf: poke(leaf + 8, "QQ", *peek(leaf + 8, "QQ")[::-1]), "assertion 1: .*offset [12]"),
+        (lambda fed, leaf: poke(peek(leaf + 40, "Q")[0] + ENTRY_LRU_NEXT, "Q", 0), "assertion 9: the LRU's links meet"),
+        (
+            lambda fed, leaf: poke(peek(leaf + 8, "Q")[0], "Q", 99),
+            "assertion 2: an entry is named by its slot.*offset 99",
+        ),
+        (
+            lambda fed, leaf: poke(peek(peek(leaf + 8, "Q")[0] + OBJECT, "Q")[0] + HANDLE_INDEX, "H", 7),
+            "assertion 2: a handle names the object that names it: page .* offset 1: found 7",
+        ),
+    ],
+)
+def test_one_changed_word_of_the_latest_is_caught_and_named(tmp_path, break_it, message):
+    # Exclusive loads: 1 would have gone with its load.
+    fed = Fed(tmp_path, design="xarray", exclusive_loads=False)
+    (_, head) = peek(fed.replay.index_root(0), "QQ")
+    break_it(fed, head - 2 + XA_SLOTS)
+    with pytest.raises(_zreplay.CheckFailed, match="after event 8: " + message):
+        fed.replay.check()
+
+
 def test_a_broken_replay_ends_with_the_event_and_the_assertion(tmp_path):
     fed = Fed(tmp_path, design="radix-lowbit", check_every=3)
     swap_slots(fed)

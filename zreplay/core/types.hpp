@@ -111,4 +111,12 @@ inline void require(bool holds, const char* assertion, uint64_t found = 0, uint6
                           std::to_string(expected));
 }
 
+// One of the assertions of kernel-model 7.9 broken, and where.
+[[noreturn]] inline void assertion_failed(int number, const char* assertion, uint64_t page, SwapEntry entry, uint64_t found,
+                                          uint64_t expected) {
+    throw CheckFailed("assertion " + std::to_string(number) + ": " + assertion + ": page " + std::to_string(page) + ", type " +
+                      std::to_string(entry.type()) + ", offset " + std::to_string(entry.offset()) + ": found " +
+                      std::to_string(found) + ", expected " + std::to_string(expected));
+}
+
 }  // namespace zreplay

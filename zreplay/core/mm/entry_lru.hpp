@@ -84,11 +84,11 @@ class EntryLru {
         uint64_t listed = 0;
         for (const CompressedEntry* entry = list_.head(); entry; entry = Entries::next(entry)) {
             ++listed;
-            require(list_.is_linked(entry) && listed <= entries_.live(), "the LRU's links meet; offset",
+            require(list_.is_linked(entry) && listed <= entries_.live(), "assertion 9: the LRU's links meet; offset",
                     entry->slot.offset());
-            require(static_cast<bool>(entry->object), "an entry on the LRU has an object; offset", entry->slot.offset());
+            require(static_cast<bool>(entry->object), "assertion 9: an entry on the LRU has an object; offset", entry->slot.offset());
         }
-        require(listed == entries_.live(), "every entry is on the LRU", listed, entries_.live());
+        require(listed == entries_.live(), "assertion 9: every entry is on the LRU", listed, entries_.live());
     }
 
   private:

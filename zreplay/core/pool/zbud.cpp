@@ -1,7 +1,5 @@
 #include "pool/zbud.hpp"
 
-#include <string>
-
 namespace zreplay {
 
 // Kernel-model 3.2 and 7.9-7, 10, 12: every page is live, holds something, fits, and is on exactly the lists it should be
@@ -13,10 +11,7 @@ void Zbud::check() const {
     auto holds = [&](bool holds, int number, const char* assertion, uint64_t found, uint64_t expected) {
         if (holds) return;
         const uint32_t position = page->chunks[first] ? first : last;
-        throw CheckFailed("assertion " + std::to_string(number) + ": " + assertion + ": page " + std::to_string(page->id) +
-                          ", type " + std::to_string(page->entries[position].type()) + ", offset " +
-                          std::to_string(page->entries[position].offset()) + ": found " + std::to_string(found) +
-                          ", expected " + std::to_string(expected));
+        assertion_failed(number, assertion, page->id, page->entries[position], found, expected);
     };
     uint64_t listed = 0;
     for (uint32_t i = 0; i < usable_chunks; ++i) {

@@ -215,31 +215,31 @@ void Zsmalloc::check() const {
             ++zspages;
             with_room += zspage->in_use < of.shape.objects;
             objects_used += zspage->in_use;
-            require(zspage->of == &of, "a zspage knows its class", of.shape.size_bytes);
-            require(zspage->group == of.group_of[zspage->in_use], "a zspage is in the group of its objects in use",
+            require(zspage->of == &of, "assertion 12: a zspage knows its class", of.shape.size_bytes);
+            require(zspage->group == of.group_of[zspage->in_use], "assertion 12: a zspage is in the group of its objects in use",
                     zspage->group, of.group_of[zspage->in_use]);
             seen.asked_bytes += check_objects(of, zspage);
         }
         for (uint32_t g = 0; g < most_groups; ++g) {
-            require((of.nonempty >> g & 1) == !of.groups[g].empty(), "the bitmap says which groups have zspages", g);
+            require((of.nonempty >> g & 1) == !of.groups[g].empty(), "assertion 12: the bitmap says which groups have zspages", g);
             for (const Zspage* zspage = of.groups[g].head(); zspage; zspage = Group::next(zspage), ++listed)
-                require(zspage->in_use && zspage->group == g, "a zspage is on the list of its group", zspage->group, g);
+                require(zspage->in_use && zspage->group == g, "assertion 12: a zspage is on the list of its group", zspage->group, g);
         }
-        require(listed == with_room, "exactly the zspages with room are listed", listed, with_room);
-        require(of.memory.size() == zspages + of.discarded.size(), "every other zspage waits to be used again",
+        require(listed == with_room, "assertion 12: exactly the zspages with room are listed", listed, with_room);
+        require(of.memory.size() == zspages + of.discarded.size(), "assertion 12: every other zspage waits to be used again",
                 of.memory.size() - zspages, of.discarded.size());
-        require(zspages == of.zspages, "zspages of a class", of.zspages, zspages);
-        require(objects_used == of.objects_used, "objects of a class", of.objects_used, objects_used);
+        require(zspages == of.zspages, "assertion 12: zspages of a class", of.zspages, zspages);
+        require(objects_used == of.objects_used, "assertion 12: objects of a class", of.objects_used, objects_used);
         seen.pages += zspages * of.shape.pages;
         seen.objects += objects_used;
         seen.used_bytes += objects_used * of.shape.size_bytes;
     }
-    require(seen.pages == usage_.pages, "pages", usage_.pages, seen.pages);
-    require(seen.objects == usage_.objects, "objects", usage_.objects, seen.objects);
-    require(!with_frames_ || frames_.live() == seen.pages, "one frame a page", frames_.live(), seen.pages);
-    require(seen.objects == handles_.live(), "one handle an object", handles_.live(), seen.objects);
-    require(seen.asked_bytes == usage_.asked_bytes, "asked bytes", usage_.asked_bytes, seen.asked_bytes);
-    require(seen.used_bytes == usage_.used_bytes, "used bytes", usage_.used_bytes, seen.used_bytes);
+    require(seen.pages == usage_.pages, "assertion 12: pages", usage_.pages, seen.pages);
+    require(seen.objects == usage_.objects, "assertion 12: objects", usage_.objects, seen.objects);
+    require(!with_frames_ || frames_.live() == seen.pages, "assertion 12: one frame a page", frames_.live(), seen.pages);
+    require(seen.objects == handles_.live(), "assertion 12: one handle an object", handles_.live(), seen.objects);
+    require(seen.asked_bytes == usage_.asked_bytes, "assertion 12: asked bytes", usage_.asked_bytes, seen.asked_bytes);
+    require(seen.used_bytes == usage_.used_bytes, "assertion 12: used bytes", usage_.used_bytes, seen.used_bytes);
 }
 
 // Gives the bytes its objects were asked for with.
@@ -252,19 +252,21 @@ uint64_t Zsmalloc::check_objects(const Class& of, const Zspage* zspage) const {
         const uint64_t page_id = zspage->page_ids()[i * of.shape.size_bytes / page_bytes];
         ++in_use;
         asked_bytes += handle->size_bytes;
-        require(handle->zspage == zspage && handle->index == i, "a handle names the object that names it",
-                handle->index, i);
-        require(handle->page_id == page_id, "a handle names the page its object starts in", handle->page_id, page_id);
-        require(&classes_[table_.of_request(handle->size_bytes)] == &of, "an object is in the class of its size",
-                handle->size_bytes);
+        if (handle->zspage != zspage || handle->index != i)
+            assertion_failed(2, "a handle names the object that names it", page_id, handle->entry, handle->index, i);
+        if (handle->page_id != page_id)
+            assertion_failed(2, "a handle names the page its object starts in", page_id, handle->entry, handle->page_id, page_id);
+        if (&classes_[table_.of_request(handle->size_bytes)] != &of)
+            assertion_failed(12, "an object is in the class of its size", page_id, handle->entry, of.shape.size_bytes,
+                             handle->size_bytes);
     }
-    require(in_use == zspage->in_use, "objects in use of a zspage", zspage->in_use, in_use);
+    require(in_use == zspage->in_use, "assertion 12: objects in use of a zspage", zspage->in_use, in_use);
     for (uint16_t i = zspage->first_free; i != no_object; i = static_cast<uint16_t>(zspage->cells()[i] >> 1)) {
-        require(i < of.shape.objects && !(zspage->cells()[i] & 1), "the free stack holds free objects", i,
+        require(i < of.shape.objects && !(zspage->cells()[i] & 1), "assertion 12: the free stack holds free objects", i,
                 of.shape.objects);
-        require(++free + in_use <= of.shape.objects, "the free stack has no loop", free + in_use, of.shape.objects);
+        require(++free + in_use <= of.shape.objects, "assertion 12: the free stack has no loop", free + in_use, of.shape.objects);
     }
-    require(free + in_use == of.shape.objects, "every object is in use or in the free stack", free + in_use,
+    require(free + in_use == of.shape.objects, "assertion 12: every object is in use or in the free stack", free + in_use,
             of.shape.objects);
     return asked_bytes;
 }

@@ -11,19 +11,10 @@
 // Nothing that a slot says is followed before the pool has confirmed it, so a damaged slot is a message and not a crash.
 #pragma once
 
-#include <string>
-
 #include "index/index.hpp"
 #include "types.hpp"
 
 namespace zreplay {
-
-[[noreturn]] inline void assertion_failed(int number, const char* assertion, uint64_t page, SwapEntry entry, uint64_t found,
-                                          uint64_t expected) {
-    throw CheckFailed("assertion " + std::to_string(number) + ": " + assertion + ": page " + std::to_string(page) + ", type " +
-                      std::to_string(entry.type()) + ", offset " + std::to_string(entry.offset()) + ": found " +
-                      std::to_string(found) + ", expected " + std::to_string(expected));
-}
 
 // The slot of an object that is in the pool does not hold what it should.
 template <class P>
