@@ -253,7 +253,10 @@ def _moving(summary: dict[str, Any]) -> str:
         slots, nodes, headers = (
             summary[f"moved_page_{cost}"] for cost in ("slots_written", "nodes_visited", "page_headers_read")
         )
-        share += f"; each moved: {slots:.2f} index slots, {nodes:.2f} nodes, {headers:.2f} headers, 1 copy"
+        objects = summary["objects_migrated"] / moved
+        share += (
+            f"; each moved: {objects:.2f} objects, {slots:.2f} index slots, {nodes:.2f} nodes, {headers:.2f} headers"
+        )
     return share + (f" ({number(moved)} moved, {number(refused)} refused)" if moved or refused else "")
 
 
