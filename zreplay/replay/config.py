@@ -247,9 +247,9 @@ class Config:
     def _slot_positions(self) -> int:
         """Objects of a page that a slot can tell apart where it names pages; 0 where it does not.
 
-        From kernel-model 6.4 and 7.10: a radix tree of 3.12 has three tags, or bits 1 to 5 of a page's address (bit 1
-        on 32 bits), an xarray tags 0, 1 and 3 and bits 2 to 5 (the tags on 32 bits); a value entry has 63 bits, 40 of
-        them the frame's number, and on 32 bits too few.
+        A radix tree of 3.12 has three tags, or bits 1 to 5 of a page's address (bit 1 on 32 bits), an xarray tags 0, 1
+        and 3 and bits 2 to 5 (the tags on 32 bits); a value entry has 63 bits, 40 of them the frame's number, and on 32
+        bits too few. docs/designs.md has the table.
         """
         if self.locate is None or self.locate == "indirect":
             if self.locate and self.slots_hold != "handle":
