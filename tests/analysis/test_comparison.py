@@ -216,11 +216,19 @@ def test_designs_name_their_rows_and_what_differs_within_one_is_said(tmp_path):
 
 
 def test_a_run_without_a_design_makes_index_and_pool_the_names_again(tmp_path):
-    results = [result(tmp_path, design="two-index", index="radix-lowbit"), result(tmp_path, index="rbtree")]
+    results = [
+        result(tmp_path, design="two-index", index="radix-lowbit"),
+        result(tmp_path, design=None, index="rbtree"),
+    ]
     assert configuration_names(results, distinguishing(results)) == [
         "radix-lowbit/zbud/two-index",
         "rbtree/zbud/design=none",
     ]
+
+
+def test_what_an_older_version_did_not_write_tells_no_runs_apart(tmp_path):
+    results = [result(tmp_path, index="rbtree"), result(tmp_path, index="radix-tag", mm="pool-lru", cma_every=0)]
+    assert configuration_names(results, distinguishing(results)) == ["rbtree/zbud", "radix-tag/zbud"]
 
 
 def test_a_bound_is_marked_and_never_the_best(tmp_path):

@@ -136,7 +136,7 @@ def distinguishing(results: Sequence[Result]) -> tuple[str, ...]:
 
     Where all runs have a design: the design, and what differs between runs of one trace and design.
     """
-    # A setting that some version does not write is None there.
+    # What some version does not write tells nothing of its runs.
     every = dict.fromkeys(name for result in results for name in result.settings)
     designs = all(result.settings.get("design") for result in results)
     differing = []
@@ -144,7 +144,8 @@ def distinguishing(results: Sequence[Result]) -> tuple[str, ...]:
         alike: dict[tuple[str, object], set[str]] = {}
         for result in results:
             group = (result.trace_sha256, result.settings["design"] if designs else None)
-            alike.setdefault(group, set()).add(repr(result.settings.get(name)))
+            if name in result.settings:
+                alike.setdefault(group, set()).add(repr(result.settings[name]))
         if any(len(found) > 1 for found in alike.values()):
             differing.append(name)
     always = ("design",) if designs else _ALWAYS
@@ -158,8 +159,8 @@ def configuration_names(results: Sequence[Result], fields: Sequence[str]) -> lis
     for result in results:
         words = [str(result.settings.get(name)) for name in always]
         for name in fields[len(always) :]:
-            value = result.settings.get(name)
-            words.append(_word(name, value))
+            if name in result.settings:
+                words.append(_word(name, result.settings[name]))
         names.append("/".join(word for word in words if word) + (" (bound)" if result.is_bound else ""))
     of_trace = [(name, result.trace_sha256) for name, result in zip(names, results, strict=True)]
     repeated = {name for name, trace in of_trace if of_trace.count((name, trace)) > 1}

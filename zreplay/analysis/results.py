@@ -87,6 +87,8 @@ def _load(run: Run) -> Result:
         means = timeline.select(pl.col(present).mean()).collect().row(0, named=True)
         run.classes().collect_schema()
         settings = {**run.manifest["config"], "zreplay": run.manifest["zreplay"]}
+        if run.manifest["schema_version"] == "1.0" and "locate" in settings:  # 1.0 said by it what slots hold
+            settings["slots_hold"] = settings.pop("locate")
         _ = run.manifest["trace"]["sha256"], run.manifest["trace"]["path"]
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
