@@ -151,17 +151,21 @@ LOWBIT, TAG, V3, TWO = ({"design": name} for name in ("radix-lowbit", "radix-tag
         (LOWBIT, lambda fed: fed.change(fed.page(3) + LRU_NEXT, "Q", fed.page(5)), "assertion 12: the LRU's links"),
         (LOWBIT, lambda fed: fed.change(fed.page(5) + LIST_NEXT, "Q", fed.page(1)), "assertion 12: .*links meet"),
         # the memory manager's index
-        (TWO, lambda fed: fed.change(fed.mm_page(1) + LRU_NEXT, "Q", 0), "assertion 9: the LRU's links meet: page 1"),
+        (
+            TWO,
+            lambda fed: fed.change(fed.mm_page(1) + LRU_NEXT, "Q", 0),
+            "assertion 9: the LRU's links meet: page 1, type 0, offset [34]",
+        ),
         (TWO, lambda fed: fed.change(fed.mm_page(0) + 8, "Q", fed.mm_page(1)), "assertion 9: the LRU's links meet"),
         (
             TWO,
             lambda fed: fed.change(fed.leaf(fed.replay.mm_root(0)) + SLOTS, "Q", fed.mm_page(1)),
-            "assertion 9: M.page's number. is the page: page 0 of type 0",
+            "assertion 9: M.page's number. is the page: page 0, type 0, offset [12]",
         ),
         (
             TWO,
             lambda fed: flip(fed, fed.leaf(fed.replay.mm_root(0)) + TAGS, 1),
-            "assertion 9: a page is dirty, or under writeback: page 1|assertion 4: .*offset 1",
+            "assertion 9: a page is dirty, or under writeback: page 1, type 0, offset [34]",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import _zreplay
 
 from zreplay.errors import UsageError
-from zreplay.replay.designs import DESIGNS
+from zreplay.replay.designs import DESIGNS, has_bound
 from zreplay.replay.profiles import KERNELS, MM_INDEXES, MODELS, profile_of
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class Config:
     @property
     def is_bound(self) -> bool:
         """Whether something in it is no design that could be built, but what one can at best reach."""
-        return self.index == "array" or (self.pool or "").startswith("ideal") or self.mm == "belady"
+        return has_bound(self.index, self.pool, self.mm)
 
     @property
     def slots_hold(self) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import _zreplay
+
 
 @dataclass(frozen=True)
 class Design:
@@ -16,12 +18,24 @@ class Design:
     Attributes:
         summary: one line, shown by the command line.
         settings: field of Config → value.
-        is_bound: nothing that could be built, but what one can at best reach.
     """
 
     summary: str
     settings: Mapping[str, Any]
-    is_bound: bool = False
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it is nothing that could be built, but what one can at best reach."""
+        return has_bound(*(self.settings.get(name) for name in ("index", "pool", "mm")))
+
+
+def has_bound(index: str | None, pool: str | None, mm: str | None) -> bool:
+    """Whether one of them is a bound: no kernel's, but what none can do better than."""
+    return (
+        (index is not None and _zreplay.index_positions(index)["is_bound"])
+        or (pool is not None and _zreplay.pool_is_bound(pool))
+        or mm == "belady"
+    )
 
 
 _THREAD = {"kernel": "3.12", "pool": "zbud", "movable": True}
@@ -49,16 +63,13 @@ DESIGNS: dict[str, Design] = {
     "ideal": Design(
         "a bound: the compressed bytes and a word an entry",
         {"kernel": "latest", "pool": "ideal", "index": "array"},
-        is_bound=True,
     ),
     "ideal-packing": Design(
         "a bound: whole objects, packed into pages as well as can be",
         {"kernel": "latest", "pool": "ideal-packing", "index": "array"},
-        is_bound=True,
     ),
     "belady": Design(
         "a bound: the latest, evicting what is loaded furthest in the future",
         {**_LATEST, "mm": "belady"},
-        is_bound=True,
     ),
 }

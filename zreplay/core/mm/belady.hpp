@@ -57,7 +57,8 @@ class Belady {
     static constexpr int warm_steps = 1;
     static void warm(const CompressedEntry* entry, int) { prefetch_to_write(entry); }
 
-    void check() const {
+    template <class P>
+    void check(const P&) const {
         require(order_.size() == entries_.live(), "every entry is in the order of loads", order_.size(), entries_.live());
         for (const auto& [key, entry] : order_)
             require(place(entry) == key, "an entry knows its next load", entry->next_load, std::get<0>(key));

@@ -80,13 +80,13 @@ class EntryLru {
     }
 
     // Throws CheckFailed.
-    void check() const {
+    template <class P>
+    void check(const P& pool) const {
         uint64_t listed = 0;
         for (const CompressedEntry* entry = list_.head(); entry; entry = Entries::next(entry)) {
-            ++listed;
-            require(list_.is_linked(entry) && listed <= entries_.live(), "assertion 9: the LRU's links meet; offset",
-                    entry->slot.offset());
-            require(static_cast<bool>(entry->object), "assertion 9: an entry on the LRU has an object; offset", entry->slot.offset());
+            if (!entry->object) assertion_failed(9, "an entry on the LRU has an object", 0, entry->slot, 0, 1);
+            if (!list_.is_linked(entry) || ++listed > entries_.live())
+                assertion_failed(9, "the LRU's links meet", pool.page_id(entry->object), entry->slot, listed, entries_.live());
         }
         require(listed == entries_.live(), "assertion 9: every entry is on the LRU", listed, entries_.live());
     }

@@ -163,6 +163,10 @@ class InactiveLru {
     template <class P>
     void check(const P& pool) const {
         tree_.check();
+        auto require_page = [&](bool holds, const char* assertion, const Page* page, uint64_t found = 0, uint64_t expected = 1) {
+            if (!holds)
+                assertion_failed(9, assertion, pool.page_id(page->object), pool.entry(page->object), found, expected);
+        };
         uint64_t listed = 0, isolated = 0;
         for (const Lru* list : {&inactive_, &active_}) {
             uint64_t stamp = ~uint64_t{0};
@@ -184,8 +188,9 @@ class InactiveLru {
                          "a page is dirty, or under writeback", page);
         }
         pool.objects_from(0, [&](Location object) {
-            auto place = by_zpage_.find(object.descriptor<void>());
-            require(place != by_zpage_.end(), "assertion 9: a pool page is in M; page", pool.page_id(object), 0);
+            const auto place = by_zpage_.find(object.descriptor<void>());
+            if (place == by_zpage_.end())
+                assertion_failed(9, "a pool page is in M", pool.page_id(object), pool.entry(object), 0, 1);
             return true;
         });
         require(tree_.entries() == by_zpage_.size(), "assertion 9: keys of M and live pages, one to one", tree_.entries(),
@@ -198,12 +203,6 @@ class InactiveLru {
   private:
     using Lru = List<Page, &Page::lru>;
     static constexpr uint32_t dirty_tag = 0, writeback_tag = 1;
-
-    static void require_page(bool holds, const char* assertion, const Page* page) {
-        if (!holds)
-            throw CheckFailed(std::string("assertion 9: ") + assertion + ": page " + std::to_string(page->key.offset()) +
-                              " of type " + std::to_string(page->key.type()));
-    }
 
     Page* of(Location object) const { return by_zpage_.at(object.descriptor<void>()); }
 

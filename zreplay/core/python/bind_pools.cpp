@@ -233,6 +233,10 @@ void bind_pools(nb::module_& module) {
         return kinds;
     }, "(name, one-line summary) of each pool.");
 
+    module.def("pool_is_bound", [](std::string_view name) {
+        return with_pool(name, []<class P>(std::type_identity<P>) { return P::is_bound; });
+    }, nb::arg("name"), "Whether it is no allocator but a bound.");
+
     nb::class_<AnyPool>(module, "Pool", "One pool, call by call.")
         .def(
             "__init__",

@@ -63,7 +63,7 @@ class ZswapLatest : public Entries<P> {
 
     // Throws CheckFailed.
     void check() {
-        lru_.check();
+        lru_.check(pool_);
         index_.charge_nobody();
         lru_.for_each([&](const CompressedEntry* entry) {
             if (Location found = index_.find(entry->slot); found != Lru::location_of(entry))
