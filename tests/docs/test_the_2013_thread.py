@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from byhand import invalidate, load, store, trace
-from the_thread.measure import density, done, radix_nodes, replay
+from the_thread.measure import Refused, density, done, radix_nodes, refused, replay
 from the_thread.page import cells_per_moved, objects_per_moved, page, percent, span
 
 PAGE = Path(__file__).parents[2] / "docs" / "the-2013-thread.md"
@@ -84,3 +84,18 @@ def test_numbers_read_the_same_once():
     assert span([1.001, 1.002], 2) == "1.00"
     assert span([2, 1]) == "1 to 2"
     assert percent(1, 0) == "–"
+
+
+def test_slots_that_the_kernel_refused_are_told_from_those_it_took():
+    rows = [
+        ("store", 0, 1, 0),
+        ("store", 0, 2, -12),
+        ("load", 0, 1, 0),
+        ("load", 0, 2, 0),  # of a refused slot
+        ("store", 0, 2, -12),  # over it
+        ("store", 0, 1, 0),  # over one that was taken
+        ("invalidate", 0, 1, 0),
+        ("store", 0, 1, 0),
+        ("invalidate", 0, 2, 0),  # of a refused slot
+    ]
+    assert refused(rows) == Refused(stores=2, asked=2, over=1, over_taken=1)

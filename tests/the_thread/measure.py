@@ -241,11 +241,61 @@ def radix_nodes(slots: Iterable[tuple[int, int]]) -> int:
     return nodes
 
 
+def _rows(recording: str) -> Iterator[tuple[str, int | None, int | None, int]]:
+    """(op, type, offset, result) of each row; no result is 0."""
+    table = pq.read_table(path_of(recording), columns=["op", "type", "offset", "result"])
+    ops, types, offsets, results = (table[name].to_pylist() for name in ("op", "type", "offset", "result"))
+    return (
+        (op, kind, offset, result or 0) for op, kind, offset, result in zip(ops, types, offsets, results, strict=True)
+    )
+
+
 @cache
 def density_of(recording: str) -> Density:
-    table = pq.read_table(path_of(recording), columns=["op", "type", "offset"])
-    ops, types, offsets = (table[name].to_pylist() for name in ("op", "type", "offset"))
-    return density(list(zip(ops, types, offsets, strict=True)))
+    """Of the slots that the kernel's zswap held: of a slot that it refused no recording says when it is freed."""
+    return density(
+        [(op, kind, offset) for op, kind, offset, result in _rows(recording) if op != "store" or result >= 0]
+    )
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What a recording has of slots whose last store the kernel refused, and of those it took.
+
+    Attributes:
+        stores: stores that the kernel refused.
+        asked: loads and invalidates of a slot whose last store it refused.
+        over: stores over such a slot.
+        over_taken: stores over a slot whose last store it took, and that was not invalidated since.
+    """
+
+    stores: int
+    asked: int
+    over: int
+    over_taken: int
+
+
+@cache
+def refused_of(recording: str) -> Refused:
+    return refused(_rows(recording))
+
+
+def refused(rows: Iterable[tuple[str, int | None, int | None, int]]) -> Refused:
+    """See :class:`Refused`; rows are (op, type, offset, result)."""
+    was_refused: dict[tuple[int | None, int | None], bool] = {}
+    stores = asked = over = over_taken = 0
+    for op, kind, offset, result in rows:
+        slot = kind, offset
+        if op == "store":
+            over += was_refused.get(slot) is True
+            over_taken += was_refused.get(slot) is False
+            was_refused[slot] = result < 0
+            stores += result < 0
+        elif op in ("load", "invalidate"):
+            asked += was_refused.get(slot, False)
+            if op == "invalidate":
+                was_refused.pop(slot, None)
+    return Refused(stores, asked, over, over_taken)
 
 
 def joins_in_a_leaf(trace: Path, observations: pl.DataFrame) -> float:

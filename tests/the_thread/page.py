@@ -21,6 +21,7 @@ from the_thread.measure import (
     done,
     located,
     moved,
+    refused_of,
     replay,
 )
 
@@ -125,6 +126,7 @@ def recordings() -> list[str]:
                 recording,
                 number(limited["events"]),
                 number(limited["stores"]),
+                percent(refused_of(recording).stores, limited["stores"]),
                 percent(limited["stores_imputed"], limited["stores"]),
                 percent(unlimited["stores_imputed"], unlimited["stores"]),
                 number(limit),
@@ -141,8 +143,27 @@ def recordings() -> list[str]:
             size is known, for the pool it was recorded with, zsmalloc, refused next to nothing; here it is replayed
             over zbud."""
         ),
+        text(
+            f"""**What a recording does not have.** frontswap asks zswap only about slots that zswap has taken. So of
+            the {number(sum(refused_of(name).stores for name in RECORDINGS))} pages that the recorded kernels
+            refused, {number(sum(refused_of(name).asked for name in RECORDINGS))} are ever loaded or freed in a
+            recording. A replay that takes one keeps it until reclaim takes it or its slot is stored again, and
+            that store then looks like one over an older copy. Where it matters how long pages stay (no limit,
+            two-index, −EEXIST) zsmalloc-g++ is the recording to go by: it refused
+            {number(refused_of("zsmalloc-g++").stores)}."""
+        ),
         table(
-            ["recording", "events", "stores", "sizes drawn", "without a limit", "limit, pages", "memory, pages"], rows
+            [
+                "recording",
+                "events",
+                "stores",
+                "refused by the kernel",
+                "sizes drawn",
+                "without a limit",
+                "limit, pages",
+                "memory, pages",
+            ],
+            rows,
         ),
     ]
 
@@ -347,16 +368,17 @@ def how_dense_are_offsets() -> list[str]:
         "## Are swap offsets dense enough for a radix tree?",
         "*Jennings, 23 September, and every later design: the offset is the key of a tree of 64-slot nodes.*",
         text(
-            f"""The swap area is: on average {span(mean.values(), 1)} of a leaf's 64 slots are in use, so all nine
-            recordings are above {len(above)} of the three densities at which a radix tree breaks even
+            f"""What zswap held of it is: on average {span(mean.values(), 1)} of a leaf's 64 slots are in use, so all
+            nine recordings are above {len(above)} of the three densities at which a radix tree breaks even
             ({", ".join(map(str, BREAK_EVEN))} entries a leaf, against {", ".join(BREAK_EVEN.values())}); the
-            sparsest is {sparsest} with {number(mean[sparsest], 1)}. What zswap still holds of it under a limit is
-            not as dense: with the recorded one {worst} is at {number(limited[worst], 1)} bytes an entry, as if
+            sparsest is {sparsest} with {number(mean[sparsest], 1)}. Where a design evicts on its own it is
+            not as dense: with the recorded limit {worst} is at {number(limited[worst], 1)} bytes an entry, as if
             every leaf had {number(568 / limited[worst], 1)} entries."""
         ),
         text(
-            """Slots from their store until they are freed, whether zswap took the page or not: when they are most,
-            as a mean over all events, and the share of leaves that are above each break-even when they are most."""
+            """Slots that the recorded kernel took, from their store until they are freed, those it wrote back
+            included: when they are most, as a mean over all events, and the share of leaves that are above each
+            break-even when they are most."""
         ),
         table(
             [
@@ -540,8 +562,10 @@ def who_reclaims() -> list[str]:
             decompressed and written for one page of memory. And the pool has no bound: its peak is
             {span(share for share, _ in beyond)} % of the machine's memory,
             {"more than all of it in " + ", ".join(over) + ", where" if over else "and"} pages are swapped out for
-            the first time, of whose age a trace says nothing. A closed machine would have had to reclaim there; a
-            replay cannot show at whose cost."""
+            the first time, of whose age a trace says nothing, and where pages that the recorded kernel refused are
+            never freed. A closed machine would have had to reclaim there; a replay cannot show at whose cost. In
+            zsmalloc-g++, which has not the second fault, the peak is
+            {next(share for share, recording in beyond if recording == "zsmalloc-g++"):.0f} %."""
         ),
         text(
             """"limit" is zswap-3.12 with the recorded limit, "memory manager" is two-index with its own options,
@@ -639,11 +663,11 @@ def how_should_the_lists_treat_them() -> list[str]:
 
 
 def what_v3_refuses() -> list[str]:
-    rows, refused, left = [], [], []
+    rows, refused_share, left = [], [], []
     for recording in RECORDINGS:
         for limit, settings in (("recorded", {}), ("none", UNLIMITED)):
             v3, lowbit = (design(name, recording, **settings) for name in ("zbud-v3", "radix-lowbit"))
-            refused.append(100 * v3["reject_exists"] / v3["stores"])
+            refused_share.append(100 * v3["reject_exists"] / v3["stores"])
             if settings:
                 left.append(v3["stored_pages"] - lowbit["stored_pages"])
             rows.append(
@@ -667,12 +691,16 @@ def what_v3_refuses() -> list[str]:
             −EEXIST. 9 October: unmapping by offset is unsafe when a duplicate store overwrites.*"""
         ),
         text(
-            f"""{span(refused, 1)} % of all stores: those that find an older copy of their slot. The page goes to
-            the device, and frontswap forgets the slot, so the copy that is there can neither be loaded nor
-            invalidated; without a limit nothing ever takes it away, and at the end of a recording {span(left)} more
-            objects are stored than where a store overwrites. Nor can the slot be stored again, as the next store is
-            refused too. Without the 8-byte header in front of the object it takes a few pages that are too large
-            for the others."""
+            f"""Nothing that these recordings can show: in the four of them
+            {number(sum(refused_of(name).over_taken for name in RECORDINGS))} stores come over a copy that the kernel
+            held, as 6.1 frees a slot before it is stored again. The {span(refused_share, 1)} % of stores refused
+            below come over pages that the kernel had refused and the replay took, whose freeing is in no recording.
+            What they do show is what −EEXIST does where there is an older copy: the page goes to the device, and
+            frontswap forgets the slot, so the copy that is there can neither be loaded nor invalidated; without a
+            limit nothing ever takes it away, and at the end of a recording {span(left)} more objects are stored
+            than where a store overwrites. Nor can the slot be stored again, as the next store is refused too.
+            Without the 8-byte header in front of the object it takes a few pages that are too large for the
+            others."""
         ),
         table(
             [

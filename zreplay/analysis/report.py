@@ -173,7 +173,7 @@ def _settings(rows: list[Row]) -> str:
 
 #: Settings that say nothing unless another does.
 _ONLY_WITH: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "pointer_bits": lambda settings: settings.get("locate"),
+    "pointer_bits": lambda settings: str(settings.get("locate")).startswith(("bits", "value")),
     "cma_percent": lambda settings: settings.get("cma_every"),
     **dict.fromkeys(
         ("mm_new_page", "mm_load", "mm_join", "mm_first_time"), lambda settings: settings.get("mm") == "inactive-lru"
