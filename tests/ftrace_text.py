@@ -13,7 +13,7 @@ HANDLE = 0xFFFF_8880_0000_0040
 def line(event: str, *, pid: int = 38, cpu: int = 0, us: int = 0, comm: str = "kswapd0", **arguments: Any) -> str:
     """One event; ``us`` microseconds after second 4. Handles and pages are written in hexadecimal."""
     values = [
-        f"{key}={value:#x}" if key in ("handle", "page", "newpage") else f"{key}={value}"
+        f"{key}={value:#x}" if key in ("handle", "page", "newpage", "place", "work") else f"{key}={value}"
         for key, value in arguments.items()
     ]
     probe = f"(caller+0x1/0x2 <- {event[:-4]})" if event.endswith("_ret") else f"({event}+0x0/0x20 [module])"
@@ -35,9 +35,11 @@ def text(*events: tuple[Any, ...] | str) -> str:
 class Imported:
     """What the importer makes of a text: rows as dicts without their nulls, counts and messages."""
 
-    def __init__(self, log: str | bytes, *, header_bytes: int = 8, chunk_bytes: int | None = None) -> None:
+    def __init__(
+        self, log: str | bytes, *, header_bytes: int = 8, chunk_bytes: int | None = None, **family: Any
+    ) -> None:
         data = log.encode() if isinstance(log, str) else log
-        importer = FtraceImporter(header_bytes)
+        importer = FtraceImporter(header_bytes, **family)
         for begin in range(0, len(data), chunk_bytes or max(len(data), 1)):
             importer.feed(data[begin : begin + (chunk_bytes or len(data))])
         importer.finish()
@@ -45,6 +47,7 @@ class Imported:
         self.rows = [{key: value for key, value in row.items() if value is not None} for row in self.batch.to_pylist()]
         self.counts = importer.counts
         self.messages = importer.messages
+        self.contradiction = importer.contradiction
 
     def columns(self, *names: str) -> list[tuple[Any, ...]]:
         """The named columns, a tuple per row, None for null."""

@@ -41,6 +41,7 @@ def test_info_counts_events_slots_sizes_and_residents(tmp_path: Path) -> None:
         "compact": 2,
         "migrate": 0,
         "cma": 0,
+        "visit": 0,
     }
     assert found["seconds"] == 14e-6
     assert found["distinct_slots"] == 8  # offsets 1 to 5 and 9 of type 0, 6 and 7 of type 1

@@ -349,7 +349,7 @@ ROWS = st.lists(
 )
 
 
-SLOT_OPS = ("store", "load", "invalidate")
+SLOT_OPS = ("store", "load", "invalidate", "visit")
 
 
 def expected_fault(rows: list[dict[str, Any]]) -> tuple[int, str] | None:

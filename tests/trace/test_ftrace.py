@@ -25,6 +25,8 @@ def test_store_stands_at_its_allocation_with_the_swap_header_taken_off() -> None
             "seen_stored": 1,
             "seen_pool_pages": 1,
             "seen_handle": HANDLE,
+            "call_ts_ns": 4_000_000_000,
+            "call_rows": 0,
         }
     ]
 

@@ -20,9 +20,9 @@ import polars as pl
 import pyarrow as pa
 
 from zreplay.errors import TraceError
+from zreplay.replay.calls import with_calls
 from zreplay.replay.config import Config
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.profiles import KERNELS
 from zreplay.replay.run import make_replay
 from zreplay.trace.files import Trace, open_trace
 
@@ -63,7 +63,9 @@ class Agreement:
     decisions: Pair  #: stores accepted or refused as the kernel did
     writebacks: tuple[int, int]  #: the kernel's, the model's
     placements: Pair | None  #: zbud: objects in the same page and the same half of it
-    victims: Pair | None  #: evictions tried: the same page, in the same order
+    victims: Pair | None  #: evictions tried, and visits of the LRU: the same page or entry, in the same order
+    verdicts: Pair | None  #: visits of zswap's LRU: the same entry rotated, written back or left
+    refused: dict[str, tuple[int, int]]  #: why stores were refused: the kernel's count, the model's
     compactions: Pair | None  #: freed the same number of pages
     first_divergence: dict[str, Any] | None
     known_causes: dict[str, Any] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class Agreement:
             "within_1_percent": self.within_1_percent,
             "first_divergence": self.first_divergence,
         }
-        for name in ("stored", "decisions", "placements", "victims", "compactions"):
+        for name in ("stored", "decisions", "placements", "victims", "verdicts", "compactions"):
             pair: Pair | None = getattr(self, name)
             if pair is not None:
                 out |= {f"{name}_compared": pair.compared, f"{name}_equal": pair.equal}
@@ -142,9 +144,7 @@ def _config(trace: Trace) -> Config:
         raise TraceError(
             f"{trace.path}: no column seen_pool_pages, so no kernel to compare with; `zreplay convert` makes it"
         )
-    release = ".".join((metadata.source_kernel or "6.1").split(".")[:2])
-    kernel = release if release in KERNELS else "6.1"
-    config = Config(trace=trace.path, out=Path(), kernel=kernel, observe=True)
+    config = Config(trace=trace.path, out=Path(), observe=True)
     return config.resolved(metadata)
 
 
@@ -154,9 +154,9 @@ def _observed(trace: Trace, config: Config, way: str) -> tuple[pl.DataFrame, int
     sizes = RecordedSizes(trace, [config])
     replay = make_replay(config, sizes)
     frames = []
-    for batch in trace.batches():
+    for batch, calls in with_calls(trace, trace.batches()):
         sizes.prepare(batch)
-        replay.feed(batch)
+        replay.feed(batch, calls)
         seen = pl.DataFrame(pa.record_batch(replay.take_observations()))
         model = seen.select(
             model_result="result",
@@ -164,6 +164,7 @@ def _observed(trace: Trace, config: Config, way: str) -> tuple[pl.DataFrame, int
             model_pages=pl.col("pool_total_pages").cast(pl.Int64),
             page="page",
             position="position",
+            visited="visited",
         )
         frames.append(pl.concat([pl.DataFrame(batch), model], how="horizontal"))
     replay.finish()
@@ -171,7 +172,9 @@ def _observed(trace: Trace, config: Config, way: str) -> tuple[pl.DataFrame, int
     stored, ok = pl.col("op") == "store", pl.col("result") == 0
     freed = (pl.col("op") == "invalidate") & pl.col("seen_handle").is_not_null()
     evicted = (pl.col("op") == "writeback") & ok
-    refreshed = stored & ok | freed | evicted if trace.metadata.model != "zram" else pl.lit(True)
+    # zram's readings and 6.12's are of the pool itself, whatever was counted.
+    counted_anew = trace.metadata.model != "zram" and config.kernel in ("3.12", "6.1")
+    refreshed = stored & ok | freed | evicted if counted_anew else pl.lit(True)
     begins = (pl.col("op") == "compact") & (pl.col("result") == INTERRUPTED)
     ends = (pl.col("op") == "compact") & (pl.col("result") != INTERRUPTED)
     rows = rows.with_columns(open_compactions=begins.cum_sum().cast(pl.Int64) - _ended(begins, ends))
@@ -213,7 +216,13 @@ def _agreement(rows: pl.DataFrame, written_back: int, trace: Trace, config: Conf
     writebacks = rows.filter(pl.col("op") == "writeback")
     compactions = rows.filter((pl.col("op") == "compact") & pl.col("result").is_not_null() & (pl.col("result") >= 0))
     zbud = config.pool == "zbud" and trace.metadata.pool == "zbud"
-    placements, victims = _places(rows) if zbud else (None, None)
+    placements, victims = _places(rows, loads_take=bool(config.exclusive_loads)) if zbud else (None, None)
+    visits = rows.filter(pl.col("op") == "visit")
+    verdicts = None
+    if visits.height:
+        turn = pl.col("type").cast(pl.UInt64) * 2**58 + pl.col("offset")
+        victims = Pair(visits.height, visits.filter(pl.col("visited") == turn).height)
+        verdicts = Pair(visits.height, visits.filter(pl.col("result") == pl.col("model_result")).height)
     return Agreement(
         events=Pair(compared.height, int((absolute == 0).sum())),
         max_abs_pages=int(absolute.max() or 0),  # type: ignore[arg-type]
@@ -226,6 +235,8 @@ def _agreement(rows: pl.DataFrame, written_back: int, trace: Trace, config: Conf
         writebacks=(int((writebacks["result"] == 0).sum()), written_back),
         placements=placements,
         victims=victims if victims and victims.compared else None,
+        verdicts=verdicts,
+        refused={},
         compactions=Pair(compactions.height, int((compactions["result"] == compactions["model_result"]).sum()))
         if compactions.height
         else None,
@@ -234,7 +245,7 @@ def _agreement(rows: pl.DataFrame, written_back: int, trace: Trace, config: Conf
     )
 
 
-def _places(rows: pl.DataFrame) -> tuple[Pair, Pair]:
+def _places(rows: pl.DataFrame, *, loads_take: bool) -> tuple[Pair, Pair]:
     """Placement of every object and page of every eviction, by zbud's handles, which are addresses.
 
     A page of the model is the kernel's page that its first object went to, for as long as it lives; the kernel uses an
@@ -267,7 +278,7 @@ def _places(rows: pl.DataFrame) -> tuple[Pair, Pair]:
             evicted[1] += page >= 0 and address_of.get(page) == address and half == position
             if result == 0 and page >= 0:
                 objects_in[page] -= 1
-        elif op == "invalidate" and page >= 0:
+        elif (op == "invalidate" or (loads_take and op == "load")) and page >= 0:
             objects_in[page] -= 1
     return Pair(*placed), Pair(*evicted)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--accept-threshold-percent", type=int, metavar="N", help="zswap's hysteresis, 0 to 100.")
 @click.option("--cpus", type=int, metavar="N", help="Its CPUs.")
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read.")
+@click.option("--allow-partial", is_flag=True, help="Convert even if over 10 % of the lines are of no use.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; warnings still.")
 def command(
     log: str,
@@ -36,6 +37,7 @@ def command(
     force: bool,
     context_file: Path | None,
     strict: bool,
+    allow_partial: bool,
     quiet: bool,
     model: str | None,
     pool: str | None,
@@ -69,7 +71,7 @@ def command(
     )
     context = (read_context(context_file) if context_file else Context()).overridden_by(options)
     with _bar(log, quiet=quiet) as progress:
-        done = convert(log, output, context, force=force, strict=strict, progress=progress)
+        done = convert(log, output, context, force=force, strict=strict, allow_partial=allow_partial, progress=progress)
     _warn(done)
     if not quiet:
         click.echo(_summary(done, output))
@@ -95,13 +97,13 @@ def _warn(done: "Conversion") -> None:
         (counts.backward_times, "times stepped backwards and were set to the time before"),
         (counts.open_calls, "calls never returned: their result is unknown"),
         (counts.unpaired_lines, "lines belong to no call or object that was seen"),
+        (counts.unexpected_stores, "stores were taken though the pool was at its limit"),
     ]
     for number, what in warnings:
         if number:
             click.echo(f"zreplay: warning: {number:,} {what}", err=True)
-        if what.endswith("read"):
-            for message in done.messages:
-                click.echo(f"  {message}", err=True)
+    for message in done.messages:
+        click.echo(f"  {message}", err=True)
 
 
 def _summary(done: "Conversion", output: Path) -> str:

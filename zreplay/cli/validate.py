@@ -89,6 +89,7 @@ def _rows(agreement: "Agreement") -> list[tuple[str, str]]:
         ("stores decided alike", pair(agreement.decisions)),
         ("placed alike", pair(agreement.placements)),
         ("victims alike", pair(agreement.victims)),
+        ("verdicts alike", pair(agreement.verdicts)),
         ("writebacks, kernel / model", f"{number(kernel)} / {number(model)}"),
         ("compactions alike", pair(agreement.compactions)),
     ]

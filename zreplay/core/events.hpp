@@ -37,6 +37,18 @@ struct Event {
     int32_t size = missing_size;    // dlen; 0: same-filled
     std::optional<int32_t> result;  // the recorded kernel's
     int64_t row = 0;                // of its batch
+    uint64_t group = 0;             // cgroup and node, where the trace knows them: whose LRU
+    Asker asked_by = Asker::limit;  // of a visit
+    // A store's admission, where the model has decided it at the call, before this row.
+    std::optional<int> admitted;
+};
+
+// Stores whose call stands before their row, in the order of the calls: `at` is the row before which one was called, `row`
+// its own; both count from the first row of the trace.
+struct Calls {
+    int64_t count = 0;
+    const int64_t* at = nullptr;
+    const int64_t* row = nullptr;
 };
 
 struct EventBatch {
@@ -51,6 +63,11 @@ struct EventBatch {
     Column<uint16_t> cpu;
     Column<int32_t> pid;
     Column<int64_t> seen_pool_pages;
+    Column<int64_t> call_ts_ns;
+    Column<uint32_t> call_rows;
+    Column<int8_t> asked_by;  // in the order of Asker
+    Column<uint64_t> cgroup;
+    Column<uint16_t> node;
 
     Op op(int64_t row) const { return op_of_code[static_cast<size_t>(op_code[row])]; }
     // Of a row whose operation has no slot: anything.
@@ -66,6 +83,8 @@ struct EventBatch {
         }
         if (size.has(row)) event.size = static_cast<int32_t>(std::min<uint32_t>(size[row], std::numeric_limits<int32_t>::max()));
         if (result.has(row)) event.result = result[row];
+        if (cgroup.values || node.values) event.group = cgroup.get(row, 0) << 16 | node.get(row, 0);
+        event.asked_by = static_cast<Asker>(asked_by.get(row, 0));
         return event;
     }
 };

@@ -16,10 +16,18 @@ inline constexpr uint32_t swap_types = 32;  // MAX_SWAPFILES_SHIFT is 5
 // Errors the way the kernel returns them, negated at the point of use.
 enum Errno : int { e_noent = 2, e_io = 5, e_again = 11, e_nomem = 12, e_busy = 16, e_exist = 17, e_nodev = 19, e_inval = 22, e_nospc = 28, e_inprogress = 115 };
 
+// What a visit of an entry came to: the kernel's `enum lru_status`, in its numbers.
+enum LruStatus : int { lru_removed, lru_removed_retry, lru_rotate, lru_skip, lru_retry, lru_stop };
+
+// Who wanted entries evicted: zswap's worker, since the pool is at its limit; the memory manager, under pressure; a store,
+// since its cgroup is at its own limit.
+enum class Asker : uint8_t { limit, pressure, cgroup };
+inline constexpr std::array<std::string_view, 3> asker_names{"limit", "pressure", "cgroup"};
+
 // One row of a trace. The order is that of docs/trace-format.md; the names are the words in its `op` column.
-enum class Op : uint8_t { store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate, cma };
-inline constexpr std::array<std::string_view, 9> op_names{
-    "store", "load", "invalidate", "invalidate_area", "writeback", "shrink", "compact", "migrate", "cma"};
+enum class Op : uint8_t { store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate, cma, visit };
+inline constexpr std::array<std::string_view, 10> op_names{
+    "store", "load", "invalidate", "invalidate_area", "writeback", "shrink", "compact", "migrate", "cma", "visit"};
 inline constexpr size_t op_count = op_names.size();
 
 // A swap entry as 6.1 packs it: the type from bit 58 up, the offset below.

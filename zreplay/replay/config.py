@@ -10,7 +10,7 @@ import _zreplay
 
 from zreplay.errors import UsageError
 from zreplay.replay.designs import DESIGNS, has_bound
-from zreplay.replay.profiles import KERNELS, MM_INDEXES, MODELS, profile_of
+from zreplay.replay.profiles import KERNELS, MM_INDEXES, MODELS, kernel_of, profile_of
 
 if TYPE_CHECKING:
     from zreplay.trace.files import TraceMetadata
@@ -29,9 +29,12 @@ _MODELS_WITH = (
     ("zswap", "3.12", "pool-lru"),
     ("zswap", "3.12", "inactive-lru"),
     ("zswap", "6.1", "pool-lru"),
+    ("zswap", "6.12", "entry-lru"),
+    ("zswap", "6.12", "belady"),
     ("zswap", "latest", "entry-lru"),
     ("zswap", "latest", "belady"),
     ("zram", "6.1", "none"),
+    ("zram", "6.12", "none"),
     ("zram", "latest", "none"),
 )
 #: Fields that the engine is not told; all others are settings of its Replay.make by the same name.
@@ -62,7 +65,8 @@ class Config:
         index: swap index, a name of :func:`index_names`.
         pool: allocator, a name of :func:`pool_names`.
         model: ``zswap`` or ``zram``.
-        kernel: whose profile, one of :data:`KERNELS`; None: the design's, else 6.1.
+        kernel: whose profile, one of :data:`KERNELS`; None: the design's, else the one nearest to
+            the trace's release, else 6.1.
         design: a name of :data:`zreplay.replay.designs.DESIGNS`, whose values stand where none is given here.
         mm: the reclaim index, one of :data:`zreplay.replay.profiles.MM_INDEXES`.
         locate: what a slot says of its object: ``indirect`` (a handle cell), ``bits:N`` (page and N bits), ``value``
@@ -80,7 +84,7 @@ class Config:
         totalram_pages: pages the kernel manages; the limit is a share of them.
         max_pool_percent: limit of the pool, percent of totalram, 1 to 100.
         accept_threshold_percent: a full pool accepts again below this percentage of its limit, 0 to 100.
-        exclusive_loads, same_filled, zsmalloc_…, z3fold_…: as in :class:`zreplay.replay.profiles.Profile`.
+        exclusive_loads, keeps_incompressible, same_filled, zsmalloc_…, z3fold_…: as in :class:`zreplay.replay.profiles.Profile`.
         missing_size: what becomes of a store whose size the recorded kernel never knew, one of :data:`MISSING_SIZES`.
         seed: of the sizes drawn.
         sample_events: a row of the timeline every so many events.
@@ -116,6 +120,7 @@ class Config:
     max_pool_percent: int | None = None
     accept_threshold_percent: int | None = None
     exclusive_loads: bool | None = None
+    keeps_incompressible: bool | None = None
     same_filled: bool | None = None
     zsmalloc_rule: str | None = None
     zsmalloc_chain: int | None = None
@@ -175,7 +180,7 @@ class Config:
         """
         design = dict(DESIGNS[self.design].settings) if self.design else {}
         model = self.model or ("zswap" if design or metadata.model not in MODELS else metadata.model)
-        kernel = _first(self.kernel, design.get("kernel"), "6.1")
+        kernel = _first(self.kernel, design.get("kernel"), kernel_of(metadata.source_kernel), "6.1")
         profile = profile_of(model, kernel)
         recorded = {
             "max_pool_percent": metadata.max_pool_percent,
@@ -229,7 +234,7 @@ class Config:
     @property
     def slots_hold(self) -> str:
         """What a slot of the index names: zswap's ``entry``, a ``page``, a ``handle`` cell, or what ``locate`` says."""
-        if self.index == "rbtree" or (self.model == "zswap" and self.kernel == "latest"):
+        if self.index == "rbtree" or (self.model == "zswap" and self.kernel in ("6.12", "latest")):
             return "entry"
         # Where objects move, one page is not one location: the slot holds the handle, as the kernel does.
         default = "page" if self.pool == "zbud" else "handle"

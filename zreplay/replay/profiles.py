@@ -5,15 +5,18 @@ as they come. Every field of :class:`Profile` is also one of :class:`zreplay.rep
 by the user stands in its place.
 """
 
-from dataclasses import dataclass, fields
+import re
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from zreplay.errors import UsageError
 
 MODELS = ("zswap", "zram")
-KERNELS = ("3.12", "6.1", "latest")
+KERNELS = ("3.12", "6.1", "6.12", "latest")
+#: Which profile is nearest to a release: the last one whose first release it has reached.
+FIRST_RELEASES: dict[str, tuple[int, int]] = {"3.12": (0, 0), "6.1": (4, 0), "6.12": (6, 6), "latest": (6, 18)}
 #: What decides which page or entry is reclaimed next: the pool's own list of pages, the memory manager's lists (over
-#: 3.12), zswap's list of entries (the latest), knowledge of the future (likewise); zram reclaims nothing.
+#: 3.12), zswap's list of entries (6.12 and later), knowledge of the future (likewise); zram reclaims nothing.
 MM_INDEXES = ("pool-lru", "inactive-lru", "entry-lru", "belady", "none")
 
 
@@ -28,6 +31,7 @@ class Profile:
         max_pool_percent: limit of the pool, percent of totalram.
         accept_threshold_percent: a full pool accepts again below this percentage of its limit.
         exclusive_loads: a load takes the entry out of zswap.
+        keeps_incompressible: what does not compress is kept as it is, 4096 bytes; else it is refused.
         same_filled: pages of one repeated word use no pool memory.
         zsmalloc_rule: how the pages of a zspage are chosen: ``a`` (to 6.2) or ``b``.
         zsmalloc_chain: the most pages a zspage may have, 4 to 16.
@@ -43,6 +47,7 @@ class Profile:
     max_pool_percent: int = 20
     accept_threshold_percent: int = 90
     exclusive_loads: bool = False
+    keeps_incompressible: bool = False
     same_filled: bool = True
     zsmalloc_rule: str = "a"
     zsmalloc_chain: int = 4
@@ -60,23 +65,29 @@ class Profile:
         return recorded if recorded in self.pools else self.pools[0]
 
 
+# "zswap: replace RB tree with xarray" (6.10), one for each 64 MiB of a swap area.
+_ZSWAP_6_12 = Profile(
+    pools=("zsmalloc", "zbud"),
+    index="xarray-64m",
+    mm="entry-lru",
+    exclusive_loads=True,
+    zsmalloc_rule="b",
+    zsmalloc_chain=8,
+    zsmalloc_groups=12,
+)
+_ZRAM_6_12 = Profile(
+    pools=("zsmalloc",), index="table", mm="none", zsmalloc_rule="b", zsmalloc_chain=8, zsmalloc_groups=12
+)
+
 PROFILES: dict[tuple[str, str], Profile] = {
     ("zswap", "3.12"): Profile(pools=("zbud",), same_filled=False),
     ("zswap", "6.1"): Profile(pools=("zbud", "z3fold", "zsmalloc")),
-    # "zswap: replace RB tree with xarray" (6.10), one for each 64 MiB of a swap area.
-    ("zswap", "latest"): Profile(
-        pools=("zsmalloc",),
-        index="xarray-64m",
-        mm="entry-lru",
-        exclusive_loads=True,
-        zsmalloc_rule="b",
-        zsmalloc_chain=8,
-        zsmalloc_groups=12,
-    ),
+    ("zswap", "6.12"): _ZSWAP_6_12,
+    # zbud went in 6.15; incompressible pages stay since 6.18.
+    ("zswap", "latest"): replace(_ZSWAP_6_12, pools=("zsmalloc",), keeps_incompressible=True),
     ("zram", "6.1"): Profile(pools=("zsmalloc",), index="table", mm="none"),
-    ("zram", "latest"): Profile(
-        pools=("zsmalloc",), index="table", mm="none", zsmalloc_rule="b", zsmalloc_chain=8, zsmalloc_groups=12
-    ),
+    ("zram", "6.12"): _ZRAM_6_12,
+    ("zram", "latest"): _ZRAM_6_12,
 }
 
 
@@ -90,3 +101,12 @@ def profile_of(model: str, kernel: str) -> Profile:
         return PROFILES[model, kernel]
     kernels = ", ".join(version for name, version in PROFILES if name == model)
     raise UsageError(f"--kernel: found '{kernel}', expected one of {kernels} with --model {model}")
+
+
+def kernel_of(release: str | None) -> str | None:
+    """The profile nearest to a release (``uname -r``); None where the release is unknown or says nothing."""
+    matched = re.match(r"(\d+)\.(\d+)", release or "")
+    if not matched:
+        return None
+    numbers = int(matched[1]), int(matched[2])
+    return [kernel for kernel, first in FIRST_RELEASES.items() if first <= numbers][-1]

@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from zreplay import __version__
 from zreplay.errors import ModelError
+from zreplay.replay.calls import COLUMNS as CALL_COLUMNS
+from zreplay.replay.calls import with_calls
 from zreplay.replay.config import Config
 from zreplay.replay.directory import (
     SCHEMA_VERSION,
@@ -33,7 +35,7 @@ from zreplay.trace.files import Trace, open_trace
 #: Rows of a batch handed to the engine: large enough to make the crossing free, small enough to stay in cache.
 BATCH_ROWS = 65_536
 #: Columns every replay reads.
-COLUMNS = ("ts_ns", "op", "type", "offset", "size", "pid", "result")
+COLUMNS = ("ts_ns", "op", "type", "offset", "size", "pid", "result", *CALL_COLUMNS)
 #: Timeline rows kept in memory before they go to the file.
 TIMELINE_ROWS = 8_192
 
@@ -115,11 +117,12 @@ def run_together(configs: Sequence[Config], progress: Progress | None = None, *,
         with ThreadPoolExecutor(workers) as threads:
             rows = 0
             feeding: list[Future[None]] = []
-            for batch in trace.batches(columns=columns_of(resolved), batch_rows=BATCH_ROWS):
+            batches = trace.batches(columns=columns_of(resolved), batch_rows=BATCH_ROWS)
+            for batch, calls in with_calls(trace, batches):
                 for fed in feeding:
                     fed.result()
                 sizes.prepare(batch)
-                feeding = [threads.submit(recorder.feed, batch) for recorder in recorders]
+                feeding = [threads.submit(recorder.feed, batch, calls) for recorder in recorders]
                 rows += batch.num_rows
                 if progress:
                     progress(rows, trace.rows)
@@ -132,8 +135,10 @@ def run_together(configs: Sequence[Config], progress: Progress | None = None, *,
 
 
 def columns_of(configs: Sequence[Config]) -> tuple[str, ...]:
-    """What has to be decoded: z3fold has lists for each CPU, and a driven replay follows interrupted compactions."""
+    """What has to be decoded: z3fold has lists for each CPU, zswap since 6.8 one for each cgroup and node, and a driven
+    replay follows interrupted compactions."""
     more = ["cpu"] if any(config.pool in (None, "z3fold") for config in configs) else []
+    more += ["asked_by", "cgroup", "node"] if any(config.mm in (None, "entry-lru") for config in configs) else []
     more += ["seen_pool_pages"] if any(config.driven or config.paced for config in configs) else []
     return (*COLUMNS, *more)
 
@@ -157,11 +162,11 @@ class Recorder:
         self._observations = TableFile(staging / "observations.parquet") if config.observe else None
         self._engine_seconds = 0.0
 
-    def feed(self, batch: pa.RecordBatch) -> None:
+    def feed(self, batch: pa.RecordBatch, calls: pa.RecordBatch | None) -> None:
         """Replay a batch. The time taken is this thread's own, so that neighbours on the machine do not count."""
         begun = time.thread_time()
         with self._checked():
-            self._replay.feed(batch)
+            self._replay.feed(batch, calls)
         self._engine_seconds += time.thread_time() - begun
         if self._replay.samples_waiting >= TIMELINE_ROWS:
             self._flush()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from zreplay.replay.calls import with_calls
 from zreplay.replay.config import Config
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
@@ -41,12 +42,12 @@ def measure(
         replays = [make_replay(config, sizes, loads) for config in configs]
         nanoseconds = [0] * len(configs)
         rows = 0
-        for batch in trace.batches(columns=columns_of(configs), batch_rows=BATCH_ROWS):
+        for batch, calls in with_calls(trace, trace.batches(columns=columns_of(configs), batch_rows=BATCH_ROWS)):
             sizes.prepare(batch)
             order.shuffle(turns)
             for turn in turns:
                 begun = time.thread_time_ns()
-                replays[turn].feed(batch)
+                replays[turn].feed(batch, calls)
                 nanoseconds[turn] += time.thread_time_ns() - begun
                 if replays[turn].samples_waiting >= TIMELINE_ROWS:
                     pa.record_batch(replays[turn].take_timeline())

@@ -8,9 +8,13 @@ parameters and debugfs, the kernel release on a line of its own, and lines of ``
 import re
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zreplay.errors import UsageError
 from zreplay.trace.files import TraceMetadata
+
+if TYPE_CHECKING:
+    from zreplay.trace.families import Release
 
 POOLS = ("zbud", "z3fold", "zsmalloc")
 MODELS = ("zswap", "zram")
@@ -54,27 +58,17 @@ class Context:
         known = {field.name: getattr(other, field.name) for field in fields(other)}
         return replace(self, **{name: value for name, value in known.items() if value is not None})
 
-    def header_bytes(self) -> int:
-        """What zswap asked of the allocator beyond the compressed length: the swap entry, where the allocator evicts.
+    @property
+    def release(self) -> "Release | None":
+        """The kernel's (major, minor), where it is known."""
+        return _release_numbers(self.kernel_release) if self.kernel_release else None
 
-        kernel-model 8.3: 8 bytes for zbud and z3fold before 6.5 ("mm: zswap: move writeback LRU from zpool to zswap"),
-        and for zsmalloc while it had an LRU, 6.2 to 6.4; zram stores no header. Raises UsageError when the context
-        does not decide it.
-        """
-        if self.model == "zram":
-            return 0
-        if self.pool is None:
-            raise UsageError(
-                "the pool is unknown, so sizes cannot be told from what zswap adds to them; give --context or --pool"
-            )
-        numbers = _release_numbers(self.kernel_release) if self.kernel_release else None
-        if numbers is None:
-            raise UsageError(
-                "the kernel is unknown, so sizes cannot be told from what zswap adds to them; "
-                "give --context or --kernel-release"
-            )
-        first_with_header = (6, 2) if self.pool == "zsmalloc" else (0, 0)
-        return 8 if first_with_header <= numbers < (6, 5) else 0
+    def limits(self) -> dict[str, int]:
+        """zswap's limits in pages as 6.12 counts them, where the machine's memory and parameters are known; else empty."""
+        if not (self.totalram_pages and self.max_pool_percent and self.accept_threshold_percent is not None):
+            return {}
+        most = self.totalram_pages * self.max_pool_percent // 100
+        return {"max_pages": most, "accept_pages": most * self.accept_threshold_percent // 100}
 
     def metadata(self) -> TraceMetadata:
         """The trace's metadata, as far as the context tells it."""

@@ -14,11 +14,14 @@ import pyarrow.compute as pc
 
 from zreplay.errors import TraceError, UsageError
 from zreplay.trace.context import Context
+from zreplay.trace.families import FAMILIES, Family, family_of, told_by_probes
 from zreplay.trace.files import TraceWriter
-from zreplay.trace.schema import OPS, SCHEMA
+from zreplay.trace.schema import OPS, SCHEMA, WORDS
 
 CHUNK_BYTES = 4 << 20
 _TAKE_ROWS = 1 << 16
+#: More unreadable or unpaired lines than this percentage of a text's own events, and a conversion fails.
+MOST_LOST_PERCENT = 10
 # Compression is known by a file's first bytes, whatever it is called.
 _MAGICS = {b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"\x1f\x8b": "gzip"}
 
@@ -84,6 +87,7 @@ def convert(
     *,
     force: bool = False,
     strict: bool = False,
+    allow_partial: bool = False,
     progress: Callable[[int], object] = lambda read_bytes: None,
 ) -> Conversion:
     """Write the trace of an ftrace text.
@@ -93,16 +97,19 @@ def convert(
         output: the trace; written whole or not at all.
         context: what the text does not say.
         strict: stop at the first line that cannot be read.
+        allow_partial: write the trace even if most of the text could not be used (else: at most
+            :data:`MOST_LOST_PERCENT` of its events).
         progress: is told how many bytes of the log have been read, again and again.
 
     Raises:
         UsageError: no such log; an output that exists (without `force`) or cannot be written; a context that leaves the
             sizes' meaning open.
-        TraceError: nothing to convert in it, damaged compression, or (`strict`) an unreadable line.
+        TraceError: nothing to convert in it, damaged compression, two kernels in one text, too much of it unusable, or
+            (`strict`) an unreadable line.
     """
     source = _Source(log)
     try:
-        return _convert(source, output, context, force, strict, progress)
+        return _convert(source, output, context, force, strict, allow_partial, progress)
     finally:
         source.close()
 
@@ -113,13 +120,19 @@ def _convert(
     context: Context,
     force: bool,
     strict: bool,
+    allow_partial: bool,
     progress: Callable[[int], object],
 ) -> Conversion:
     started = time.perf_counter()
     rows = dict.fromkeys(OPS, 0)
-    text = source.text()
-    context = _told_by_text(text).overridden_by(context)
-    importer = _zreplay.FtraceImporter(context.header_bytes())
+    # What the text is has to be known before its first line is read: it is in the first chunk with an event of ours.
+    chunks = [source.text()]
+    while chunks[-1] and not told_by_probes(chunks[-1]):
+        chunks.append(source.text())
+    context, family = _told_by_text(chunks[-1], context, source.name)
+    header_bytes = family.header_of(context.pool or "", context.release or (0, 0))
+    limits = context.limits()
+    importer = _zreplay.FtraceImporter(header_bytes, **family.for_engine(), **limits)
     text_bytes = 0
     with TraceWriter(output, context.metadata(), force=force) as writer:
 
@@ -129,23 +142,27 @@ def _convert(
             for count in pc.value_counts(batch["op"].indices).to_pylist():
                 rows[OPS[count["values"]]] += count["counts"]
 
-        while text:
-            text_bytes += len(text)
-            importer.feed(text)
+        def check() -> None:
+            if importer.contradiction:
+                raise TraceError(f"{source.name}: {importer.contradiction}; nothing was written")
             if strict and importer.messages:
                 raise TraceError(f"{source.name}: {importer.messages[0]} (--strict)")
+
+        while text := chunks.pop(0) if chunks else source.text():
+            text_bytes += len(text)
+            importer.feed(text)
+            check()
             if importer.ready_rows >= _TAKE_ROWS:
                 write()
             progress(source.read_bytes)
-            text = source.text()
         importer.finish()
-        if strict and importer.messages:
-            raise TraceError(f"{source.name}: {importer.messages[0]} (--strict)")
+        check()
         write()
         counts = importer.counts
         if not writer.rows:
             first = f" ({importer.messages[0]})" if importer.messages else ""
             raise TraceError(f"{source.name}: no event of zswap or zram in its {counts.lines:,} lines{first}")
+        _refuse_partial(source.name, counts, importer.messages, allow_partial)
         writer.metadata = replace(
             writer.metadata,
             lost_events=counts.lost_events,
@@ -155,20 +172,60 @@ def _convert(
     return Conversion(rows, counts, importer.messages, text_bytes, time.perf_counter() - started)
 
 
+def _refuse_partial(name: str, counts: "_zreplay.ImportCounts", messages: list[str], allowed: bool) -> None:
+    """Raise TraceError for a conversion that would lose more of its input than a trace may."""
+    lost = counts.unreadable_lines + counts.unpaired_lines
+    events = counts.lines - counts.other_events
+    if allowed or lost * 100 <= events * MOST_LOST_PERCENT:
+        return
+    first = f"; the first: {messages[0]}" if messages else ""
+    raise TraceError(
+        f"{name}: {lost:,} of {events:,} lines are of no use ({counts.unreadable_lines:,} unreadable, "
+        f"{counts.unpaired_lines:,} of no call or object that was seen), expected at most {MOST_LOST_PERCENT} %{first}; "
+        "--allow-partial converts the rest"
+    )
+
+
 def to_schema(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A batch with the engine's numbers for `op` as one of the trace's schema."""
-    words = pa.array(OPS, pa.string())
+    """A batch with the engine's numbers for words as one of the trace's schema."""
     columns = [
-        pa.DictionaryArray.from_arrays(batch[name], words, safe=False) if name == "op" else batch[name]
+        pa.DictionaryArray.from_arrays(batch[name], pa.array(WORDS[name], pa.string()), safe=False)
+        if name in WORDS
+        else batch[name]
         for name in SCHEMA.names
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
-def _told_by_text(text: bytes) -> Context:
-    """What the probes' names give away: zs_malloc is called by name only where there is no zpool in between."""
-    if b" rw: (" in text or b" bio: (" in text or b" slotfree: (" in text:
-        return Context(model="zram", pool="zsmalloc")
-    if b" store: (" in text or b" load: (" in text or b" invalidate: (" in text:
-        return Context(model="zswap", pool="zsmalloc" if b" (zs_malloc+" in text else None)
-    return Context()
+def _told_by_text(text: bytes, given: Context, name: str) -> tuple[Context, Family]:
+    """What the probes' names and keys give away, and the family of kernels they are of.
+
+    Raises UsageError where the given context is another kernel's, or leaves open what sizes and answers mean.
+    """
+    candidates = told_by_probes(text)
+    if not candidates:
+        return given, FAMILIES[0]
+    is_zram = candidates[0].model == "zram"
+    # zs_malloc is called by name only where there is no zpool in between.
+    pool = "zsmalloc" if is_zram or b" (zs_malloc+" in text else None
+    context = Context(model=candidates[0].model, pool=pool).overridden_by(given)
+    candidates = tuple(family for family in candidates if family.model == context.model)
+    if not candidates:
+        raise UsageError(f"--model {context.model}: {name} has no event of {context.model}")
+    if is_zram and context.model == "zram":
+        return context, candidates[0]
+    unknown = [what for what, value in (("pool", context.pool), ("kernel", context.release)) if value is None]
+    if unknown:
+        options = {"pool": "--pool", "kernel": "--kernel-release"}
+        raise UsageError(
+            f"the {' and the '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} unknown, so sizes cannot be told "
+            f"from what zswap adds to them; give --context or {' and '.join(options[what] for what in unknown)}"
+        )
+    family = family_of(candidates, context.release)
+    if family is None:
+        there = " or ".join(sorted({found.releases() for found in candidates}))
+        raise UsageError(
+            f"{name}: its probes are those of Linux {there}, found release {context.kernel_release}: is the context "
+            "another recording's? --context or --kernel-release names this one's"
+        )
+    return context, family

@@ -7,7 +7,7 @@ SCHEMA's columns and types, its ``op`` codes are the numbers of `OPS`, and each 
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
@@ -18,7 +18,16 @@ import pyarrow.parquet as pq
 
 from zreplay import __version__
 from zreplay.errors import TraceError, UsageError
-from zreplay.trace.schema import FORMAT_MAJOR, FORMAT_MINOR, METADATA, OPS, PAGE_SIZE, REQUIRED_COLUMNS, SCHEMA
+from zreplay.trace.schema import (
+    FORMAT_MAJOR,
+    FORMAT_MINOR,
+    METADATA,
+    MINOR_OF,
+    PAGE_SIZE,
+    REQUIRED_COLUMNS,
+    SCHEMA,
+    WORDS,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,10 +37,13 @@ BATCH_ROWS = 1 << 16
 # A column chunk is read through a buffer of this size, so that a file of one giant row group needs no more memory.
 _READ_BUFFER_BYTES = 1 << 20
 _PREFIX = "zreplay."
-_OPS = pa.array(OPS, pa.string())
+_WORDS = {name: pa.array(words, pa.string()) for name, words in WORDS.items()}
 # Few values, in runs: a dictionary. Numbers that grow or stay near each other: differences.
-_DICTIONARY_COLUMNS = ["op", "type", "cpu", "pid", "result", "size"]
-_DELTA_COLUMNS = ["ts_ns", "offset", "seen_stored", "seen_pool_pages", "seen_handle"]
+_DICTIONARY_COLUMNS = [
+    *("op", "type", "cpu", "pid", "result", "size"),
+    *("call_rows", "referenced", "asked_by", "nr_to_scan", "cgroup", "node"),
+]
+_DELTA_COLUMNS = ["ts_ns", "offset", "seen_stored", "seen_pool_pages", "seen_handle", "seen_page", "call_ts_ns"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,7 @@ class TraceWriter:
             column_encoding={name: "DELTA_BINARY_PACKED" for name in _DELTA_COLUMNS if name in schema.names},
             compression="lz4",  # a twentieth larger than zstd here, and a fifth faster to read
             write_page_checksum=True,
-            write_statistics=["ts_ns", "offset"],
+            write_statistics=["ts_ns", "offset", "call_rows"],
         )
 
     def __enter__(self) -> "TraceWriter":
@@ -164,7 +176,8 @@ class TraceWriter:
         try:
             if self._pending_rows or self.rows == 0:
                 self._write_group(self._pending_rows)
-            self._parquet.add_key_value_metadata(self.metadata.to_file())
+            version = f"{FORMAT_MAJOR}.{max(MINOR_OF.get(name, 0) for name in self._schema.names)}"
+            self._parquet.add_key_value_metadata(replace(self.metadata, format_version=version).to_file())
             self._parquet.close()
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -217,7 +230,7 @@ class Trace:
         try:
             return pq.ParquetFile(
                 self.path,
-                read_dictionary=["op"],
+                read_dictionary=REQUIRED_COLUMNS[1:2],  # op; a file need not have the others
                 pre_buffer=False,
                 buffer_size=_READ_BUFFER_BYTES,
                 page_checksum_verification=True,
@@ -253,10 +266,10 @@ class Trace:
             found = schema.field(field.name).type
             words = found.value_type if pa.types.is_dictionary(found) else found
             fits = pa.types.is_string(words) or pa.types.is_large_string(words)
-            if field.name != "op":
+            if field.name not in WORDS:
                 fits = pa.types.is_integer(found)
             if not fits:
-                expected = "words" if field.name == "op" else f"{field.type} or another integer"
+                expected = "words" if field.name in WORDS else f"{field.type} or another integer"
                 raise TraceError(f"{self.path}: column {field.name} has type {found}, expected {expected}")
 
     def batches(self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -300,8 +313,8 @@ class Trace:
         if name not in self.columns:
             return pa.nulls(raw.num_rows, kind)
         column = raw.column(raw.schema.get_field_index(name))
-        if name == "op":
-            return self._ops(column, first_row)
+        if name in WORDS:
+            return self._words(name, column, first_row)
         if column.type == kind:
             return column
         try:
@@ -314,21 +327,44 @@ class Trace:
                     raise self._bad_row(first_row + row, name, value, f"a number that fits {kind}") from None
             raise
 
-    def _ops(self, column: pa.Array, first_row: int) -> pa.DictionaryArray:
-        """The ``op`` column with codes that are our numbers, whatever order the file's dictionary has."""
+    def _words(self, name: str, column: pa.Array, first_row: int) -> pa.DictionaryArray:
+        """A column of words with codes that are our numbers, whatever order the file's dictionary has."""
+        known = WORDS[name]
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         words = column.dictionary.to_pylist()
         codes = column.indices
-        if words == list(OPS[: len(words)]):
+        if words == list(known[: len(words)]):
             codes = codes.cast(pa.int8())
         else:
             unknown = -1
-            numbers = pa.array([OPS.index(word) if word in OPS else unknown for word in words], pa.int8())
+            numbers = pa.array([known.index(word) if word in known else unknown for word in words], pa.int8())
             codes = numbers.take(codes)
             if unknown in numbers.to_pylist() and (row := pc.index(codes, unknown).as_py()) >= 0:
-                raise self._bad_row(first_row + row, "op", repr(column[row].as_py()), "one of " + ", ".join(OPS))
-        return pa.DictionaryArray.from_arrays(codes, _OPS, safe=False)
+                found = repr(column[row].as_py())
+                raise self._bad_row(first_row + row, name, found, "one of " + ", ".join(known))
+        return pa.DictionaryArray.from_arrays(codes, _WORDS[name], safe=False)
+
+    def most_call_rows(self) -> int:
+        """The most rows that stand between a call and its own row: how far ahead a replay has to look.
+
+        Told by the file's statistics; a file without them is read for it, that column alone.
+        """
+        if "call_rows" not in self.columns:
+            return 0
+        file = self._open()
+        column = file.schema_arrow.get_field_index("call_rows")
+        most = 0
+        for group in range(file.metadata.num_row_groups):
+            chunk = file.metadata.row_group(group).column(column)
+            told = chunk.statistics
+            if told is None or not told.has_min_max:
+                if told is not None and told.null_count == chunk.num_values:
+                    continue
+                most = max(most, pc.max(file.read_row_group(group, columns=["call_rows"])["call_rows"]).as_py() or 0)
+            else:
+                most = max(most, told.max)
+        return most
 
     def events(self) -> "pl.LazyFrame":
         """The rows as a polars LazyFrame, all of SCHEMA's columns, ``op`` as an Enum in the format's order."""
@@ -341,8 +377,8 @@ class Trace:
         for name, kind in kinds.schema.items():
             if name not in self.columns:
                 columns.append(pl.lit(None, kind).alias(name))
-            elif name == "op":
-                columns.append(pl.col("op").cast(pl.String).cast(pl.Enum(OPS)))
+            elif name in WORDS:
+                columns.append(pl.col(name).cast(pl.String).cast(pl.Enum(WORDS[name])))
             else:
                 columns.append(pl.col(name).cast(kind))
         return frame.select(columns)

@@ -3,13 +3,16 @@
 import pyarrow as pa
 
 FORMAT_MAJOR = 1
-FORMAT_MINOR = 0
+FORMAT_MINOR = 2
 PAGE_SIZE = 4096
 MAX_TYPES = 32
 OFFSET_BITS = 58
 
 #: The words of the ``op`` column, in the order of the engine's ``Op``.
-OPS = ("store", "load", "invalidate", "invalidate_area", "writeback", "shrink", "compact", "migrate", "cma")
+OPS = ("store", "load", "invalidate", "invalidate_area", "writeback", "shrink", "compact", "migrate", "cma", "visit")
+
+#: Who wanted entries evicted: the words of ``asked_by``, in the order of the engine's ``Asker``.
+ASKERS = ("limit", "pressure", "cgroup")
 
 #: One row per event, in the order in which the events took effect. Only the first two columns are never null.
 SCHEMA = pa.schema(
@@ -25,8 +28,24 @@ SCHEMA = pa.schema(
         pa.field("seen_stored", pa.int64()),
         pa.field("seen_pool_pages", pa.int64()),
         pa.field("seen_handle", pa.uint64()),
+        pa.field("seen_page", pa.uint64()),
+        pa.field("call_ts_ns", pa.int64()),
+        pa.field("call_rows", pa.uint32()),
+        pa.field("referenced", pa.uint8()),
+        pa.field("asked_by", pa.dictionary(pa.int8(), pa.string())),
+        pa.field("nr_to_scan", pa.uint64()),
+        pa.field("cgroup", pa.uint64()),
+        pa.field("node", pa.uint16()),
     ]
 )
+
+#: Columns that came with a minor version; a file without them says an older one.
+MINOR_OF = dict.fromkeys(
+    ("seen_page", "call_ts_ns", "call_rows", "referenced", "asked_by", "nr_to_scan", "cgroup", "node"), 2
+)
+
+#: Columns of words, and the words each may hold, in the order of the engine's numbers.
+WORDS = {"op": OPS, "asked_by": ASKERS}
 
 #: Columns a reader may not miss; the others read as null when absent.
 REQUIRED_COLUMNS = ("ts_ns", "op", "type", "offset", "size")

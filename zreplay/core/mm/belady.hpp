@@ -27,7 +27,7 @@ class Belady {
     static Location location_of(const CompressedEntry* entry) { return EntryLru::location_of(entry); }
     static uint64_t next_load(const CompressedEntry* entry) { return static_cast<const Entry*>(entry)->next_load; }
 
-    CompressedEntry* make(SwapEntry slot, Location object, uint32_t length_bytes, uint64_t next_load) {
+    CompressedEntry* make(SwapEntry slot, Location object, uint32_t length_bytes, uint64_t next_load, uint64_t /*group*/) {
         Entry* entry = entries_.make();
         entry->slot = slot;
         entry->object = object;
@@ -46,7 +46,11 @@ class Belady {
     // Without exclusive loads it stays.
     void loaded(CompressedEntry* entry, uint64_t next_load) { reorder(entry, next_load); }
 
-    CompressedEntry* oldest() const { return order_.empty() ? nullptr : order_.rbegin()->second; }
+    // Whatever its cgroup.
+    CompressedEntry* oldest(uint64_t /*group*/ = 0) const { return order_.empty() ? nullptr : order_.rbegin()->second; }
+    static size_t groups() { return 1; }
+    static size_t place_of(uint64_t) { return 0; }
+    CompressedEntry* oldest_of_nth(size_t) const { return oldest(); }
 
     // It could not be evicted, as its page is resident: the last to be asked again.
     void rotate(CompressedEntry* entry) { reorder(entry, 0); }

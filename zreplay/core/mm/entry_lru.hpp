@@ -1,15 +1,20 @@
-// The reclaim index of zswap since 6.6: a list of entries, whatever pages their objects share. An entry is zswap's own
-// descriptor, 56 bytes in the latest kernels, and what a slot of the swap index names.
+// The reclaim index of zswap since 6.6: lists of entries, whatever pages their objects share. An entry is zswap's own
+// descriptor, 56 bytes since 6.9, and what a slot of the swap index names.
 //
 //      byte 0      8        12           13                 16     24       32      40            56
 //           | slot | length | referenced | resident |       | pool | object | objcg | lru: prev, next |
 //
-// Second chance (2024): an entry comes in at the head, referenced. On its first turn at the tail it loses the bit and goes
-// back to the head; on its second it is evicted. The kernel has a list per node and cgroup; here there is one.
+// Second chance ("mm: zswap: fix and enhance second chance", 2024): an entry comes in at the head, referenced. On its first
+// turn at the tail it loses the bit and goes back to the head; on its second it is evicted.
+//
+// There is a list for each cgroup and node ("zswap: make shrinking memcg-aware", 6.8), of which a trace may or may not know;
+// where it does not, all entries are on one. objcg leads to the entry's list, as in the kernel to its cgroup.
 //
 // resident stands in the kernel's padding: the slot also has a page in the swap cache, so eviction would be pointless.
-// pool and objcg are the entry's size and are left empty: one pool, no cgroups.
+// pool is the entry's size and is left empty: there is one pool.
 #pragma once
+
+#include <deque>
 
 #include "arena.hpp"
 #include "list.hpp"
@@ -38,33 +43,49 @@ class EntryLru {
     static constexpr bool knows_the_future = false;
     static uint64_t next_load(const CompressedEntry*) { return 0; }
 
-    CompressedEntry* make(SwapEntry slot, Location object, uint32_t length_bytes, uint64_t /*next_load*/) {
+    CompressedEntry* make(SwapEntry slot, Location object, uint32_t length_bytes, uint64_t /*next_load*/, uint64_t group) {
         CompressedEntry* entry = entries_.make();
         entry->slot = slot;
         entry->object = object;
         entry->length_bytes = length_bytes;
-        list_.push_head(entry);
+        Group& own = group_of(group);
+        entry->objcg = &own;
+        own.list.push_head(entry);
         return entry;
     }
 
     void release(CompressedEntry* entry) {
-        list_.remove(entry);
+        list_of(entry).remove(entry);
         entries_.release(entry);
     }
 
     void loaded(CompressedEntry* entry, uint64_t /*next_load*/) { entry->referenced = true; }
 
-    CompressedEntry* oldest() const { return list_.tail(); }
+    // Of one cgroup and node.
+    CompressedEntry* oldest(uint64_t group) const {
+        const Group* own = find(group);
+        return own ? own->list.tail() : nullptr;
+    }
 
     void rotate(CompressedEntry* entry) {
-        list_.remove(entry);
-        list_.push_head(entry);
+        list_of(entry).remove(entry);
+        list_of(entry).push_head(entry);
+    }
+
+    // The groups there are, in the order in which they came, as a walk over the tree of cgroups meets them.
+    size_t groups() const { return groups_.size(); }
+    CompressedEntry* oldest_of_nth(size_t n) const { return groups_[n].list.tail(); }
+    size_t place_of(uint64_t group) const {
+        size_t n = 0;
+        while (n < groups_.size() && groups_[n].key != group) ++n;
+        return n;
     }
 
     uint64_t entries() const { return entries_.live(); }
     template <class Visit>
     void for_each(Visit&& visit) const {
-        for (const CompressedEntry* entry = list_.head(); entry; entry = Entries::next(entry)) visit(entry);
+        for (const Group& group : groups_)
+            for (const CompressedEntry* entry = group.list.head(); entry; entry = Entries::next(entry)) visit(entry);
     }
     uint64_t bytes() const { return entries_.live() * sizeof(CompressedEntry); }
 
@@ -83,19 +104,35 @@ class EntryLru {
     template <class P>
     void check(const P& pool) const {
         uint64_t listed = 0;
-        for (const CompressedEntry* entry = list_.head(); entry; entry = Entries::next(entry)) {
+        for_each([&](const CompressedEntry* entry) {
             if (!entry->object) assertion_failed(9, "an entry on the LRU has an object", 0, entry->slot, 0, 1);
-            if (!list_.is_linked(entry) || ++listed > entries_.live())
+            if (!list_of(entry).is_linked(entry) || ++listed > entries_.live())
                 assertion_failed(9, "the LRU's links meet", pool.page_id(entry->object), entry->slot, listed, entries_.live());
-        }
+        });
         require(listed == entries_.live(), "assertion 9: every entry is on the LRU", listed, entries_.live());
     }
 
   private:
     using Entries = List<CompressedEntry, &CompressedEntry::lru>;
 
+    struct Group {
+        uint64_t key;
+        Entries list;
+    };
+
+    static Entries& list_of(const CompressedEntry* entry) { return static_cast<Group*>(entry->objcg)->list; }
+    const Group* find(uint64_t key) const {
+        for (const Group& group : groups_)
+            if (group.key == key) return &group;
+        return nullptr;
+    }
+    Group& group_of(uint64_t key) {
+        if (const Group* there = find(key)) [[likely]] return const_cast<Group&>(*there);
+        return groups_.emplace_back(key, Entries());
+    }
+
     Arena<CompressedEntry, 64> entries_;  // 64 bytes apart, so that four bits of an address are free
-    Entries list_;
+    std::deque<Group> groups_;            // few; a deque, so that they stay where they are
 };
 
 }  // namespace zreplay

@@ -8,6 +8,7 @@
 
 #include "event_batch.hpp"
 #include "module.hpp"
+#include "replay/calls.hpp"
 #include "replay/replay.hpp"
 
 namespace zreplay {
@@ -88,6 +89,7 @@ ColumnsOut observations(Replay& replay) {
     out.add("pool_total_pages", "L", column(rows, [](const O& o) { return o.pool_total_pages; }));
     out.add("page", "l", column(rows, [](const O& o) { return o.page; }));
     out.add("position", "c", column(rows, [](const O& o) { return o.position; }));
+    out.add("visited", "L", column(rows, [](const O& o) { return o.visited; }));
     return out;
 }
 
@@ -180,6 +182,7 @@ constexpr Setting settings[] = {
     SETTING("max_pool_percent", policy.limits.max_pool_percent),
     SETTING("accept_threshold_percent", policy.limits.accept_threshold_percent),
     SETTING("exclusive_loads", policy.exclusive_loads),
+    SETTING("keeps_incompressible", policy.keeps_incompressible),
     SETTING("same_filled", policy.same_filled),
     CHOICE("slot_holds", policy.slots.locate, "object", "header", "bits", "value"),
     SETTING("slot_positions", policy.slots.positions),
@@ -238,6 +241,19 @@ void bind_replay(nb::module_& module) {
         .def("reserve", &FutureLoads::reserve, "rows"_a)
         .def("close", &FutureLoads::close, "Nothing more to learn.")
         .def("next_load", &FutureLoads::next_load, "row"_a, "Row of the next load of the page stored in a row; 2^32 - 1: none.");
+    nb::class_<CallsAhead>(module, "CallsAhead", "Calls of stores that stand before their rows.")
+        .def(nb::init<>())
+        .def("add", [](CallsAhead& calls, nb::handle batch) { calls.add(event_batch(ArrowBatch(batch))); }, "batch"_a,
+             "The next batch of the trace.")
+        .def("take_before",
+             [](CallsAhead& calls, int64_t row) {
+                 auto taken = calls.take_before(row);
+                 ColumnsOut out;
+                 out.add("at", "l", column(taken, [](const CallsAhead::Call& call) { return call.at; }));
+                 out.add("row", "l", column(taken, [](const CallsAhead::Call& call) { return call.row; }));
+                 return out;
+             },
+             "row"_a, "Those that stand before the row, in their order: `at` and `row`.");
     nb::class_<Replay>(module, "Replay", "One replay; see zreplay/core/replay/replay.hpp.")
         .def_static("make", &make, "recorded_sizes"_a = nb::none(), "future_loads"_a = nb::none(), "settings"_a)
         .def("check", &Replay::check, "CheckFailed if an assertion does not hold.")
@@ -246,13 +262,20 @@ void bind_replay(nb::module_& module) {
         .def("mm_root", [](const Replay& replay, uint32_t type) { return reinterpret_cast<uint64_t>(replay.mm_root(type)); },
              "type"_a, "Likewise of the memory manager's index; 0: there is none.")
         .def("feed",
-             [](Replay& replay, nb::handle record_batch) {
+             [](Replay& replay, nb::handle record_batch, nb::handle calls_batch) {
                  ArrowBatch batch(record_batch);
                  EventBatch events = event_batch(batch);
+                 if (calls_batch.is_none()) {
+                     nb::gil_scoped_release unlocked;
+                     return replay.feed(events);
+                 }
+                 ArrowBatch calls(calls_batch);
+                 Column<int64_t> at = column_of<int64_t>(calls, "at", "l"), row = column_of<int64_t>(calls, "row", "l");
+                 if (!at.values || !row.values) throw nb::type_error("calls need the columns at and row (int64)");
                  nb::gil_scoped_release unlocked;
-                 replay.feed(events);
+                 replay.feed(events, {calls.rows(), at.values + at.offset, row.values + row.offset});
              },
-             "batch"_a)
+             "batch"_a, "calls"_a = nb::none())
         .def("finish", &Replay::finish, nb::call_guard<nb::gil_scoped_release>())
         .def("counters", &counters)
         .def("operations", &operations)

@@ -47,6 +47,14 @@ ColumnsOut to_columns(const std::vector<TraceRow>& rows) {
     add_column<int64_t>(out, "seen_pool_pages", "l", rows, [](const TraceRow& row) { return row.pool_pages; },
                         Field::pool_pages);
     add_column<uint64_t>(out, "seen_handle", "L", rows, [](const TraceRow& row) { return row.handle; }, Field::handle);
+    add_column<uint64_t>(out, "seen_page", "L", rows, [](const TraceRow& row) { return row.page; }, Field::page);
+    add_column<int64_t>(out, "call_ts_ns", "l", rows, [](const TraceRow& row) { return row.call_ts_ns; }, Field::call);
+    add_column<uint32_t>(out, "call_rows", "I", rows, [](const TraceRow& row) { return row.call_rows; }, Field::call);
+    add_column<uint8_t>(out, "referenced", "C", rows, [](const TraceRow& row) { return row.referenced; }, Field::referenced);
+    add_column<int8_t>(out, "asked_by", "c", rows, [](const TraceRow& row) { return row.asked_by; }, Field::asked_by);
+    add_column<uint64_t>(out, "nr_to_scan", "L", rows, [](const TraceRow& row) { return row.nr_to_scan; }, Field::nr_to_scan);
+    add_column<uint64_t>(out, "cgroup", "L", rows, [](const TraceRow& row) { return row.cgroup; }, Field::cgroup);
+    add_column<uint16_t>(out, "node", "S", rows, [](const TraceRow& row) { return row.node; }, Field::node);
     return out;
 }
 
@@ -61,9 +69,20 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("backward_times", &ImportCounts::backward_times)
         .def_ro("unpaired_lines", &ImportCounts::unpaired_lines)
         .def_ro("open_calls", &ImportCounts::open_calls)
-        .def_ro("other_events", &ImportCounts::other_events);
+        .def_ro("other_events", &ImportCounts::other_events)
+        .def_ro("limit_refusals", &ImportCounts::limit_refusals)
+        .def_ro("compress_refusals", &ImportCounts::compress_refusals)
+        .def_ro("unexpected_stores", &ImportCounts::unexpected_stores);
     nb::class_<FtraceImporter>(module, "FtraceImporter")
-        .def(nb::init<uint32_t>(), nb::arg("header_bytes"))
+        .def("__init__",
+             [](FtraceImporter* importer, uint32_t header_bytes, bool packed_slots, bool taken_is_one, bool load_is_errno,
+                bool loads_take, bool same_filled_in_pool, uint64_t max_pages, uint64_t accept_pages) {
+                 new (importer) FtraceImporter({packed_slots, taken_is_one, load_is_errno, loads_take, same_filled_in_pool},
+                                               header_bytes, {max_pages, accept_pages});
+             },
+             nb::arg("header_bytes"), nb::kw_only(), nb::arg("packed_slots") = false, nb::arg("taken_is_one") = false,
+             nb::arg("load_is_errno") = false, nb::arg("loads_take") = false, nb::arg("same_filled_in_pool") = true,
+             nb::arg("max_pages") = 0, nb::arg("accept_pages") = 0)
         .def("feed",
              [](FtraceImporter& importer, nb::handle text) {
                  Py_buffer view;
@@ -82,7 +101,8 @@ void bind_trace(nanobind::module_& module) {
             return to_columns(importer.take());
         })
         .def_prop_ro("counts", &FtraceImporter::counts, nb::rv_policy::copy)
-        .def_prop_ro("messages", &FtraceImporter::messages);
+        .def_prop_ro("messages", &FtraceImporter::messages)
+        .def_prop_ro("contradiction", &FtraceImporter::contradiction);
     module.def("find_bad_row",
                [](nb::handle batch, int64_t previous_ts_ns) -> nb::object {
                    ArrowBatch arrow(batch);

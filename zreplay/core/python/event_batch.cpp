@@ -34,6 +34,11 @@ EventBatch numbered_events(const ArrowBatch& batch) {
     events.cpu = column_of<uint16_t>(batch, "cpu", "S");
     events.pid = column_of<int32_t>(batch, "pid", "i");
     events.seen_pool_pages = column_of<int64_t>(batch, "seen_pool_pages", "l");
+    events.call_ts_ns = column_of<int64_t>(batch, "call_ts_ns", "l");
+    events.call_rows = column_of<uint32_t>(batch, "call_rows", "I");
+    events.asked_by = column_of<int8_t>(batch, "asked_by", "c");
+    events.cgroup = column_of<uint64_t>(batch, "cgroup", "L");
+    events.node = column_of<uint16_t>(batch, "node", "S");
     return events;
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "index/registry.hpp"
 #include "pool/registry.hpp"
@@ -37,8 +39,10 @@ class Loop final : public Replay {
           next_check_(config.check_every ? config.check_every : std::numeric_limits<uint64_t>::max()),
           next_cma_(config.policy.cma.every_events ? config.policy.cma.every_events : std::numeric_limits<uint64_t>::max()) {}
 
-    void feed(const EventBatch& batch) override {
+    void feed(const EventBatch& batch, const Calls& calls) override {
         missing_sizes_.enter(batch);
+        calls_ = calls;
+        next_call_ = 0;
         Ahead now, next;
         for (int64_t row = 0; row < batch.rows; row += group) {
             if (warm_) {
@@ -50,6 +54,8 @@ class Loop final : public Replay {
             const int64_t end = std::min(row + group, batch.rows);
             for (int64_t i = row; i < end; ++i) step(batch, i);
         }
+        rows_fed_ += batch.rows;
+        calls_ = {};
     }
 
     void finish() override {
@@ -103,6 +109,8 @@ class Loop final : public Replay {
 
     void step(const EventBatch& batch, int64_t row) {
         Event event = batch.event(row);
+        if (calls_.count) [[unlikely]] take_calls(rows_fed_ + row);
+        if (!decided_.empty() && event.op == Op::store) [[unlikely]] recall(event, rows_fed_ + row);
         if constexpr (requires { pool_.set_cpu(0u); }) prepare_workers(batch, row);
         last_ts_ns_ = batch.ts_ns[row];
         size_t kind = static_cast<size_t>(event.op);
@@ -142,6 +150,20 @@ class Loop final : public Replay {
             next_cma_ += config_.policy.cma.every_events;
             if (config_.check_every == 1) check();
         }
+    }
+
+    // Stores that are called before this row, though they stand behind it: what the model says to them, it says now.
+    [[gnu::noinline]] void take_calls(int64_t row) {
+        if constexpr (requires { model_.decide(); })
+            for (; next_call_ < calls_.count && calls_.at[next_call_] <= row; ++next_call_)
+                if (!config_.driven) decided_.emplace_back(calls_.row[next_call_], model_.decide());
+    }
+
+    [[gnu::noinline]] void recall(Event& event, int64_t row) {
+        auto found = std::ranges::find(decided_, row, &std::pair<int64_t, int>::first);
+        if (found == decided_.end()) return;
+        event.admitted = found->second;
+        decided_.erase(found);
     }
 
     // What an event that is checked may change: assertions 13 and 14 of kernel-model 7.9.
@@ -283,8 +305,12 @@ class Loop final : public Replay {
     void observe_before(const Event& event, Observation& seen) {
         charge_nobody();
         Location location;
+        seen.visited = ~uint64_t{0};
+        if constexpr (requires { model_.next_visited(event.group); })
+            if (event.op == Op::visit) seen.visited = model_.next_visited(event.group).word;
         if (event.op == Op::writeback) location = model_.victim();
-        else if (event.op == Op::invalidate) location = model_.object_of(event.entry);
+        if (event.op == Op::invalidate || event.op == Op::load || (event.op == Op::writeback && event.has_slot && !location))
+            location = model_.object_of(event.entry);
         describe(location, seen);
     }
 
@@ -315,6 +341,10 @@ class Loop final : public Replay {
     Model<P> model_;
     Cost uncounted_;
     bool warm_ = false;
+    int64_t rows_fed_ = 0;
+    Calls calls_;  // of the batch being fed
+    int64_t next_call_ = 0;
+    std::vector<std::pair<int64_t, int>> decided_;  // row → what the model said at its call
     int64_t last_ts_ns_ = 0;
     uint64_t next_sample_event_;
     int64_t next_sample_ns_ = 0;

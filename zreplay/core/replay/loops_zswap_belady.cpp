@@ -1,12 +1,12 @@
 #include "replay/loop.hpp"
 #include "replay/models.hpp"
-#include "swap/zswap_latest.hpp"
+#include "swap/zswap_folio.hpp"
 
 namespace zreplay {
 
 namespace {
 template <Pool P>
-using ZswapBelady = ZswapLatest<P, Belady>;
+using ZswapBelady = ZswapFolio<P, Belady>;
 }
 
 std::unique_ptr<Replay> replay_zswap_belady(const ReplayConfig& config) {

@@ -10,7 +10,7 @@ namespace zreplay {
 
 std::unique_ptr<Replay> replay_zswap_3_12(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zswap_6_1(const ReplayConfig& config);
-std::unique_ptr<Replay> replay_zswap_latest(const ReplayConfig& config);
+std::unique_ptr<Replay> replay_zswap_folio(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zswap_two_index(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zswap_belady(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zram(const ReplayConfig& config);

@@ -47,6 +47,7 @@ struct Observation {
     uint64_t pool_total_pages;  // pool_total_size / 4096, as last refreshed
     int64_t page;
     int8_t position;
+    uint64_t visited;  // of a visit: the slot, as one word, of the entry whose turn it was to the model; else all ones
 };
 
 struct Peaks {
@@ -70,8 +71,9 @@ class Replay {
     static std::unique_ptr<Replay> make(const ReplayConfig& config);
     virtual ~Replay() = default;
 
-    // Throws CheckFailed, naming the event, when a check does not hold.
-    virtual void feed(const EventBatch& batch) = 0;
+    // `calls`: those that stand in this batch, of stores in it or behind it. Throws CheckFailed, naming the event, when a check
+    // does not hold.
+    virtual void feed(const EventBatch& batch, const Calls& calls = {}) = 0;
     // The last sample and the last check. Nothing may be fed afterwards.
     virtual void finish() = 0;
 

@@ -16,6 +16,7 @@ struct Cma {
 struct Policy {
     Limits limits;
     bool exclusive_loads = false;  // a load takes the entry away (a parameter of 6.5, always so since 6.9)
+    bool keeps_incompressible = false;  // what does not compress stays as it is, 4096 bytes (6.18)
     bool same_filled = true;       // pages of one repeated word are seen and kept without pool memory
     bool paced = false;            // the model's evictions happen at the recorded moments (zswap_6_1.hpp)
     SlotOptions slots;

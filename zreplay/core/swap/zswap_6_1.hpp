@@ -23,13 +23,19 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
     using PoolType = P;
     static constexpr uint32_t index_entry_bytes = 64;
 
+    // zswap looks at its limit, and queues the work, when a store is called; the page is compressed and allocated for later.
+    int decide() {
+        charge(Op::store);
+        return admit();
+    }
+
     // Both give what the kernel would: 0 or a negative errno; for a load −1 when it must read the device; for a
     // compaction the pages freed.
     int predicted(const Event& event) {
         charge(event.op);
         switch (event.op) {
             case Op::store: {
-                int result = store(event, [&] { return admit(); });
+                int result = store(event, [&] { return event.admitted ? *event.admitted : admit(); });
                 if (shrink_pending_ && !policy_.paced) run_shrink_work();
                 return result;
             }

@@ -17,13 +17,30 @@ int32_t signed32(uint64_t value) { return static_cast<int32_t>(static_cast<int64
 
 // Whether a call of kind `inner` can happen inside one of kind `outer`. Where it cannot, the outer one's return was
 // missed (a kretprobe has a fixed number of instances). A writeback allocates a page, so it may reclaim, so anything.
-bool can_call(Op outer, Op inner) {
+bool can_call(Op outer, Op inner, const Family& family) {
     switch (outer) {
-        case Op::writeback: return inner != Op::writeback && inner != Op::shrink;
-        case Op::shrink: return inner == Op::writeback;
+        // The memory manager's shrinker is a shrink as well, and may be asked for that page.
+        case Op::writeback: return inner != Op::writeback && (inner != Op::shrink || family.packed_slots);
+        case Op::visit: return inner == Op::writeback;
+        case Op::shrink: return inner == Op::writeback || inner == Op::visit;
         case Op::store: return inner != Op::store && inner != Op::load && inner != Op::invalidate;  // 3.12 evicts here
         default: return false;
     }
+}
+
+Op op_of(Probe probe) {
+    switch (probe) {
+        case Probe::visit: return Op::visit;
+        case Probe::scan: return Op::shrink;
+        default: return static_cast<Op>(probe);
+    }
+}
+
+bool names_slot(Probe probe) { return probe == Probe::store || probe == Probe::load || probe == Probe::invalidate; }
+
+bool is_errno(uint64_t value) {
+    auto number = static_cast<int64_t>(static_cast<int32_t>(value));
+    return number <= 0 && number >= -4095;
 }
 
 }  // namespace
@@ -51,8 +68,15 @@ void FtraceImporter::keep_tail(std::string_view text) { tail_ += text.substr(0, 
 void FtraceImporter::finish() {
     if (!tail_.empty()) read_line(std::exchange(tail_, {}));
     for (auto& [pid, task] : tasks_) leave_in_stack(task, 0);
+    for (Check& check : checks_)
+        if (check.row != none) finish_refusal(check.row, true);
     pages_before_ = false;
     emit();
+}
+
+void FtraceImporter::unpaired(const std::string& message) {
+    ++counts_.unpaired_lines;
+    if (messages_.size() < most_messages) messages_.push_back("line " + with_commas(counts_.lines) + ": " + message);
 }
 
 void FtraceImporter::unreadable(const std::string& message) {
@@ -80,8 +104,29 @@ void FtraceImporter::read_line(std::string_view text) {
         line.ts_ns = last_ts_ns_;
     }
     last_ts_ns_ = line.ts_ns;
+    if (contradicts(line)) return;
     dispatch(line);
     emit();
+}
+
+// The slots of one kernel's calls come in one way, and its answers are of one kind.
+bool FtraceImporter::contradicts(const FtraceLine& line) {
+    if (names_slot(line.probe) && !line.is_return && line.has(Key::swap) != family_.packed_slots) {
+        if (contradiction_.empty())
+            contradiction_ = "line " + with_commas(counts_.lines) + ": found " +
+                             (line.has(Key::swap) ? "swap=, as Linux 6.6 and later" : "type= and offset=, as Linux before 6.6") +
+                             ", expected " + (family_.packed_slots ? "swap=" : "type= and offset=") +
+                             " as in the lines before: a text is of one kernel";
+        return true;
+    }
+    if (!line.is_return || !line.has(Key::ret) || line.probe == Probe::alloc) return false;
+    const bool is_boolean = family_.taken_is_one && (line.probe == Probe::store || (line.probe == Probe::load && !family_.load_is_errno));
+    const uint64_t value = line[Key::ret];
+    if (line.probe == Probe::visit ? value <= lru_stop : is_boolean ? value <= 1 : is_errno(value)) return false;
+    unreadable(std::string("expected ret= ") +
+               (line.probe == Probe::visit ? "0 to 5, an LRU status" : is_boolean ? "0 or 1" : "0 or an errno, -4095 to -1") +
+               ", found " + std::to_string(static_cast<int64_t>(value)));
+    return true;
 }
 
 // ---- lines to calls ----
@@ -96,7 +141,7 @@ void FtraceImporter::dispatch(const FtraceLine& line) {
     if (task.cpu != line.cpu && task.line < last_lost_line_) abandon_all(task);
     task.line = counts_.lines;
     task.cpu = line.cpu;
-    bool has_return = line.probe <= Probe::alloc && line.probe != Probe::invalidate_area;
+    const bool has_return = line.probe <= Probe::alloc && line.probe != Probe::invalidate_area;
     if (line.is_return && !has_return) return;  // says nothing more
     switch (line.probe) {
         case Probe::alloc: return line.is_return ? on_alloc_return(line, task) : on_alloc(line, task);
@@ -111,10 +156,12 @@ void FtraceImporter::dispatch(const FtraceLine& line) {
 }
 
 void FtraceImporter::begin(const FtraceLine& line, Task& task) {
-    Call call{static_cast<Op>(line.probe)};
-    while (!task.calls.empty() && !can_call(task.calls.back().op, call.op)) leave_in_stack(task, task.calls.size() - 1);
-    if (line.has(Key::type) && line.has(Key::offset)) {
-        call.slot = SwapEntry(static_cast<uint32_t>(line[Key::type]), line[Key::offset]);
+    Call call{op_of(line.probe)};
+    while (!task.calls.empty() && !can_call(task.calls.back().op, call.op, family_))
+        leave_in_stack(task, task.calls.size() - 1);
+    if (line.has(Key::swap) || (line.has(Key::type) && line.has(Key::offset))) {
+        call.slot = line.has(Key::swap) ? SwapEntry::from_word(line[Key::swap])
+                                        : SwapEntry(static_cast<uint32_t>(line[Key::type]), line[Key::offset]);
         call.slot_known = true;
     }
     switch (call.op) {
@@ -126,84 +173,204 @@ void FtraceImporter::begin(const FtraceLine& line, Task& task) {
                 object.cpu = line.cpu;
             }
             [[fallthrough]];
+        case Op::load: call.row = rows_.place(call.op, line, call.slot); break;
         case Op::store:
-        case Op::load: call.row = place(call.op, line, call.slot); break;
+            call.row = rows_.place(call.op, line, call.slot);
+            if (family_.taken_is_one && limits_.max_pages) call.check = begin_check();
+            break;
         case Op::writeback:
-            call.handle = line[Key::handle];
+            call.handle = line.has(Key::handle) ? line[Key::handle] : 0;
             if (auto object = objects_.find(call.handle); object != objects_.end()) {
                 call.slot = object->second.slot;
                 call.slot_known = true;
             }
+            call.row = rows_.place(call.op, line);
             break;
-        case Op::shrink: call.row = place(call.op, line); break;
+        case Op::visit:
+            if (!slots_.contains(call.slot.word)) {
+                unpaired("visit of an entry that was never stored: swap=" + std::to_string(call.slot.word));
+                break;
+            }
+            call.row = rows_.place(call.op, line, call.slot);
+            set_asker(call.row, asker(task));
+            if (line.has(Key::referenced)) {
+                rows_[call.row].referenced = line[Key::referenced] != 0;
+                rows_[call.row].mark(Field::referenced);
+            }
+            break;
+        case Op::shrink:
+            call.row = rows_.place(call.op, line);
+            set_asker(call.row, line.probe == Probe::scan ? Asker::pressure : Asker::limit);
+            if (line.probe == Probe::scan && line.has(Key::nr)) {
+                rows_[call.row].nr_to_scan = line[Key::nr];
+                rows_[call.row].mark(Field::nr_to_scan);
+            }
+            break;
         case Op::compact:
             read_pages_before(line);
             ++compactions_open_;
-            call.row = compaction_begin_ = place(call.op, line);
+            call.row = compaction_begin_ = rows_.place(call.op, line);
             break;
-        case Op::migrate: call.handle = line[Key::page]; break;
+        case Op::migrate:
+            call.row = rows_.place(call.op, line);
+            rows_.set_handle(call.row, line[Key::page]);
+            break;
         case Op::invalidate_area:
         case Op::cma: break;
     }
     task.calls.push_back(call);
 }
 
-void FtraceImporter::end(const FtraceLine& line, Task& task) {
-    Op op = static_cast<Op>(line.probe);
-    auto found = std::find_if(task.calls.rbegin(), task.calls.rend(), [op](const Call& call) { return call.op == op; });
-    if (found == task.calls.rend() || found->ends_unseen) {
-        ++counts_.unpaired_lines;
-        return;
+void FtraceImporter::set_asker(uint64_t row, Asker asker) {
+    rows_[row].asked_by = asker;
+    rows_[row].mark(Field::asked_by);
+}
+
+// On whose behalf a task visits an entry: of the call around it. Where there is none, the memory manager's shrinker is not
+// among the probes.
+Asker FtraceImporter::asker(const Task& task) {
+    for (auto call = task.calls.rbegin(); call != task.calls.rend(); ++call) {
+        if (call->op == Op::shrink) return rows_[call->row].asked_by;
+        if (call->op == Op::store) return Asker::cgroup;
+        if (call->op == Op::writeback) break;
     }
+    return Asker::pressure;
+}
+
+void FtraceImporter::end(const FtraceLine& line, Task& task) {
+    const Op op = op_of(line.probe);
+    auto found = std::find_if(task.calls.rbegin(), task.calls.rend(), [op](const Call& call) { return call.op == op; });
+    if (found == task.calls.rend() || found->ends_unseen)
+        return unpaired(std::string("return of a ") + std::string(op_names[static_cast<size_t>(op)]) + " that was not seen to begin");
     leave_in_stack(task, static_cast<size_t>(task.calls.rend() - found));
     Call call = task.calls.back();
     task.calls.pop_back();
     if (call.pending) --changes_pending_;
-    int32_t result = line.has(Key::ret) ? signed32(line[Key::ret]) : 0;
-    bool refreshed = false;
     switch (op) {
-        case Op::store:
-            if (result == 0 && !call.allocated) {  // same-filled: nothing to allocate
-                drop(call.row);
-                call.row = place(op, line, call.slot);
-                row(call.row)->mark(Field::size);
-                slots_[call.slot.word] = same_filled;
-                changed(nullptr, call.row);
-            }
-            set_result(call.row, line[Key::ret]);
-            refreshed = result == 0;
-            break;
+        case Op::store: return end_store(line, call);
+        case Op::load: return end_load(line, call);
         case Op::invalidate: return end_invalidate(line, call);
         case Op::writeback: return end_writeback(line, call);
-        case Op::load:
-        case Op::shrink: set_result(call.row, line[Key::ret]); break;
+        case Op::visit:
+            if (call.row == none) return;
+            rows_.set_result(call.row, signed32(line[Key::ret]));
+            return rows_.complete(call.row);
+        case Op::shrink:
+            if (line.has(Key::ret)) rows_.set_result(call.row, signed32(line[Key::ret]));
+            if (line.has(Key::freed)) rows_.set_result(call.row, signed32(line[Key::freed]));  // -1: SHRINK_STOP
+            break;
         case Op::compact: {
             --compactions_open_;
-            begin_stays_if_interrupted(call.row);
-            call.row = place(op, line);
+            // It lets others in after each zspage. Then its begin is a row as well, so that a replay can tell.
+            if (last_change_ == none || last_change_ < call.row) {
+                call.row = rows_.move(call.row, line);
+            } else {
+                rows_.set_result(call.row, -e_inprogress);
+                rows_.complete(call.row);
+                call.row = rows_.place(op, line);
+            }
             // do_shrink_slab's SHRINK_STOP is all ones.
-            int64_t freed = static_cast<int64_t>(line[Key::freed]);
-            set_result(call.row, static_cast<uint64_t>(std::max<int64_t>(freed, 0)));
+            rows_.set_result(call.row, std::max<int64_t>(static_cast<int64_t>(line[Key::freed]), 0));
             changed(nullptr, call.row);
             break;
         }
         case Op::migrate:
-            call.row = place(op, line);
-            set_handle(call.row, call.handle);
-            set_result(call.row, line[Key::ret]);
+            call.row = rows_.move(call.row, line);
+            rows_.set_result(call.row, signed32(line[Key::ret]));
             break;
         case Op::invalidate_area:
         case Op::cma: break;
     }
-    read_counters(line, call.row, refreshed);
-    complete(call.row);
+    read_counters(line, call.row, false);
+    rows_.complete(call.row);
 }
 
-// A compaction lets others in after each zspage. Then its begin is a row as well, so that a replay can tell.
-void FtraceImporter::begin_stays_if_interrupted(uint64_t begin) {
-    if (last_change_ == none || last_change_ < begin) return drop(begin);
-    set_result(begin, static_cast<uint64_t>(int64_t{-e_inprogress}));
-    complete(begin);
+void FtraceImporter::end_store(const FtraceLine& line, Call& call) {
+    const bool taken = line[Key::ret] == (family_.taken_is_one ? 1 : 0);
+    if (taken && !call.allocated) {
+        call.row = rows_.move(call.row, line);
+        if (family_.same_filled_in_pool) {
+            rows_[call.row].mark(Field::size);  // 0: nothing to allocate
+            slots_[call.slot.word] = same_filled;
+        }
+        changed(nullptr, call.row);
+    }
+    if (!family_.taken_is_one) {
+        rows_.set_result(call.row, signed32(line[Key::ret]));
+    } else if (taken) {
+        rows_.set_result(call.row, 0);
+    } else if (call.allocated) {
+        // The allocator refused, or the index had no memory: then what was allocated has been given back.
+        rows_.set_result(call.row, call.answered && call.error ? call.error : -e_nomem);
+        if (call.answered && !call.error && !call.own_freed && rows_[call.row].has(Field::handle))
+            forget(rows_[call.row].handle);
+        if (!call.error) rows_[call.row].clear(Field::handle);
+    }
+    read_counters(line, call.row, taken);
+    const bool told = taken || call.allocated || !family_.taken_is_one;
+    end_check(call.check, taken, told ? none : call.row);
+    if (told) rows_.complete(call.row);
+}
+
+// 6.12 looks at its limits when a store is called (zswap_check_limits); its answer is a boolean, so whether they or the
+// compressor refused is told from how many pages the pool had.
+uint64_t FtraceImporter::begin_check() {
+    checks_.emplace_back();
+    return first_check_ + checks_.size() - 1;
+}
+
+void FtraceImporter::end_check(uint64_t number, bool taken, uint64_t refused_row) {
+    if (number == none) {
+        if (refused_row != none) finish_refusal(refused_row, true);
+        return;
+    }
+    Check& check = checks_[number - first_check_];
+    check.ended = true;
+    if (taken && check.settled && check.full) {
+        ++counts_.unexpected_stores;
+        reached_full_ = false;
+    }
+    if (refused_row != none) {
+        if (check.settled) finish_refusal(refused_row, check.full);
+        else if (!pages_before_) finish_refusal(refused_row, true);
+        else check.row = refused_row;
+    }
+    while (!checks_.empty() && checks_.front().ended && (checks_.front().settled || !pages_before_)) {
+        checks_.pop_front();
+        ++first_check_;
+    }
+    next_check_ = std::max(next_check_, first_check_);
+}
+
+// The pool has had so many pages since the last reading: nothing has been allocated or freed in between.
+void FtraceImporter::settle_checks(uint64_t pages) {
+    for (; next_check_ < first_check_ + checks_.size(); ++next_check_) {
+        Check& check = checks_[next_check_ - first_check_];
+        if (pages >= limits_.max_pages) reached_full_ = true;
+        else if (reached_full_ && pages <= limits_.accept_pages) reached_full_ = false;
+        check.settled = true;
+        check.full = reached_full_;
+        if (check.row != none) finish_refusal(check.row, check.full);
+    }
+    while (!checks_.empty() && checks_.front().ended && checks_.front().settled) {
+        checks_.pop_front();
+        ++first_check_;
+    }
+}
+
+void FtraceImporter::finish_refusal(uint64_t row, bool by_limit) {
+    ++(by_limit ? counts_.limit_refusals : counts_.compress_refusals);
+    rows_.set_result(row, by_limit ? -e_nomem : -e_inval);
+    rows_.complete(row);
+}
+
+void FtraceImporter::end_load(const FtraceLine& line, Call& call) {
+    int32_t result = signed32(line[Key::ret]);
+    if (family_.load_is_errno) result = result == -e_noent ? -1 : result;
+    else if (family_.taken_is_one) result = result == 1 ? 0 : -1;
+    rows_.set_result(call.row, result);
+    read_counters(line, call.row, call.freed);
+    rows_.complete(call.row);
 }
 
 void FtraceImporter::end_invalidate(const FtraceLine& line, Call& call) {
@@ -212,18 +379,18 @@ void FtraceImporter::end_invalidate(const FtraceLine& line, Call& call) {
         if (auto slot = slots_.find(call.slot.word); slot != slots_.end()) {
             uint64_t handle = slot->second;
             slots_.erase(slot);
-            drop(call.row);
             if (handle != same_filled) {  // somebody still holds the entry; the row comes with the free
+                rows_.drop(call.row);
                 objects_[handle].state = Object::State::invalidated;
                 return;
             }
-            call.row = place(call.op, line, call.slot);
+            call.row = rows_.move(call.row, line);
             changed(nullptr, call.row);
             refreshed = true;
         }
     }
     read_counters(line, call.row, refreshed);
-    complete(call.row);
+    rows_.complete(call.row);
 }
 
 void FtraceImporter::end_writeback(const FtraceLine& line, Call& call) {
@@ -236,16 +403,20 @@ void FtraceImporter::end_writeback(const FtraceLine& line, Call& call) {
             object->second.state = Object::State::written_back;
             object->second.pid = line.pid;
             object->second.cpu = line.cpu;
-            return;
+            return rows_.drop(call.row);
         }
+        if (family_.packed_slots && !slots_.contains(call.slot.word)) {
+            unpaired("writeback of an entry that was never stored: swap=" + std::to_string(call.slot.word));
+            return rows_.drop(call.row);
+        }
+        call.row = rows_.move(call.row, line);
         // An entry invalidated meanwhile counts as success, but it is not this call that takes it out of the index.
-        if (call.slot_known && !(succeeded && gone)) call.row = place(call.op, line, call.slot);
-        else call.row = place(call.op, line);
-        set_handle(call.row, call.handle);
+        if (call.slot_known && !(succeeded && gone)) rows_.set_slot(call.row, call.slot);
+        if (call.handle) rows_.set_handle(call.row, call.handle);
     }
-    set_result(call.row, line[Key::ret]);
+    rows_.set_result(call.row, signed32(line[Key::ret]));
     read_counters(line, call.row, succeeded && call.freed);
-    complete(call.row);
+    rows_.complete(call.row);
 }
 
 // Ends what a task is seen to have left without a return, down to `keep` calls.
@@ -278,7 +449,12 @@ void FtraceImporter::abandon(Call& call) {
             slots_.erase(slot);
         }
     }
-    if (call.row != none) complete(call.row);  // writeback, compact, migrate: without a return there is nothing to say
+    if (call.check != none) end_check(call.check, false, none);
+    if (call.row == none) return;
+    // A migration, or a writeback that freed nothing: without a return there is nothing to say.
+    const bool said_nothing = call.op == Op::migrate || (call.op == Op::writeback && !call.freed);
+    if (said_nothing) rows_.drop(call.row);
+    else rows_.complete(call.row);
 }
 
 void FtraceImporter::on_lost(uint16_t cpu, uint64_t lost) {
@@ -289,321 +465,32 @@ void FtraceImporter::on_lost(uint16_t cpu, uint64_t lost) {
     emit();
 }
 
-// ---- the pool, inside those calls ----
-
-void FtraceImporter::on_alloc(const FtraceLine& line, Task& task) {
-    read_pages_before(line);
-    if (task.calls.empty() || task.calls.back().op != Op::store) {
-        ++counts_.unpaired_lines;
-        return;
-    }
-    Call& call = task.calls.back();
-    drop(call.row);  // also a first try's: zram asks twice, the second time with more patience
-    call.row = place(Op::store, line, call.slot);
-    uint64_t asked = line[Key::size];
-    TraceRow& store = *row(call.row);
-    store.size = static_cast<uint32_t>(std::min<uint64_t>(asked - std::min<uint64_t>(asked, header_bytes_), UINT32_MAX));
-    store.mark(Field::size);
-    call.allocated = true;
-    call.answered = false;
-}
-
-void FtraceImporter::on_alloc_return(const FtraceLine& line, Task& task) {
-    if (task.calls.empty() || !task.calls.back().allocated || task.calls.back().answered) {
-        ++counts_.unpaired_lines;
-        return;
-    }
-    Call& call = task.calls.back();
-    call.answered = true;
-    if (line.has(Key::ret)) {
-        call.error = signed32(line[Key::ret]);
-    } else {
-        // zs_malloc: a handle, or (up to 6.0: 0) an errno as a pointer.
-        auto handle = static_cast<int64_t>(line[Key::handle]);
-        call.error = handle == 0 ? -e_nomem : handle < 0 && handle >= -4095 ? static_cast<int32_t>(handle) : 0;
-        if (call.error == 0) {
-            set_handle(call.row, line[Key::handle]);
-            remember(line[Key::handle], call.slot);
-        }
-    }
-    if (call.error == 0) changed(&call, call.row);
-    if (!call.ends_unseen) return;
-    set_result(call.row, static_cast<uint64_t>(int64_t{call.error}));
-    if (call.error != 0 && call.slot_before != none) slots_[call.slot.word] = call.slot_before;
-}
-
-// The first use of a handle, right after the allocation, tells which one was given.
-void FtraceImporter::on_map(const FtraceLine& line, Task& task) {
-    if (task.calls.empty()) return;
-    Call& call = task.calls.back();
-    if (call.row == none || row(call.row)->has(Field::handle)) return;
-    if (call.op == Op::load) {
-        set_handle(call.row, line[Key::handle]);
-    } else if (call.op == Op::store && call.answered && call.error == 0) {
-        set_handle(call.row, line[Key::handle]);
-        remember(line[Key::handle], call.slot);
-    }
-}
-
-// Whose free is it? The call's that is under way; or that of an earlier one, which could not free the object because
-// somebody else held the entry. 6.1: an entry goes with its last reference, whoever drops it.
-void FtraceImporter::on_free(const FtraceLine& line, Task& task) {
-    uint64_t handle = line[Key::handle];
-    auto found = objects_.find(handle);
-    bool known = found != objects_.end();
-    Object object = known ? found->second : Object{};
-    Call* call = task.calls.empty() ? nullptr : &task.calls.back();
-
-    bool replaced = call && call->op == Op::store && known && object.slot == call->slot && object.state == Object::State::stored;
-    if (replaced && call->allocated) return forget(handle);  // a store over an occupied slot frees the old object itself
-    read_pages_before(line);
-    if (replaced && call->ends_unseen) {  // zram: same-filled over an occupied slot
-        drop(call->row);
-        call->row = place(Op::store, line, call->slot);
-        changed(nullptr, call->row);
-        return forget(handle);
-    }
-    if (call && call->op == Op::invalidate && !call->freed) {
-        drop(call->row);
-        call->row = place(Op::invalidate, line, call->slot);
-        set_handle(call->row, handle);
-        call->freed = true;
-        changed(call, call->row);
-        slots_.erase(call->slot.word);
-        return forget(handle);
-    }
-    bool others_invalidate = known && object.state == Object::State::invalidating;
-    if (call && call->op == Op::writeback && !call->freed &&
-        (!known || object.state == Object::State::stored || others_invalidate)) {
-        // z3fold gives the callback a handle of its own, on the stack: only the free names the entry.
-        if (known) call->slot = object.slot;
-        call->slot_known |= known;
-        call->row = call->slot_known ? place(Op::writeback, line, call->slot) : place(Op::writeback, line);
-        set_handle(call->row, handle);
-        call->freed = true;
-        changed(call, call->row);
-        forget(handle);
-        if (others_invalidate) {  // it will find nothing: its row stands behind this one
-            if (Call* other = open_invalidate(object)) {
-                drop(other->row);
-                other->row = place(Op::invalidate, line, object.slot);
-                row(other->row)->pid = object.pid;
-                row(other->row)->cpu = object.cpu;
-            }
-        }
-        return;
-    }
-    if (!known) {
-        ++counts_.unpaired_lines;
-        return;
-    }
-    forget(handle);
-    if (object.state == Object::State::area_invalidated) return;
-    // Earlier calls that waited for this; and loads that free what they return (6.5's exclusive loads).
-    bool written_back = object.state == Object::State::written_back;
-    uint64_t number = place(written_back ? Op::writeback : Op::invalidate, line, object.slot);
-    set_handle(number, handle);
-    if (written_back) set_result(number, 0);
-    if (object.state != Object::State::stored) {
-        row(number)->pid = object.pid;
-        row(number)->cpu = object.cpu;
-    }
-    changed(call, number);
-    if (Call* other = others_invalidate ? open_invalidate(object) : nullptr) {
-        drop(other->row);
-        other->row = number;
-        other->freed = true;
-        return;
-    }
-    complete(number);
-}
-
-FtraceImporter::Call* FtraceImporter::open_invalidate(const Object& object) {
-    for (Call& call : tasks_[object.pid].calls)
-        if (call.op == Op::invalidate && call.slot == object.slot && !call.freed) return &call;
-    return nullptr;
-}
-
-// swapoff: every entry of the type goes; the frees that follow are its own.
-void FtraceImporter::on_area(const FtraceLine& line) {
-    uint64_t number = place(Op::invalidate_area, line);
-    TraceRow& area = *row(number);
-    area.type = static_cast<uint8_t>(line[Key::type]);
-    area.mark(Field::type);
-    std::erase_if(slots_, [&](const auto& slot) { return slot.first >> SwapEntry::type_shift == area.type; });
-    for (auto& [handle, object] : objects_)
-        if (object.slot.type() == area.type) object.state = Object::State::area_invalidated;
-    changed(nullptr, number);
-    complete(number);
-}
-
-// ---- zram: page index for offset, and no returns ----
-
-void FtraceImporter::begin_zram(const FtraceLine& line, Task& task) {
-    leave_in_stack(task, 0);
-    constexpr uint64_t sectors_per_page = 8;
-    constexpr uint64_t request_op_mask = 0xff;  // bio's word carries flags above
-    Call call{Op::invalidate};
-    call.ends_unseen = true;
-    call.slot_known = true;
-    if (line.probe == Probe::slotfree) {
-        call.slot = SwapEntry(0, line[Key::index]);
-        auto slot = slots_.find(call.slot.word);
-        bool was_same_filled = slot != slots_.end() && slot->second == same_filled;
-        call.row = place(call.op, line, call.slot);
-        if (was_same_filled) {
-            slots_.erase(slot);
-            return complete(call.row);
-        }
-    } else {
-        uint64_t request = line[Key::op] & request_op_mask;
-        if (request > 1) return;  // discards and flushes; what they free becomes invalidates
-        call.op = request == 1 ? Op::store : Op::load;
-        call.slot = SwapEntry(0, line[Key::sector] / sectors_per_page);
-        call.row = place(call.op, line, call.slot);
-        if (call.op == Op::load) {
-            set_result(call.row, 0);
-        } else {
-            auto [slot, is_new] = slots_.try_emplace(call.slot.word, same_filled);
-            call.slot_before = is_new ? none : std::exchange(slot->second, same_filled);
-        }
-    }
-    task.calls.push_back(call);
-}
-
-void FtraceImporter::end_unseen(Task& task) {
-    if (task.calls.empty() || !task.calls.back().ends_unseen) return;
-    Call call = task.calls.back();
-    task.calls.pop_back();
-    if (call.pending) --changes_pending_;
-    if (call.op == Op::store && !call.allocated) {  // a page of one repeated word
-        row(call.row)->mark(Field::size);
-        set_result(call.row, 0);
-    }
-    if (call.op == Op::invalidate && !call.freed && slots_.contains(call.slot.word)) {
-        // The slot's lock was taken and zram gave up (miss_free): the object stays, so nothing happened.
-        ++counts_.unpaired_lines;
-        return drop(call.row);
-    }
-    complete(call.row);
-}
-
-// ---- rows ----
-
-uint64_t FtraceImporter::place(Op op, const FtraceLine& line) {
-    TraceRow& placed = rows_.emplace_back();
-    placed.op = op;
-    placed.ts_ns = line.ts_ns;
-    placed.cpu = line.cpu;
-    placed.pid = line.pid;
-    return first_row_ + rows_.size() - 1;
-}
-
-uint64_t FtraceImporter::place(Op op, const FtraceLine& line, SwapEntry slot) {
-    uint64_t number = place(op, line);
-    TraceRow& placed = rows_.back();
-    placed.type = static_cast<uint8_t>(slot.type());
-    placed.offset = slot.offset();
-    placed.mark(Field::type);
-    placed.mark(Field::offset);
-    return number;
-}
-
-TraceRow* FtraceImporter::row(uint64_t number) { return &rows_[number - first_row_]; }
-void FtraceImporter::drop(uint64_t number) { row(number)->state = TraceRow::State::dropped; }
-void FtraceImporter::complete(uint64_t number) { row(number)->state = TraceRow::State::complete; }
-
-void FtraceImporter::set_result(uint64_t number, uint64_t value) {
-    row(number)->result = signed32(value);
-    row(number)->mark(Field::result);
-}
-
-void FtraceImporter::set_handle(uint64_t number, uint64_t handle) {
-    row(number)->handle = handle;
-    row(number)->mark(Field::handle);
-}
-
-void FtraceImporter::changed(Call* call, uint64_t number) {
-    last_change_ = last_change_ == none ? number : std::max(last_change_, number);
-    if (!call || call->pending) return;
-    call->pending = true;
-    ++changes_pending_;
-}
-
-// What zswap's counters were at a call's return goes on the row behind which it is true: the call's own, or the last
-// one that changed the state since, if the call made the kernel count again; otherwise nowhere. While another call is
-// between its effect and its return, its stored_pages step may be missing, and without a recount its pages too. What
-// was counted while a compaction was at work holds at that moment only: later readings of the same count are dropped.
-void FtraceImporter::read_counters(const FtraceLine& line, uint64_t own_row, bool refreshed) {
-    if (!line.has(Key::stored) || !line.has(Key::pool)) return;
-    bool others_pending = changes_pending_ > 0;
-    bool overtaken = last_change_ != none && last_change_ > own_row;
-    if (overtaken && !refreshed) return;
-    TraceRow& target = *row(overtaken ? last_change_ : own_row);
-    target.clear(Field::stored);
-    target.clear(Field::pool_pages);
-    if (!others_pending) {
-        target.stored = signed32(line[Key::stored]);
-        target.mark(Field::stored);
-    }
-    if (refreshed) counted_in_compaction_ = compactions_open_ > 0 || target.op == Op::compact;
-    bool fresh_in_compaction = refreshed && compactions_open_ > 0;
-    if ((!others_pending || refreshed) && (!counted_in_compaction_ || fresh_in_compaction)) {
-        target.pool_pages = static_cast<int64_t>(line[Key::pool] / page_bytes);
-        target.mark(Field::pool_pages);
-    }
-}
-
-// zram's probes read the pool's pages before the call acts: that is the state after the last change.
-void FtraceImporter::read_pages_before(const FtraceLine& line) {
-    if (!line.has(Key::pages)) return;
-    pages_before_ = true;
-    // While a compaction is at work, what it has freed since shows as well: not before its own begin.
-    const bool compacting = compactions_open_ && (last_change_ == none || last_change_ < compaction_begin_);
-    const uint64_t number = compacting ? compaction_begin_ : last_change_;
-    if (number == none || number < first_row_) return;
-    TraceRow& target = *row(number);
-    target.pool_pages = static_cast<int64_t>(line[Key::pages]);
-    target.mark(Field::pool_pages);
-}
-
-void FtraceImporter::remember(uint64_t handle, SwapEntry slot) {
-    forget(handle);  // its free was lost
-    objects_.emplace(handle, Object{slot});
-    slots_[slot.word] = handle;
-}
-
-void FtraceImporter::forget(uint64_t handle) {
-    auto object = objects_.find(handle);
-    if (object == objects_.end()) return;
-    if (auto slot = slots_.find(object->second.slot.word); slot != slots_.end() && slot->second == handle) slots_.erase(slot);
-    objects_.erase(object);
-}
+// ---- rows that are settled ----
 
 void FtraceImporter::emit() {
-    if (rows_.size() > most_rows_held) settle_front();
-    while (!rows_.empty() && rows_.front().state != TraceRow::State::open) {
-        // In a zram recording the state after a change is read by the next call.
-        if (pages_before_ && first_row_ == last_change_ && rows_.size() <= most_rows_held) return;
-        if (rows_.front().state == TraceRow::State::complete) ready_.push_back(rows_.front());
-        rows_.pop_front();
-        ++first_row_;
-    }
+    if (rows_.is_full()) settle_front();
+    // In a recording that reads the pool before each call, the state after a change is read by the next call.
+    rows_.emit(pages_before_ ? last_change_ : none);
 }
 
 // The call at the front has been open for longer than rows can be held.
 void FtraceImporter::settle_front() {
-    TraceRow& front = rows_.front();
-    if (front.state != TraceRow::State::open) return;
-    Task& task = tasks_[front.pid];
+    if (!rows_.front_is_open()) return;
+    const uint64_t front = rows_.front();
+    Task& task = tasks_[rows_[front].pid];
     for (size_t at = 0; at < task.calls.size(); ++at) {
-        if (task.calls[at].row != first_row_) continue;
+        if (task.calls[at].row != front) continue;
         if (task.calls[at].ends_unseen && at + 1 == task.calls.size()) return end_unseen(task);
         abandon(task.calls[at]);
         task.calls.erase(task.calls.begin() + static_cast<std::ptrdiff_t>(at));
         return;
     }
-    front.state = TraceRow::State::complete;
+    for (Check& check : checks_)
+        if (check.row == front) {
+            check.row = none;
+            return finish_refusal(front, true);
+        }
+    rows_.give_up_front();
 }
 
 }  // namespace zreplay

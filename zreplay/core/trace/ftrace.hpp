@@ -1,16 +1,8 @@
 // From the text of an ftrace recording to the rows of a trace: pairs calls with their returns and puts each event
 // where it took effect.
 //
-// A row's place is what makes a replay in recorded order exact, and it is often not known when the call begins: a store
-// stands at its allocation, an invalidate at its free, and either may turn out to have done neither. So a call takes a
-// place when it begins, takes another when it acts, and the one it does not need is dropped:
-//
-//     text    store 7 │ load 3 │ alloc 900 │ load_ret │ … │ store_ret
-//     rows_   [store 7: dropped] [load 3: complete] [store 7: open until its return]
-//              ▲ first_row_                                                      ▲ new rows
-//
-// Rows leave from the front as soon as they are complete, so memory is bounded by the longest call in flight (and by
-// `most_rows_held`, for a call whose return never comes).
+// Every call has a row from its begin on, which moves as the call acts (row_queue.hpp). What a line means depends on the
+// kernel that printed it; a Family says which way, and is data (zreplay/trace/families/).
 //
 // Invariants: a row is open exactly while a Call names it; per task the calls form a stack, as in the kernel (a store
 // inside a writeback inside a shrink); a handle in objects_ is live in the pool; slots_ holds what the index holds.
@@ -26,31 +18,25 @@
 #include <vector>
 
 #include "trace/ftrace_line.hpp"
+#include "trace/row_queue.hpp"
 #include "types.hpp"
 
 namespace zreplay {
 
-// The columns of a trace that may be null, as bits of TraceRow::present.
-enum class Field : uint8_t { type, offset, size, result, stored, pool_pages, handle, count };
+// How the kernels of some releases speak: what the importer cannot tell from a line by itself.
+struct Family {
+    bool packed_slots = false;        // a slot comes as one word, swap=, not as type= and offset=
+    bool taken_is_one = false;        // a store or load answers with a boolean: 1 taken or found, 0 not; else with an errno
+    bool load_is_errno = false;       // but a load of the latest does
+    bool loads_take = false;          // a load that finds an entry takes it out
+    bool same_filled_in_pool = false; // a store that succeeds without an allocation kept a page of one repeated word
+};
 
-struct TraceRow {
-    int64_t ts_ns = 0;
-    uint64_t offset = 0;
-    uint64_t handle = 0;
-    int64_t stored = 0;
-    int64_t pool_pages = 0;
-    uint32_t size = 0;
-    int32_t pid = 0;
-    int32_t result = 0;
-    uint16_t cpu = 0;
-    uint8_t type = 0;
-    uint8_t present = 0;
-    Op op = Op::store;
-    enum class State : uint8_t { open, complete, dropped } state = State::open;
-
-    bool has(Field field) const { return present >> static_cast<unsigned>(field) & 1; }
-    void mark(Field field) { present |= static_cast<uint8_t>(1u << static_cast<unsigned>(field)); }
-    void clear(Field field) { present &= static_cast<uint8_t>(~(1u << static_cast<unsigned>(field))); }
+// zswap's limits by the parameters of the recorded machine, where they are known: why a store was refused that answers with
+// a boolean and asked for no memory. 0: not known.
+struct RecordedLimits {
+    uint64_t max_pages = 0;
+    uint64_t accept_pages = 0;
 };
 
 struct ImportCounts {
@@ -61,27 +47,32 @@ struct ImportCounts {
     uint64_t unpaired_lines = 0;  // a return without its call, a free of an object never seen
     uint64_t open_calls = 0;      // calls whose return was never seen: result null
     uint64_t other_events = 0;    // events of other probes
+    uint64_t limit_refusals = 0;  // stores refused, as told from the limits …
+    uint64_t compress_refusals = 0;   // … and those that must have been the compressor's
+    uint64_t unexpected_stores = 0;   // stores taken though the pool was full
 };
 
 class FtraceImporter {
   public:
-    static constexpr size_t most_rows_held = size_t{1} << 18;
     static constexpr size_t most_messages = 5;
     static constexpr size_t most_line_bytes = 4096;
 
     // `header_bytes`: what zswap asks of the allocator beyond the compressed length (8 where the allocator evicts).
-    explicit FtraceImporter(uint32_t header_bytes) : header_bytes_(header_bytes) {}
+    FtraceImporter(Family family, uint32_t header_bytes, RecordedLimits limits)
+        : family_(family), limits_(limits), header_bytes_(header_bytes) {}
 
     void feed(std::string_view text);  // any cut of the text, even inside a line
     void finish();                     // the text is over: what is open stays without a result
 
-    size_t ready_rows() const { return ready_.size(); }
-    std::vector<TraceRow> take() { return std::exchange(ready_, {}); }
+    size_t ready_rows() const { return rows_.ready_rows(); }
+    std::vector<TraceRow> take() { return rows_.take(); }
     const ImportCounts& counts() const { return counts_; }
-    const std::vector<std::string>& messages() const { return messages_; }  // of the first unreadable lines
+    const std::vector<std::string>& messages() const { return messages_; }  // of the first lines that are of no use
+    // Not empty: the text is of two kernels, or of another than its family; nothing after it was read.
+    const std::string& contradiction() const { return contradiction_; }
 
   private:
-    static constexpr uint64_t none = ~uint64_t{0};
+    static constexpr uint64_t none = RowQueue::none;
     static constexpr uint64_t same_filled = 0;  // in slots_, in place of a handle
     static constexpr size_t least_sweep = 1 << 15;
 
@@ -92,13 +83,15 @@ class FtraceImporter {
         bool allocated = false;    // a store: an allocation was asked for …
         bool answered = false;     // … and answered, with …
         int32_t error = 0;         // … 0 or minus an errno
-        bool freed = false;        // an invalidate or writeback: its free has been seen
+        bool freed = false;        // an invalidate, load or writeback: its free has been seen
+        bool own_freed = false;    // a store: what it was given has been given back
         bool pending = false;      // has changed the state; its effect on the counters may still be to come
         SwapEntry slot{};
         bool slot_known = false;
         uint64_t handle = 0;
         uint64_t slot_before = none;  // zram write: what slots_ held
         uint64_t row = none;
+        uint64_t check = none;  // a store of a kernel that answers with a boolean
     };
     struct Task {
         std::vector<Call> calls;
@@ -119,10 +112,15 @@ class FtraceImporter {
     void unreadable(const std::string& message);
     void dispatch(const FtraceLine& line);
     void begin(const FtraceLine& line, Task& task);
+    bool contradicts(const FtraceLine& line);
+    void unpaired(const std::string& message);
+    Asker asker(const Task& task);
+    void set_asker(uint64_t row, Asker asker);
     void begin_zram(const FtraceLine& line, Task& task);
     void end(const FtraceLine& line, Task& task);
-    void begin_stays_if_interrupted(uint64_t begin);
+    void end_store(const FtraceLine& line, Call& call);
     void end_invalidate(const FtraceLine& line, Call& call);
+    void end_load(const FtraceLine& line, Call& call);
     void end_writeback(const FtraceLine& line, Call& call);
     void on_alloc(const FtraceLine& line, Task& task);
     void on_alloc_return(const FtraceLine& line, Task& task);
@@ -136,32 +134,40 @@ class FtraceImporter {
     void abandon_all(Task& task);
     void leave_in_stack(Task& task, size_t keep);
 
-    uint64_t place(Op op, const FtraceLine& line);
-    uint64_t place(Op op, const FtraceLine& line, SwapEntry slot);
-    TraceRow* row(uint64_t number);
-    void drop(uint64_t number);
-    void complete(uint64_t number);
-    void set_result(uint64_t number, uint64_t value);
-    void set_handle(uint64_t number, uint64_t handle);
     void changed(Call* call, uint64_t number);
     void read_counters(const FtraceLine& line, uint64_t own_row, bool refreshed);
     void read_pages_before(const FtraceLine& line);
     void remember(uint64_t handle, SwapEntry slot);
     void forget(uint64_t handle);
+    uint64_t begin_check();
+    void end_check(uint64_t number, bool taken, uint64_t refused_row);
+    void settle_checks(uint64_t pages);
+    void finish_refusal(uint64_t row, bool by_limit);
     void emit();
     void settle_front();
 
-    uint32_t header_bytes_;
+    const Family family_;
+    const RecordedLimits limits_;
+    const uint32_t header_bytes_;
+    std::string contradiction_;
     std::string tail_;
-    std::vector<TraceRow> ready_;
-    std::deque<TraceRow> rows_;
-    uint64_t first_row_ = 0;
+    RowQueue rows_;
     uint64_t last_change_ = none;    // the last row that changed what is stored
     uint64_t changes_pending_ = 0;   // calls with `pending` set
     uint64_t compactions_open_ = 0;
     uint64_t compaction_begin_ = none;  // the row of the last one's begin
     bool counted_in_compaction_ = false;  // the kernel's last count of the pool's pages fell into a compaction
-    bool pages_before_ = false;      // this recording reads the pool's pages before each call (zram)
+    bool pages_before_ = false;      // this recording reads the pool's pages before each call (zram, 6.12)
+    // A store looks at the limits when it is called; how many pages the pool then had is in the next reading before a call.
+    struct Check {
+        bool settled = false;  // it is known whether …
+        bool full = false;     // … the pool was full, or had been and not yet fallen below the threshold
+        bool ended = false;    // the store has returned
+        uint64_t row = RowQueue::none;  // of one that was refused, waiting to be told why
+    };
+    std::deque<Check> checks_;
+    uint64_t first_check_ = 0, next_check_ = 0;  // the front's number; the first one that is not settled
+    bool reached_full_ = false;
     int64_t last_ts_ns_ = INT64_MIN;
     uint64_t last_lost_line_ = 0;    // of any CPU
     std::unordered_map<int32_t, Task> tasks_;         // by PID

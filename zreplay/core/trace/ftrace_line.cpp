@@ -37,18 +37,24 @@ constexpr uint32_t keys(Keys... key) {
     return ((1u << static_cast<uint32_t>(key)) | ... | 0u);
 }
 
+constexpr uint32_t a_slot = keys(Key::type, Key::offset);
+constexpr uint32_t an_object = keys(Key::handle);
+
 // The most frequent first. `compact` answers with `freed`; alloc's return carries a status (zpool) or a handle (zs_malloc).
-constexpr std::array<Name, 14> names{{
-    {"store", Probe::store, keys(Key::type, Key::offset), keys(Key::ret)},
-    {"load", Probe::load, keys(Key::type, Key::offset), keys(Key::ret)},
+// Which slot a call is about comes as type and offset or as one word, `swap`; a writeback may name an object by its handle.
+constexpr std::array<Name, 16> names{{
+    {"store", Probe::store, a_slot, keys(Key::ret)},
+    {"load", Probe::load, a_slot, keys(Key::ret)},
     {"map", Probe::map, keys(Key::handle), 0},
     {"alloc", Probe::alloc, keys(Key::size), 0},
-    {"invalidate", Probe::invalidate, keys(Key::type, Key::offset), 0},
+    {"invalidate", Probe::invalidate, a_slot, 0},
     {"free", Probe::free, keys(Key::handle), 0},
+    {"visit", Probe::visit, keys(Key::swap), keys(Key::ret)},
     {"rw", Probe::rw, keys(Key::sector, Key::op), 0},
     {"slotfree", Probe::slotfree, keys(Key::index), 0},
-    {"writeback", Probe::writeback, keys(Key::handle), keys(Key::ret)},
-    {"shrink", Probe::shrink, 0, keys(Key::ret)},
+    {"writeback", Probe::writeback, an_object, keys(Key::ret)},
+    {"shrink", Probe::shrink, 0, 0},
+    {"scan", Probe::scan, 0, keys(Key::freed)},
     {"migrate", Probe::migrate, keys(Key::page), keys(Key::ret)},
     {"compact", Probe::compact, 0, keys(Key::freed)},
     {"bio", Probe::bio, keys(Key::sector, Key::op), 0},
@@ -56,7 +62,8 @@ constexpr std::array<Name, 14> names{{
 }};
 
 constexpr std::array<std::string_view, static_cast<size_t>(Key::count)> key_names{
-    "type", "offset", "size", "handle", "ret", "stored", "pool", "pages", "freed", "page", "op", "sector", "index"};
+    "type", "offset", "size", "handle", "ret", "stored", "pool", "pages", "freed", "page", "op", "sector", "index",
+    "swap", "referenced", "nr", "cgroup", "node", "nid", "newpage", "place"};
 
 const Name* find_name(std::string_view word, bool& is_return) {
     is_return = word.ends_with("_ret");
@@ -164,8 +171,12 @@ std::string parse_arguments(std::string_view arguments, uint32_t required, Ftrac
         if (!read_value(word.substr(equals + 1), line.values[key])) return expected_key(key, arguments);
         line.present |= 1u << key;
     }
+    if (line.has(Key::swap)) required &= ~(a_slot | an_object);
     if (uint32_t missing = required & ~line.present)
         return expected_key(static_cast<size_t>(__builtin_ctz(missing)), arguments);
+    if (line.has(Key::swap) && line[Key::swap] >> SwapEntry::type_shift >= swap_types)
+        return "expected swap= of a type below 32, found type " +
+               std::to_string(line[Key::swap] >> SwapEntry::type_shift) + " in " + quoted(arguments);
     if (line.has(Key::type) && line[Key::type] >= swap_types)
         return "expected type= below 32, found " + quoted(arguments);
     if (line.has(Key::offset) && line[Key::offset] > SwapEntry::offset_mask)

@@ -17,6 +17,7 @@ namespace zreplay {
 // The probes by the names the recorder gives them. A `_ret` is its call with `is_return` set.
 enum class Probe : uint8_t {
     store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate,  // as in Op
+    visit, scan,                                                                    // of zswap's LRU of entries
     alloc, map, free,                                                               // inside those
     rw, bio, slotfree,                                                              // zram's own
     other,                                                                          // not one of ours
@@ -24,7 +25,8 @@ enum class Probe : uint8_t {
 
 // The arguments a probe may carry; each is a bit of FtraceLine::present.
 enum class Key : uint8_t {
-    type, offset, size, handle, ret, stored, pool, pages, freed, page, op, sector, index, count
+    type, offset, size, handle, ret, stored, pool, pages, freed, page, op, sector, index,
+    swap, referenced, nr, cgroup, node, nid, newpage, place, count
 };
 
 struct FtraceLine {

@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint32_t refused_size_limit = 2 * page_bytes;  // zswap compresses into a buffer of two pages
 
-bool needs_slot(Op op) { return op == Op::store || op == Op::load || op == Op::invalidate; }
+bool needs_slot(Op op) { return op == Op::store || op == Op::load || op == Op::invalidate || op == Op::visit; }
 bool needs_type(Op op) { return needs_slot(op) || op == Op::invalidate_area; }
 
 // Ored together, one pass per column and no branch in it, so that the compiler can vectorise.
@@ -53,8 +53,8 @@ bool may_be_bad(const EventBatch& batch, int64_t previous_ts_ns) {
     bool bad = goes_back(batch.ts_ns, batch.rows, previous_ts_ns);
     each_null(batch.ts_ns, batch.rows, [&](int64_t) { bad = true; });
     each_null(batch.op_code, batch.rows, [&](int64_t) { bad = true; });
-    static_assert(op_count <= 16 && swap_types == 32 && page_bytes == 4096);
-    bad |= any_bits(batch.op_code, batch.rows, [](int8_t op) { return static_cast<uint8_t>(op); }) > 7;
+    static_assert(swap_types == 32 && page_bytes == 4096);
+    bad |= any_bits(batch.op_code, batch.rows, [](int8_t op) { return static_cast<uint8_t>(static_cast<uint8_t>(op) >= op_count); });
     bad |= any_bits(batch.type, batch.rows, [](uint8_t type) { return type; }) > 31;
     bad |= any_bits(batch.offset, batch.rows, [](uint64_t offset) { return offset; }) > SwapEntry::offset_mask;
     // From 4097 on, size + 4095 needs a 14th bit; where that wraps, size itself has one.

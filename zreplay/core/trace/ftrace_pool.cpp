@@ -1,0 +1,233 @@
+// The importer, as to the pool: which object each allocation and free is of, and what the kernel counted.
+#include "trace/ftrace.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace zreplay {
+
+namespace {
+
+int32_t signed32(uint64_t value) { return static_cast<int32_t>(static_cast<int64_t>(value)); }
+
+std::string hexadecimal(uint64_t value) {
+    std::string digits = "0x";
+    for (int shift = 60; shift >= 0; shift -= 4) digits += "0123456789abcdef"[value >> shift & 15];
+    return digits;
+}
+
+}  // namespace
+
+// ---- the pool, inside those calls ----
+
+void FtraceImporter::on_alloc(const FtraceLine& line, Task& task) {
+    read_pages_before(line);
+    if (task.calls.empty() || task.calls.back().op != Op::store) return unpaired("alloc outside of a store");
+    Call& call = task.calls.back();
+    call.row = rows_.move(call.row, line);  // also a first try's: zram asks twice, the second time with more patience
+    uint64_t asked = line[Key::size];
+    TraceRow& store = rows_[call.row];
+    store.size = static_cast<uint32_t>(std::min<uint64_t>(asked - std::min<uint64_t>(asked, header_bytes_), UINT32_MAX));
+    store.mark(Field::size);
+    call.allocated = true;
+    call.answered = false;
+}
+
+void FtraceImporter::on_alloc_return(const FtraceLine& line, Task& task) {
+    if (task.calls.empty() || !task.calls.back().allocated || task.calls.back().answered)
+        return unpaired("return of an alloc that was not seen to begin");
+    Call& call = task.calls.back();
+    call.answered = true;
+    if (line.has(Key::ret)) {
+        call.error = signed32(line[Key::ret]);
+    } else {
+        // zs_malloc: a handle, or (up to 6.0: 0) an errno as a pointer.
+        auto handle = static_cast<int64_t>(line[Key::handle]);
+        call.error = handle == 0 ? -e_nomem : handle < 0 && handle >= -4095 ? static_cast<int32_t>(handle) : 0;
+        if (call.error == 0) {
+            rows_.set_handle(call.row, line[Key::handle]);
+            remember(line[Key::handle], call.slot);
+        }
+    }
+    if (call.error == 0) changed(&call, call.row);
+    if (!call.ends_unseen) return;
+    rows_.set_result(call.row, call.error);
+    if (call.error != 0 && call.slot_before != none) slots_[call.slot.word] = call.slot_before;
+}
+
+// The first use of a handle, right after the allocation, tells which one was given.
+void FtraceImporter::on_map(const FtraceLine& line, Task& task) {
+    if (task.calls.empty()) return;
+    Call& call = task.calls.back();
+    if (call.row == none || rows_[call.row].has(Field::handle)) return;
+    if (call.op == Op::load) {
+        rows_.set_handle(call.row, line[Key::handle]);
+    } else if (call.op == Op::store && call.answered && call.error == 0) {
+        rows_.set_handle(call.row, line[Key::handle]);
+        remember(line[Key::handle], call.slot);
+    }
+}
+
+// Whose free is it? The call's that is under way; or that of an earlier one, which could not free the object because
+// somebody else held the entry. 6.1: an entry goes with its last reference, whoever drops it.
+void FtraceImporter::on_free(const FtraceLine& line, Task& task) {
+    uint64_t handle = line[Key::handle];
+    auto found = objects_.find(handle);
+    bool known = found != objects_.end();
+    Object object = known ? found->second : Object{};
+    Call* call = task.calls.empty() ? nullptr : &task.calls.back();
+
+    if (line.has(Key::pages)) settle_checks(line[Key::pages]);
+    const bool in_store = call && call->op == Op::store;
+    const bool replaced = in_store && known && object.slot == call->slot && object.state == Object::State::stored;
+    const bool is_own = in_store && call->answered && call->error == 0 && rows_[call->row].has(Field::handle) &&
+                        rows_[call->row].handle == handle;
+    if (is_own && family_.taken_is_one) {  // the index had no memory for it
+        call->own_freed = true;
+        return forget(handle);
+    }
+    // A store over an occupied slot frees the old object itself.
+    if (replaced && call->allocated && call->error == 0) return forget(handle);
+    read_pages_before(line);
+    // zram: same-filled over an occupied slot. 6.6 on: a store that was refused, and takes the older copy out.
+    if (replaced && (call->ends_unseen || family_.taken_is_one)) {
+        call->row = rows_.move(call->row, line);
+        changed(call->ends_unseen ? nullptr : call, call->row);
+        return forget(handle);
+    }
+    if (call && call->op == Op::load && family_.loads_take && !call->freed && (!known || object.slot == call->slot)) {
+        call->row = rows_.move(call->row, line);
+        rows_.set_handle(call->row, handle);
+        call->freed = true;
+        changed(call, call->row);
+        return forget(handle);
+    }
+    if (call && call->op == Op::invalidate && !call->freed) {
+        call->row = rows_.move(call->row, line);
+        rows_.set_handle(call->row, handle);
+        call->freed = true;
+        changed(call, call->row);
+        slots_.erase(call->slot.word);
+        return forget(handle);
+    }
+    bool others_invalidate = known && object.state == Object::State::invalidating;
+    if (call && call->op == Op::writeback && !call->freed &&
+        (!known || object.state == Object::State::stored || others_invalidate)) {
+        // z3fold gives the callback a handle of its own, on the stack: only the free names the entry.
+        if (known) call->slot = object.slot;
+        call->slot_known |= known;
+        call->row = rows_.move(call->row, line);
+        if (call->slot_known) rows_.set_slot(call->row, call->slot);
+        rows_.set_handle(call->row, handle);
+        call->freed = true;
+        changed(call, call->row);
+        forget(handle);
+        if (others_invalidate)  // it will find nothing: its row stands behind this one
+            if (Call* other = open_invalidate(object)) other->row = rows_.move(other->row, line);
+        return;
+    }
+    if (!known) return unpaired("free of an object that was never seen: handle=" + hexadecimal(handle));
+    forget(handle);
+    if (object.state == Object::State::area_invalidated) return;
+    if (Call* other = others_invalidate ? open_invalidate(object) : nullptr) {
+        other->row = rows_.move(other->row, line);
+        rows_.set_handle(other->row, handle);
+        changed(call, other->row);
+        other->freed = true;
+        return;
+    }
+    // Earlier calls that waited for this; and, under frontswap, loads that free what they return (6.5's exclusive loads).
+    bool written_back = object.state == Object::State::written_back;
+    uint64_t number = rows_.place(written_back ? Op::writeback : Op::invalidate, line, object.slot);
+    rows_.set_handle(number, handle);
+    if (written_back) rows_.set_result(number, 0);
+    if (object.state != Object::State::stored) {
+        rows_[number].pid = object.pid;
+        rows_[number].cpu = object.cpu;
+    }
+    changed(call, number);
+    rows_.complete(number);
+}
+
+FtraceImporter::Call* FtraceImporter::open_invalidate(const Object& object) {
+    for (Call& call : tasks_[object.pid].calls)
+        if (call.op == Op::invalidate && call.slot == object.slot && !call.freed) return &call;
+    return nullptr;
+}
+
+// swapoff: every entry of the type goes; the frees that follow are its own.
+void FtraceImporter::on_area(const FtraceLine& line) {
+    uint64_t number = rows_.place(Op::invalidate_area, line);
+    TraceRow& area = rows_[number];
+    area.type = static_cast<uint8_t>(line[Key::type]);
+    area.mark(Field::type);
+    std::erase_if(slots_, [&](const auto& slot) { return slot.first >> SwapEntry::type_shift == area.type; });
+    for (auto& [handle, object] : objects_)
+        if (object.slot.type() == area.type) object.state = Object::State::area_invalidated;
+    changed(nullptr, number);
+    rows_.complete(number);
+}
+
+// ---- what the kernel counted ----
+
+void FtraceImporter::changed(Call* call, uint64_t number) {
+    last_change_ = last_change_ == none ? number : std::max(last_change_, number);
+    if (!call || call->pending) return;
+    call->pending = true;
+    ++changes_pending_;
+}
+
+// What zswap's counters were at a call's return goes on the row behind which it is true: the call's own, or the last
+// one that changed the state since, if the call made the kernel count again; otherwise nowhere. While another call is
+// between its effect and its return, its stored_pages step may be missing, and without a recount its pages too. What
+// was counted while a compaction was at work holds at that moment only: later readings of the same count are dropped.
+void FtraceImporter::read_counters(const FtraceLine& line, uint64_t own_row, bool refreshed) {
+    const bool has_pool = line.has(Key::pool);
+    if (!line.has(Key::stored) || !(has_pool || family_.packed_slots)) return;
+    bool others_pending = changes_pending_ > 0;
+    bool overtaken = last_change_ != none && last_change_ > own_row;
+    if (overtaken && !refreshed) return;
+    TraceRow& target = rows_[overtaken ? last_change_ : own_row];
+    target.clear(Field::stored);
+    if (has_pool) target.clear(Field::pool_pages);
+    if (!others_pending) {
+        target.stored = signed32(line[Key::stored]);
+        target.mark(Field::stored);
+    }
+    if (!has_pool) return;
+    if (refreshed) counted_in_compaction_ = compactions_open_ > 0 || target.op == Op::compact;
+    bool fresh_in_compaction = refreshed && compactions_open_ > 0;
+    if ((!others_pending || refreshed) && (!counted_in_compaction_ || fresh_in_compaction)) {
+        target.pool_pages = static_cast<int64_t>(line[Key::pool] / page_bytes);
+        target.mark(Field::pool_pages);
+    }
+}
+
+// zram's probes, and 6.12's, read the pool's pages before the call acts: that is the state after the last change.
+void FtraceImporter::read_pages_before(const FtraceLine& line) {
+    if (!line.has(Key::pages)) return;
+    pages_before_ = true;
+    settle_checks(line[Key::pages]);
+    // While a compaction is at work, what it has freed since shows as well: not before its own begin.
+    const bool compacting = compactions_open_ && (last_change_ == none || last_change_ < compaction_begin_);
+    const uint64_t number = compacting ? compaction_begin_ : last_change_;
+    if (!rows_.holds(number)) return;
+    TraceRow& target = rows_[number];
+    target.pool_pages = static_cast<int64_t>(line[Key::pages]);
+    target.mark(Field::pool_pages);
+}
+
+void FtraceImporter::remember(uint64_t handle, SwapEntry slot) {
+    forget(handle);  // its free was lost
+    objects_.emplace(handle, Object{slot});
+    slots_[slot.word] = handle;
+}
+
+void FtraceImporter::forget(uint64_t handle) {
+    auto object = objects_.find(handle);
+    if (object == objects_.end()) return;
+    if (auto slot = slots_.find(object->second.slot.word); slot != slots_.end() && slot->second == handle) slots_.erase(slot);
+    objects_.erase(object);
+}
+
+}  // namespace zreplay

@@ -1,0 +1,76 @@
+#include "trace/row_queue.hpp"
+
+namespace zreplay {
+
+uint64_t RowQueue::place(Op op, const FtraceLine& line) {
+    TraceRow& placed = rows_.emplace_back();
+    placed.op = op;
+    placed.ts_ns = placed.call_ts_ns = line.ts_ns;
+    placed.cpu = line.cpu;
+    placed.pid = line.pid;
+    if (line.has(Key::cgroup)) {
+        placed.cgroup = line[Key::cgroup];
+        placed.mark(Field::cgroup);
+    }
+    if (line.has(Key::node) || line.has(Key::nid)) {
+        placed.node = static_cast<uint16_t>(line.has(Key::node) ? line[Key::node] : line[Key::nid]);
+        placed.mark(Field::node);
+    }
+    return front_ + rows_.size() - 1;
+}
+
+uint64_t RowQueue::place(Op op, const FtraceLine& line, SwapEntry slot) {
+    const uint64_t number = place(op, line);
+    set_slot(number, slot);
+    return number;
+}
+
+uint64_t RowQueue::move(uint64_t from, const FtraceLine& line) {
+    const uint64_t number = front_ + rows_.size();
+    TraceRow row = (*this)[from];
+    drop(from);
+    if (row.call_place == none) row.call_place = from;
+    if (holds(row.call_place)) (*this)[row.call_place].moved_to = number;
+    row.ts_ns = line.ts_ns;
+    row.state = TraceRow::State::open;
+    row.moved_to = none;
+    row.mark(Field::call);
+    rows_.push_back(row);
+    return number;
+}
+
+void RowQueue::set_slot(uint64_t number, SwapEntry slot) {
+    TraceRow& row = (*this)[number];
+    row.type = static_cast<uint8_t>(slot.type());
+    row.offset = slot.offset();
+    row.mark(Field::type);
+    row.mark(Field::offset);
+}
+
+void RowQueue::set_result(uint64_t number, int64_t result) {
+    (*this)[number].result = static_cast<int32_t>(result);
+    (*this)[number].mark(Field::result);
+}
+
+void RowQueue::set_handle(uint64_t number, uint64_t handle) {
+    (*this)[number].handle = handle;
+    (*this)[number].mark(Field::handle);
+}
+
+void RowQueue::emit(uint64_t held) {
+    while (!rows_.empty() && rows_.front().state != TraceRow::State::open) {
+        TraceRow& front = rows_.front();
+        if (front_ == held && !is_full()) return;
+        if (front.state == TraceRow::State::complete) {
+            if (front.has(Field::call)) front.call_rows = left_ - front.left_before_call;
+            ready_.push_back(front);
+            ++left_;
+        } else if (front.moved_to != none) {
+            (*this)[front.moved_to].left_before_call = left_;
+        }
+        rows_.pop_front();
+        ++front_;
+    }
+}
+
+}  // namespace zreplay

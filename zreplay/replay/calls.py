@@ -1,0 +1,46 @@
+"""Batches of a trace, read so far ahead that a replay learns of each call where it stands (core/replay/calls.hpp)."""
+
+from collections import deque
+from collections.abc import Iterator
+
+import _zreplay
+import pyarrow as pa
+
+from zreplay.trace.files import Trace
+
+#: Columns that are read for it.
+COLUMNS = ("call_ts_ns", "call_rows")
+
+
+def with_calls(
+    trace: Trace, batches: Iterator[pa.RecordBatch]
+) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:
+    """Each batch of a trace, with the calls of stores that stand in it, though their rows come later.
+
+    The calls have ``at`` (int64, the row before which one stands) and ``row`` (int64, its own), both counted from the trace's
+    first row, in the order in which they were made; None for a trace that has no such calls. Only as many rows are held
+    as lie between a call and its row at most.
+    """
+    reach = trace.most_call_rows()
+    if not reach:
+        for batch in batches:
+            yield batch, None
+        return
+    ahead = _zreplay.CallsAhead()
+    waiting: deque[pa.RecordBatch] = deque()
+    read = given = 0  # rows
+
+    def oldest() -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        nonlocal given
+        batch = waiting.popleft()
+        given += batch.num_rows
+        return batch, pa.record_batch(ahead.take_before(given))
+
+    for batch in batches:
+        waiting.append(batch)
+        ahead.add(batch)
+        read += batch.num_rows
+        while waiting and given + waiting[0].num_rows + reach <= read:
+            yield oldest()
+    while waiting:
+        yield oldest()

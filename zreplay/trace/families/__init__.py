@@ -1,0 +1,39 @@
+"""The kernels whose recordings can be read, one file a family of releases. To add one: its file, and its line here."""
+
+import re
+
+from zreplay.trace.families import folio, folio_errno, folio_zeromap, frontswap, zram
+from zreplay.trace.families.family import Family, Release
+
+__all__ = ["FAMILIES", "Family", "Release", "family_of", "told_by_probes"]
+
+FAMILIES: tuple[Family, ...] = (
+    frontswap.FAMILY,
+    folio.FAMILY,
+    folio_zeromap.FAMILY,
+    folio_errno.FAMILY,
+    zram.FAMILY,
+)
+
+
+def told_by_probes(text: bytes) -> tuple[Family, ...]:
+    """The families a piece of text can be of, by the names and keys of its events; empty if it has none of them.
+
+    zram's come first: a text with both is a recording of zram on a machine that swaps to it.
+    """
+    found = [
+        family
+        for family in FAMILIES
+        if any(
+            re.search(rb" %s: \([^)\n]*\)%s" % (name.encode(), rb"[^\n]* %s=" % key.encode() if key else b""), text)
+            for name, key in family.probes.items()
+        )
+    ]
+    return tuple(sorted(found, key=lambda family: family.model != "zram"))
+
+
+def family_of(candidates: tuple[Family, ...], release: Release | None) -> Family | None:
+    """The one that a kernel of this release is of; of an unknown release (None), the only one there is."""
+    if release is None:
+        return candidates[0] if len({family.name for family in candidates}) == 1 else None
+    return next((family for family in candidates if family.covers(release)), None)
