@@ -43,12 +43,14 @@ struct Event {
     std::optional<int> admitted;
 };
 
-// Stores whose call stands before their row, in the order of the calls: `at` is the row before which one was called, `row`
+// What a store did before its row: it was called, or it asked the allocator. `at` is the row before which that was, `row`
 // its own; both count from the first row of the trace.
-struct Calls {
-    int64_t count = 0;
-    const int64_t* at = nullptr;
-    const int64_t* row = nullptr;
+struct Call {
+    enum What : uint8_t { store, alloc };
+    int64_t at, row, ts_ns;
+    What what;
+    SwapEntry entry;      // of an alloc
+    uint32_t size_bytes;  // likewise
 };
 
 struct EventBatch {
@@ -64,7 +66,8 @@ struct EventBatch {
     Column<int32_t> pid;
     Column<int64_t> seen_pool_pages;
     Column<int64_t> call_ts_ns;
-    Column<uint32_t> call_rows;
+    Column<uint32_t> call_rows, alloc_rows;
+    Column<uint8_t> made_pages;
     Column<int8_t> asked_by;  // in the order of Asker
     Column<uint64_t> cgroup;
     Column<uint16_t> node;

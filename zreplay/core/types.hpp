@@ -108,6 +108,11 @@ struct Allocation {
     int error = 0;
 };
 
+// What an allocation was given when it asked, before the row of its store: an object, or a page of its own to come.
+struct Reservation {
+    Location object;
+};
+
 // A structure found broken by its own check(); the message names the assertion and the values.
 struct CheckFailed : std::logic_error {
     using std::logic_error::logic_error;

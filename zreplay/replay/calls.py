@@ -9,17 +9,16 @@ import pyarrow as pa
 from zreplay.trace.files import Trace
 
 #: Columns that are read for it.
-COLUMNS = ("call_ts_ns", "call_rows")
+COLUMNS = ("call_ts_ns", "call_rows", "alloc_rows", "made_pages")
 
 
 def with_calls(
     trace: Trace, batches: Iterator[pa.RecordBatch]
-) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:
+) -> Iterator[tuple[pa.RecordBatch, _zreplay.Calls | None]]:
     """Each batch of a trace, with the calls of stores that stand in it, though their rows come later.
 
-    The calls have ``at`` (int64, the row before which one stands) and ``row`` (int64, its own), both counted from the trace's
-    first row, in the order in which they were made; None for a trace that has no such calls. Only as many rows are held
-    as lie between a call and its row at most.
+    A call is a store's begin, or its asking the allocator. The columns are the engine's affair; None for a trace that has
+    no such calls. Only as many rows are held as lie between a call and its row at most.
     """
     reach = trace.most_call_rows()
     if not reach:
@@ -30,11 +29,11 @@ def with_calls(
     waiting: deque[pa.RecordBatch] = deque()
     read = given = 0  # rows
 
-    def oldest() -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    def oldest() -> tuple[pa.RecordBatch, _zreplay.Calls]:
         nonlocal given
         batch = waiting.popleft()
         given += batch.num_rows
-        return batch, pa.record_batch(ahead.take_before(given))
+        return batch, ahead.take_before(given)
 
     for batch in batches:
         waiting.append(batch)

@@ -162,7 +162,7 @@ class Recorder:
         self._observations = TableFile(staging / "observations.parquet") if config.observe else None
         self._engine_seconds = 0.0
 
-    def feed(self, batch: pa.RecordBatch, calls: pa.RecordBatch | None) -> None:
+    def feed(self, batch: pa.RecordBatch, calls: _zreplay.Calls | None) -> None:
         """Replay a batch. The time taken is this thread's own, so that neighbours on the machine do not count."""
         begun = time.thread_time()
         with self._checked():

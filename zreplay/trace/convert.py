@@ -132,7 +132,7 @@ def _convert(
     context, family = _told_by_text(chunks[-1], context, source.name)
     header_bytes = family.header_of(context.pool or "", context.release or (0, 0))
     limits = context.limits()
-    importer = _zreplay.FtraceImporter(header_bytes, **family.for_engine(), **limits)
+    importer = _zreplay.FtraceImporter(header_bytes, **family.for_engine(), **limits, chain=_chain(context))
     text_bytes = 0
     with TraceWriter(output, context.metadata(), force=force) as writer:
 
@@ -170,6 +170,13 @@ def _convert(
             backward_times=counts.backward_times,
         )
     return Conversion(rows, counts, importer.messages, text_bytes, time.perf_counter() - started)
+
+
+def _chain(context: Context) -> int:
+    """The most pages that an allocation brings: 1 of zbud, a zspage's of zsmalloc; 0 where it is not known."""
+    if context.pool != "zsmalloc":
+        return 1 if context.pool == "zbud" else 0
+    return 8 if context.release and context.release >= (6, 3) else 4
 
 
 def _refuse_partial(name: str, counts: "_zreplay.ImportCounts", messages: list[str], allowed: bool) -> None:

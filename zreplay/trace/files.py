@@ -41,7 +41,7 @@ _WORDS = {name: pa.array(words, pa.string()) for name, words in WORDS.items()}
 # Few values, in runs: a dictionary. Numbers that grow or stay near each other: differences.
 _DICTIONARY_COLUMNS = [
     *("op", "type", "cpu", "pid", "result", "size"),
-    *("call_rows", "referenced", "asked_by", "nr_to_scan", "cgroup", "node"),
+    *("call_rows", "alloc_rows", "made_pages", "referenced", "asked_by", "nr_to_scan", "cgroup", "node"),
 ]
 _DELTA_COLUMNS = ["ts_ns", "offset", "seen_stored", "seen_pool_pages", "seen_handle", "seen_page", "call_ts_ns"]
 

@@ -31,6 +31,8 @@ SCHEMA = pa.schema(
         pa.field("seen_page", pa.uint64()),
         pa.field("call_ts_ns", pa.int64()),
         pa.field("call_rows", pa.uint32()),
+        pa.field("alloc_rows", pa.uint32()),
+        pa.field("made_pages", pa.uint8()),
         pa.field("referenced", pa.uint8()),
         pa.field("asked_by", pa.dictionary(pa.int8(), pa.string())),
         pa.field("nr_to_scan", pa.uint64()),
@@ -40,9 +42,18 @@ SCHEMA = pa.schema(
 )
 
 #: Columns that came with a minor version; a file without them says an older one.
-MINOR_OF = dict.fromkeys(
-    ("seen_page", "call_ts_ns", "call_rows", "referenced", "asked_by", "nr_to_scan", "cgroup", "node"), 2
-)
+MINOR_OF = {
+    "seen_page": 2,
+    "call_ts_ns": 2,
+    "call_rows": 2,
+    "alloc_rows": 2,
+    "made_pages": 2,
+    "referenced": 2,
+    "asked_by": 2,
+    "nr_to_scan": 2,
+    "cgroup": 2,
+    "node": 2,
+}
 
 #: Columns of words, and the words each may hold, in the order of the engine's numbers.
 WORDS = {"op": OPS, "asked_by": ASKERS}

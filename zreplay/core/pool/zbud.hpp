@@ -76,15 +76,21 @@ class Zbud {
   public:
     explicit Zbud(Options options = {}) : options_(options) {}
 
+    bool has_room(uint32_t size_bytes) const {
+        const uint32_t c = (size_bytes + chunk_bytes - 1) / chunk_bytes;
+        return c <= usable_chunks && nonempty_ >> c;
+    }
+
     // size_bytes includes the 8-byte swap header of the kernels where zbud evicts; adding it is the caller's affair.
-    // The object is not resident. Fails with −EINVAL (nothing asked for) or −ENOSPC (too large for any page).
-    Allocation alloc(uint32_t size_bytes, SwapEntry entry) {
+    // The object is not resident. Fails with −EINVAL (nothing asked for) or −ENOSPC (too large for any page). `own`: a new page,
+    // whatever room there is.
+    Allocation alloc(uint32_t size_bytes, SwapEntry entry, bool own = false) {
         if (size_bytes == 0) return {{}, -e_inval};
         if (size_bytes > largest_bytes) return {{}, -e_nospc};
         const uint32_t c = (size_bytes + chunk_bytes - 1) / chunk_bytes;
         Page* page;
         uint32_t position = first;
-        if (uint64_t fitting = nonempty_ >> c << c) {
+        if (uint64_t fitting = nonempty_ >> c << c; fitting && !own) {
             page = unbuddied_[std::countr_zero(fitting)].head();
             ++cost_->headers_read;
             unlist(page);

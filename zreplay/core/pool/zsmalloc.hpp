@@ -65,13 +65,17 @@ class Zsmalloc {
     // Throws std::invalid_argument for a chain limit outside 4 to 16.
     explicit Zsmalloc(Options options = {});
 
-    // Fails with −EINVAL: nothing asked for, or more than a page.
-    Allocation alloc(uint32_t size_bytes, SwapEntry entry) {
+    bool has_room(uint32_t size_bytes) const {
+        return size_bytes && size_bytes <= page_bytes && classes_[table_.of_request(size_bytes)].nonempty;
+    }
+
+    // Fails with −EINVAL: nothing asked for, or more than a page. `own`: a new zspage, whatever room there is.
+    Allocation alloc(uint32_t size_bytes, SwapEntry entry, bool own = false) {
         if (size_bytes == 0 || size_bytes > page_bytes) return {{}, -e_inval};
         Class& of = classes_[table_.of_request(size_bytes)];
         Zspage* zspage;
         bool is_new = false;
-        if (of.nonempty) {
+        if (of.nonempty && !own) {
             zspage = of.groups[fullest(of.nonempty)].head();
             ++cost_->headers_read;
         } else {

@@ -93,6 +93,10 @@ ColumnsOut observations(Replay& replay) {
     return out;
 }
 
+struct CallBatch {
+    std::vector<Call> calls;
+};
+
 struct CostField {
     const char* name;
     uint64_t Cost::*member;
@@ -241,19 +245,14 @@ void bind_replay(nb::module_& module) {
         .def("reserve", &FutureLoads::reserve, "rows"_a)
         .def("close", &FutureLoads::close, "Nothing more to learn.")
         .def("next_load", &FutureLoads::next_load, "row"_a, "Row of the next load of the page stored in a row; 2^32 - 1: none.");
+    nb::class_<CallBatch>(module, "Calls", "What stores did before their rows, of one batch.");
     nb::class_<CallsAhead>(module, "CallsAhead", "Calls of stores that stand before their rows.")
         .def(nb::init<>())
         .def("add", [](CallsAhead& calls, nb::handle batch) { calls.add(event_batch(ArrowBatch(batch))); }, "batch"_a,
              "The next batch of the trace.")
         .def("take_before",
-             [](CallsAhead& calls, int64_t row) {
-                 auto taken = calls.take_before(row);
-                 ColumnsOut out;
-                 out.add("at", "l", column(taken, [](const CallsAhead::Call& call) { return call.at; }));
-                 out.add("row", "l", column(taken, [](const CallsAhead::Call& call) { return call.row; }));
-                 return out;
-             },
-             "row"_a, "Those that stand before the row, in their order: `at` and `row`.");
+             [](CallsAhead& calls, int64_t row) { return CallBatch{calls.take_before(row)}; }, "row"_a,
+             "Those that stand before the row, in their order.");
     nb::class_<Replay>(module, "Replay", "One replay; see zreplay/core/replay/replay.hpp.")
         .def_static("make", &make, "recorded_sizes"_a = nb::none(), "future_loads"_a = nb::none(), "settings"_a)
         .def("check", &Replay::check, "CheckFailed if an assertion does not hold.")
@@ -262,18 +261,11 @@ void bind_replay(nb::module_& module) {
         .def("mm_root", [](const Replay& replay, uint32_t type) { return reinterpret_cast<uint64_t>(replay.mm_root(type)); },
              "type"_a, "Likewise of the memory manager's index; 0: there is none.")
         .def("feed",
-             [](Replay& replay, nb::handle record_batch, nb::handle calls_batch) {
+             [](Replay& replay, nb::handle record_batch, const CallBatch* calls) {
                  ArrowBatch batch(record_batch);
                  EventBatch events = event_batch(batch);
-                 if (calls_batch.is_none()) {
-                     nb::gil_scoped_release unlocked;
-                     return replay.feed(events);
-                 }
-                 ArrowBatch calls(calls_batch);
-                 Column<int64_t> at = column_of<int64_t>(calls, "at", "l"), row = column_of<int64_t>(calls, "row", "l");
-                 if (!at.values || !row.values) throw nb::type_error("calls need the columns at and row (int64)");
                  nb::gil_scoped_release unlocked;
-                 replay.feed(events, {calls.rows(), at.values + at.offset, row.values + row.offset});
+                 replay.feed(events, calls ? std::span<const Call>(calls->calls) : std::span<const Call>());
              },
              "batch"_a, "calls"_a = nb::none())
         .def("finish", &Replay::finish, nb::call_guard<nb::gil_scoped_release>())

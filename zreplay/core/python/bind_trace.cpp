@@ -50,6 +50,8 @@ ColumnsOut to_columns(const std::vector<TraceRow>& rows) {
     add_column<uint64_t>(out, "seen_page", "L", rows, [](const TraceRow& row) { return row.page; }, Field::page);
     add_column<int64_t>(out, "call_ts_ns", "l", rows, [](const TraceRow& row) { return row.call_ts_ns; }, Field::call);
     add_column<uint32_t>(out, "call_rows", "I", rows, [](const TraceRow& row) { return row.call_rows; }, Field::call);
+    add_column<uint32_t>(out, "alloc_rows", "I", rows, [](const TraceRow& row) { return row.alloc_rows; }, Field::alloc);
+    add_column<uint8_t>(out, "made_pages", "C", rows, [](const TraceRow& row) { return row.made_pages; }, Field::made_pages);
     add_column<uint8_t>(out, "referenced", "C", rows, [](const TraceRow& row) { return row.referenced; }, Field::referenced);
     add_column<int8_t>(out, "asked_by", "c", rows, [](const TraceRow& row) { return row.asked_by; }, Field::asked_by);
     add_column<uint64_t>(out, "nr_to_scan", "L", rows, [](const TraceRow& row) { return row.nr_to_scan; }, Field::nr_to_scan);
@@ -72,17 +74,23 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("other_events", &ImportCounts::other_events)
         .def_ro("limit_refusals", &ImportCounts::limit_refusals)
         .def_ro("compress_refusals", &ImportCounts::compress_refusals)
-        .def_ro("unexpected_stores", &ImportCounts::unexpected_stores);
+        .def_ro("unexpected_stores", &ImportCounts::unexpected_stores)
+        .def_ro("pool_overlaps", &ImportCounts::pool_overlaps)
+        .def_ro("overlaps_by_lock", &ImportCounts::overlaps_by_lock)
+        .def_ro("overlaps_by_count", &ImportCounts::overlaps_by_count);
     nb::class_<FtraceImporter>(module, "FtraceImporter")
         .def("__init__",
              [](FtraceImporter* importer, uint32_t header_bytes, bool packed_slots, bool taken_is_one, bool load_is_errno,
-                bool loads_take, bool same_filled_in_pool, uint64_t max_pages, uint64_t accept_pages) {
+                bool loads_take, bool same_filled_in_pool, uint64_t max_pages, uint64_t accept_pages, uint32_t chain) {
+                 PagesMade made;
+                 if (chain == 1) made = PagesMade::one();
+                 else if (chain) made = PagesMade(ClassTable(chain == 4 ? ClassRule::a : ClassRule::b, chain));
                  new (importer) FtraceImporter({packed_slots, taken_is_one, load_is_errno, loads_take, same_filled_in_pool},
-                                               header_bytes, {max_pages, accept_pages});
+                                               header_bytes, {max_pages, accept_pages}, made);
              },
              nb::arg("header_bytes"), nb::kw_only(), nb::arg("packed_slots") = false, nb::arg("taken_is_one") = false,
              nb::arg("load_is_errno") = false, nb::arg("loads_take") = false, nb::arg("same_filled_in_pool") = true,
-             nb::arg("max_pages") = 0, nb::arg("accept_pages") = 0)
+             nb::arg("max_pages") = 0, nb::arg("accept_pages") = 0, nb::arg("chain") = 0)
         .def("feed",
              [](FtraceImporter& importer, nb::handle text) {
                  Py_buffer view;

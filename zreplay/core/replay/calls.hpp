@@ -1,7 +1,9 @@
 // Calls that stand before their rows: what a replay has to be told early, to decide when the kernel decided.
 //
-// A store's row stands at its allocation, but the kernel looked at its limit when the store was called, and other tasks may
-// have filled the pool in between. The row says how many rows stand between (`call_rows`).
+// A store's row stands where it takes effect in the pool, but the kernel looked at its limit when the store was called, and
+// other tasks may have filled the pool in between; and it looked for room when it asked the allocator, and where it found
+// none it made a page of its own, though another task may have brought one meanwhile. The row says how many rows stand
+// between (`call_rows`, `alloc_rows`).
 #pragma once
 
 #include <algorithm>
@@ -16,18 +18,17 @@ namespace zreplay {
 
 class CallsAhead {
   public:
-    struct Call {
-        int64_t at, ts_ns, row;
-        friend bool operator<(const Call& a, const Call& b) {
-            return std::tie(a.at, a.ts_ns, a.row) < std::tie(b.at, b.ts_ns, b.row);
-        }
-    };
-
     // The next batch of the trace.
     void add(const EventBatch& batch) {
-        for (int64_t i = 0; i < batch.rows && batch.call_rows.values; ++i)
-            if (batch.op(i) == Op::store && batch.call_rows.get(i, 0) > 0)
-                ahead_.push_back({rows_ + i - batch.call_rows[i], batch.call_ts_ns.get(i, 0), rows_ + i});
+        for (int64_t i = 0; i < batch.rows; ++i) {
+            if (batch.op(i) != Op::store) continue;
+            const int64_t row = rows_ + i, ts_ns = batch.call_ts_ns.get(i, 0);
+            if (int64_t between = batch.call_rows.get(i, 0)) ahead_.push_back({row - between, row, ts_ns, Call::store, {}, 0});
+            const bool taken = batch.result.get(i, 0) == 0 && batch.size.get(i, 0) > 0;
+            // Where it is known whether the allocation made pages of its own, nothing has to be looked at before.
+            if (int64_t between = batch.alloc_rows.get(i, 0); between && taken && !batch.made_pages.has(i))
+                ahead_.push_back({row - between, row, ts_ns, Call::alloc, batch.entry(i), batch.size[i]});
+        }
         rows_ += batch.rows;
     }
 
@@ -36,7 +37,9 @@ class CallsAhead {
         auto later = std::partition(ahead_.begin(), ahead_.end(), [&](const Call& call) { return call.at >= row; });
         std::vector<Call> taken(later, ahead_.end());
         ahead_.erase(later, ahead_.end());
-        std::sort(taken.begin(), taken.end());
+        std::sort(taken.begin(), taken.end(), [](const Call& a, const Call& b) {
+            return std::tie(a.at, a.ts_ns, a.row, a.what) < std::tie(b.at, b.ts_ns, b.row, b.what);
+        });
         return taken;
     }
 

@@ -39,10 +39,9 @@ class Loop final : public Replay {
           next_check_(config.check_every ? config.check_every : std::numeric_limits<uint64_t>::max()),
           next_cma_(config.policy.cma.every_events ? config.policy.cma.every_events : std::numeric_limits<uint64_t>::max()) {}
 
-    void feed(const EventBatch& batch, const Calls& calls) override {
+    void feed(const EventBatch& batch, std::span<const Call> calls) override {
         missing_sizes_.enter(batch);
         calls_ = calls;
-        next_call_ = 0;
         Ahead now, next;
         for (int64_t row = 0; row < batch.rows; row += group) {
             if (warm_) {
@@ -109,8 +108,9 @@ class Loop final : public Replay {
 
     void step(const EventBatch& batch, int64_t row) {
         Event event = batch.event(row);
-        if (calls_.count) [[unlikely]] take_calls(rows_fed_ + row);
-        if (!decided_.empty() && event.op == Op::store) [[unlikely]] recall(event, rows_fed_ + row);
+        if (!calls_.empty()) [[unlikely]] take_calls(rows_fed_ + row);
+        if (!(decided_.empty() && reserved_.empty()) && event.op == Op::store) [[unlikely]] recall(event, rows_fed_ + row);
+        if (event.op == Op::store && batch.made_pages.get(row, 0)) [[unlikely]] model_.hand_over({});
         if constexpr (requires { pool_.set_cpu(0u); }) prepare_workers(batch, row);
         last_ts_ns_ = batch.ts_ns[row];
         size_t kind = static_cast<size_t>(event.op);
@@ -118,7 +118,8 @@ class Loop final : public Replay {
 
         Observation seen{};
         std::optional<Before> before;
-        if (counters_.events + 1 >= next_check_) [[unlikely]] before = look_before(event);
+        // An object that has been reserved is in the pool and not yet in the index.
+        if (counters_.events + 1 >= next_check_ && reserved_.empty()) [[unlikely]] before = look_before(event);
         if (config_.observe) observe_before(event, seen);
         int result;
         if (counters_.events % Durations::one_in == 0) {
@@ -130,6 +131,7 @@ class Loop final : public Replay {
         }
         if ((config_.driven || config_.policy.paced) && batch.seen_pool_pages.has(row))
             model_.catch_up_with(static_cast<uint64_t>(batch.seen_pool_pages[row]));
+        model_.hand_back();
         ++op_counts_[kind];
         ++counters_.events;
         pool_pages_sum_ += pool_.pages();
@@ -140,8 +142,10 @@ class Loop final : public Replay {
             next_sample_event_ += config_.sample_events;
         }
         if (before) [[unlikely]] {
-            check_effect(event, result, *before);
-            check();
+            if (reserved_.empty()) {
+                check_effect(event, result, *before);
+                check();
+            }
             next_check_ += config_.check_every;
         }
         if (counters_.events >= next_cma_) [[unlikely]] {
@@ -154,16 +158,27 @@ class Loop final : public Replay {
 
     // Stores that are called before this row, though they stand behind it: what the model says to them, it says now.
     [[gnu::noinline]] void take_calls(int64_t row) {
-        if constexpr (requires { model_.decide(); })
-            for (; next_call_ < calls_.count && calls_.at[next_call_] <= row; ++next_call_)
-                if (!config_.driven) decided_.emplace_back(calls_.row[next_call_], model_.decide());
+        for (; !calls_.empty() && calls_.front().at <= row; calls_ = calls_.subspan(1)) {
+            const Call& call = calls_.front();
+            auto decided = std::ranges::find(decided_, call.row, &std::pair<int64_t, int>::first);
+            if (call.what == Call::store) {
+                if constexpr (requires { model_.decide(); })
+                    if (!config_.driven) decided_.emplace_back(call.row, model_.decide());
+            } else if (decided == decided_.end() || decided->second == 0) {
+                if (auto reservation = model_.reserve(call.entry, call.size_bytes)) reserved_.emplace_back(call.row, *reservation);
+            }
+        }
     }
 
     [[gnu::noinline]] void recall(Event& event, int64_t row) {
-        auto found = std::ranges::find(decided_, row, &std::pair<int64_t, int>::first);
-        if (found == decided_.end()) return;
-        event.admitted = found->second;
-        decided_.erase(found);
+        if (auto found = std::ranges::find(decided_, row, &std::pair<int64_t, int>::first); found != decided_.end()) {
+            event.admitted = found->second;
+            decided_.erase(found);
+        }
+        if (auto found = std::ranges::find(reserved_, row, &std::pair<int64_t, Reservation>::first); found != reserved_.end()) {
+            model_.hand_over(found->second);
+            reserved_.erase(found);
+        }
     }
 
     // What an event that is checked may change: assertions 13 and 14 of kernel-model 7.9.
@@ -342,9 +357,9 @@ class Loop final : public Replay {
     Cost uncounted_;
     bool warm_ = false;
     int64_t rows_fed_ = 0;
-    Calls calls_;  // of the batch being fed
-    int64_t next_call_ = 0;
+    std::span<const Call> calls_;  // of the batch being fed, those to come
     std::vector<std::pair<int64_t, int>> decided_;  // row → what the model said at its call
+    std::vector<std::pair<int64_t, Reservation>> reserved_;  // row → what the allocator gave, when it was asked
     int64_t last_ts_ns_ = 0;
     uint64_t next_sample_event_;
     int64_t next_sample_ns_ = 0;

@@ -76,6 +76,26 @@ class Entries {
         }
     }
 
+    // A store asks the allocator before the row where it takes effect. Where there is room it is given it now; where there is
+    // none, the allocator makes a new page, and does not look again when it has it (zbud_alloc, z3fold_alloc, zs_malloc).
+    // Nothing is reserved where a slot names places, since an object that is in no slot yet could not move.
+    std::optional<Reservation> reserve(SwapEntry entry, uint32_t size_bytes) {
+        if constexpr (requires { pool_.has_room(size_bytes); }) {
+            if (slots_.names_places() || P::locations_move) return {};
+            charge(Op::store);
+            if (!pool_.has_room(size_bytes + header_bytes_)) return Reservation{};
+            if (Allocation made = pool_.alloc(size_bytes + header_bytes_, entry); !made.error) return Reservation{made.location};
+        }
+        return {};
+    }
+    // For the store that comes next; what it does not use goes back.
+    void hand_over(const Reservation& reservation) { reservation_ = reservation; }
+    void hand_back() {
+        if (!reservation_) [[likely]] return;
+        if (reservation_->object) pool_.free(reservation_->object);
+        reservation_.reset();
+    }
+
     // What a pool's workers do between events is nobody's event.
     void charge_compaction() { charge(Op::compact); }
 
@@ -93,7 +113,7 @@ class Entries {
             ++counters_.stored_pages;
             return {Location::same_filled(), 0};
         }
-        Allocation made = pool_.alloc(size_bytes + header_bytes_, entry);
+        Allocation made = take_memory(size_bytes + header_bytes_, entry);
         if (made.error) {
             ++(made.error == -e_nospc ? counters_.reject_compress_poor : counters_.reject_alloc_fail);
         } else {
@@ -102,6 +122,17 @@ class Entries {
             ++counters_.stored_pages;
         }
         return made;
+    }
+
+    Allocation take_memory(uint32_t size_bytes, SwapEntry entry) {
+        if constexpr (requires { pool_.has_room(size_bytes); })
+            if (reservation_) [[unlikely]] {
+                const Reservation reservation = *std::exchange(reservation_, std::nullopt);
+                if (!reservation.object) return pool_.alloc(size_bytes, entry, true);
+                if (pool_.size(reservation.object) == size_bytes) return {reservation.object, 0};
+                pool_.free(reservation.object);
+            }
+        return pool_.alloc(size_bytes, entry);
     }
 
     void release(Location object) {
@@ -327,6 +358,7 @@ class Entries {
     std::array<Cost, op_count>& mm_costs_;
     const uint32_t header_bytes_;
     std::optional<typename CompactionOf<P>::type> compaction_;  // the recorded one under way
+    std::optional<Reservation> reservation_;                    // of the store that is next
 };
 
 }  // namespace zreplay

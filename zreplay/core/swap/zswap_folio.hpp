@@ -111,8 +111,10 @@ class ZswapFolio : public Entries<P> {
             default: result = act(event, policy_.paced, [&] { return event.admitted ? *event.admitted : admit(); });
         }
         if (event.op == Op::store && result < 0 && reached_full_) {
-            if (policy_.paced) work_.queued = true;
-            else run_shrink_work();
+            work_.queued = policy_.paced;
+            // Where the recorded work has begun, and the model had no reason to yet, it begins now.
+            if (!policy_.paced) run_shrink_work();
+            else if (!work_.runs && work_.visits_left.value_or(0) > 0) begin_work();
         }
         settle();
         return result;
@@ -336,19 +338,36 @@ class ZswapFolio : public Entries<P> {
         bool queued = false, runs = false;
         bool enough = false, too_little = false;
         int failures = 0;
+        std::optional<int> visits_left;  // of the recorded work, where it is known how many it made
     };
+
+    // The recorded work has come to its end before the model's: the rest of it happens at once.
+    void finish_work() {
+        while (!work_.enough && work_.failures < reclaim_retries) {
+            if (turn_ >= lru_.groups()) turn_ = 0;
+            CompressedEntry* left = turn_ < lru_.groups() ? lru_.oldest_of_nth(turn_) : nullptr;
+            if (lru_.entries() == 0) break;
+            ++turn_;
+            if (!left) continue;
+            work_.failures += !evict(left);
+            look_at_limit();
+        }
+        work_.runs = false;
+    }
 
     int shrink_at_recorded_moment(const Event& event) {
         if (!policy_.paced || event.asked_by != Asker::limit) return 0;
-        while (work_.runs && !work_.enough) {
-            CompressedEntry* left = lru_.oldest(event.group);
-            if (!left) break;
-            if (!evict(left)) work_.failures += 1;
-            look_at_limit();
-            if (work_.failures >= reclaim_retries) break;
-        }
-        work_.runs = std::exchange(work_.queued, false);
-        if (!work_.runs) return 0;
+        if (work_.runs) finish_work();
+        work_.visits_left = event.result;
+        // A refused store queues the work a moment before it returns; with two CPUs another run of the work may begin first, so
+        // the request can be one that the model has already answered.
+        if (work_.queued || reached_full_) begin_work();
+        return 0;
+    }
+
+    void begin_work() {
+        work_.queued = false;
+        work_.runs = true;
         ++counters_.shrinks;
         // The walk over the cgroups goes on where it ended last time, and the first entry is visited whatever the pool. But where
         // the walk comes to its end before anything has been visited, that is a failure, and the limit is looked at.
@@ -362,13 +381,13 @@ class ZswapFolio : public Entries<P> {
             work_.too_little = false;
             look_at_limit();
         }
-        return 0;
     }
 
     // A page that is resident, or for which there is no memory, is an input (kernel-model 8.2); an eviction tried is the one
     // time it shows.
     int visit_at_recorded_moment(const Event& event) {
         const bool by_limit = event.asked_by == Asker::limit;
+        if (by_limit && work_.visits_left) --*work_.visits_left;
         if (by_limit && (!policy_.paced || !work_.runs || !work_.too_little)) return -1;
         charge(Op::visit);
         CompressedEntry* entry = lru_.oldest(event.group);
@@ -432,7 +451,10 @@ class ZswapFolio : public Entries<P> {
     }
 
     void settle() {
-        if (work_.runs) look_at_limit();
+        if (work_.runs) {
+            look_at_limit();
+            if (work_.visits_left && *work_.visits_left <= 0 && leaving_.empty()) finish_work();
+        }
         Base::refresh_total_size(pool_.pages());
         counters_.entry_bytes = lru_.bytes();
     }

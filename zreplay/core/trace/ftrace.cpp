@@ -141,12 +141,19 @@ void FtraceImporter::dispatch(const FtraceLine& line) {
     if (task.cpu != line.cpu && task.line < last_lost_line_) abandon_all(task);
     task.line = counts_.lines;
     task.cpu = line.cpu;
+    if (task.in_pool && line.probe != Probe::locked) leave_pool(task);
     const bool has_return = line.probe <= Probe::alloc && line.probe != Probe::invalidate_area;
     if (line.is_return && !has_return) return;  // says nothing more
     switch (line.probe) {
-        case Probe::alloc: return line.is_return ? on_alloc_return(line, task) : on_alloc(line, task);
+        case Probe::alloc:
+            if (line.is_return) return on_alloc_return(line, task);
+            on_alloc(line, task);
+            return enter_pool(line, task);
         case Probe::map: return on_map(line, task);
-        case Probe::free: return on_free(line, task);
+        case Probe::free:
+            on_free(line, task);
+            return enter_pool(line, task);
+        case Probe::locked: return on_locked(line, task);
         case Probe::invalidate_area: return on_area(line);
         case Probe::rw:
         case Probe::bio:
@@ -192,6 +199,7 @@ void FtraceImporter::begin(const FtraceLine& line, Task& task) {
                 break;
             }
             call.row = rows_.place(call.op, line, call.slot);
+            if (!task.calls.empty() && task.calls.back().op == Op::shrink) ++task.calls.back().visits;
             set_asker(call.row, asker(task));
             if (line.has(Key::referenced)) {
                 rows_[call.row].referenced = line[Key::referenced] != 0;
@@ -256,7 +264,9 @@ void FtraceImporter::end(const FtraceLine& line, Task& task) {
             rows_.set_result(call.row, signed32(line[Key::ret]));
             return rows_.complete(call.row);
         case Op::shrink:
+            // 6.1 says how it went; since 6.8 the work says nothing, and what it did is how many entries it looked at.
             if (line.has(Key::ret)) rows_.set_result(call.row, signed32(line[Key::ret]));
+            else if (line.probe == Probe::shrink) rows_.set_result(call.row, call.visits);
             if (line.has(Key::freed)) rows_.set_result(call.row, signed32(line[Key::freed]));  // -1: SHRINK_STOP
             break;
         case Op::compact: {
@@ -307,6 +317,11 @@ void FtraceImporter::end_store(const FtraceLine& line, Call& call) {
         if (!call.error) rows_[call.row].clear(Field::handle);
     }
     read_counters(line, call.row, taken);
+    // Later recordings read zswap_pool_reached_full at the return.
+    if (!taken && !call.allocated && family_.taken_is_one && line.has(Key::full)) {
+        end_check(call.check, false, none);
+        return finish_refusal(call.row, line[Key::full] != 0);
+    }
     const bool told = taken || call.allocated || !family_.taken_is_one;
     end_check(call.check, taken, told ? none : call.row);
     if (told) rows_.complete(call.row);
@@ -470,7 +485,7 @@ void FtraceImporter::on_lost(uint16_t cpu, uint64_t lost) {
 void FtraceImporter::emit() {
     if (rows_.is_full()) settle_front();
     // In a recording that reads the pool before each call, the state after a change is read by the next call.
-    rows_.emit(pages_before_ ? last_change_ : none);
+    rows_.emit(std::min(pages_before_ ? last_change_ : none, races_.first_row()));
 }
 
 // The call at the front has been open for longer than rows can be held.

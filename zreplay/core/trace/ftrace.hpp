@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "trace/ftrace_line.hpp"
+#include "trace/pool_races.hpp"
 #include "trace/row_queue.hpp"
 #include "types.hpp"
 
@@ -50,6 +51,10 @@ struct ImportCounts {
     uint64_t limit_refusals = 0;  // stores refused, as told from the limits …
     uint64_t compress_refusals = 0;   // … and those that must have been the compressor's
     uint64_t unexpected_stores = 0;   // stores taken though the pool was full
+    // Allocations and frees that began while another task was at work in the pool, and what told which came first: a probe
+    // behind the allocator's lock, or the pool's own count. What is left stands in the likelier order: an allocation at
+    // its return, a free at its begin.
+    uint64_t pool_overlaps = 0, overlaps_by_lock = 0, overlaps_by_count = 0;
 };
 
 class FtraceImporter {
@@ -58,8 +63,8 @@ class FtraceImporter {
     static constexpr size_t most_line_bytes = 4096;
 
     // `header_bytes`: what zswap asks of the allocator beyond the compressed length (8 where the allocator evicts).
-    FtraceImporter(Family family, uint32_t header_bytes, RecordedLimits limits)
-        : family_(family), limits_(limits), header_bytes_(header_bytes) {}
+    FtraceImporter(Family family, uint32_t header_bytes, RecordedLimits limits, PagesMade pages_made)
+        : family_(family), limits_(limits), header_bytes_(header_bytes), pages_made_(std::move(pages_made)) {}
 
     void feed(std::string_view text);  // any cut of the text, even inside a line
     void finish();                     // the text is over: what is open stays without a result
@@ -81,6 +86,7 @@ class FtraceImporter {
         Op op;
         bool ends_unseen = false;  // zram
         bool allocated = false;    // a store: an allocation was asked for …
+        bool placed = false;       // … has been granted: the row stands there …
         bool answered = false;     // … and answered, with …
         int32_t error = 0;         // … 0 or minus an errno
         bool freed = false;        // an invalidate, load or writeback: its free has been seen
@@ -91,19 +97,25 @@ class FtraceImporter {
         uint64_t handle = 0;
         uint64_t slot_before = none;  // zram write: what slots_ held
         uint64_t row = none;
+        int64_t asked_ns = 0;   // a store: when it asked the allocator, and for …
+        uint64_t asked_bytes = 0;
+        int32_t visits = 0;  // a shrink: entries it has looked at
         uint64_t check = none;  // a store of a kernel that answers with a boolean
     };
     struct Task {
         std::vector<Call> calls;
         uint64_t line = 0;  // of its last event
         uint16_t cpu = 0;
+        bool in_pool = false;  // allocates or frees, and has not been seen to be done with it …
+        bool overlaps = false;  // … and so did another
     };
     // A pool object. An invalidate takes the entry from the index; the object goes when the last reference does.
     struct Object {
         enum class State : uint8_t { stored, invalidating, invalidated, written_back, area_invalidated };
         SwapEntry slot;
         State state = State::stored;
-        int32_t pid = 0;  // of the invalidate or writeback that waits for the free
+        uint32_t pages = 0;  // that go if it is the last of its zspage
+        int32_t pid = 0;     // of the invalidate or writeback that waits for the free
         uint16_t cpu = 0;
     };
 
@@ -126,6 +138,10 @@ class FtraceImporter {
     void on_alloc_return(const FtraceLine& line, Task& task);
     void on_map(const FtraceLine& line, Task& task);
     void on_free(const FtraceLine& line, Task& task);
+    void on_locked(const FtraceLine& line, Task& task);
+    void take_effect(const FtraceLine& line, Call& call);
+    void enter_pool(const FtraceLine& line, Task& task);
+    void leave_pool(Task& task);
     Call* open_invalidate(const Object& object);
     void on_area(const FtraceLine& line);
     void on_lost(uint16_t cpu, uint64_t lost);
@@ -137,7 +153,7 @@ class FtraceImporter {
     void changed(Call* call, uint64_t number);
     void read_counters(const FtraceLine& line, uint64_t own_row, bool refreshed);
     void read_pages_before(const FtraceLine& line);
-    void remember(uint64_t handle, SwapEntry slot);
+    void remember(uint64_t handle, SwapEntry slot, uint32_t pages);
     void forget(uint64_t handle);
     uint64_t begin_check();
     void end_check(uint64_t number, bool taken, uint64_t refused_row);
@@ -149,6 +165,8 @@ class FtraceImporter {
     const Family family_;
     const RecordedLimits limits_;
     const uint32_t header_bytes_;
+    const PagesMade pages_made_;
+    PoolRaces races_;
     std::string contradiction_;
     std::string tail_;
     RowQueue rows_;
@@ -157,6 +175,11 @@ class FtraceImporter {
     uint64_t compactions_open_ = 0;
     uint64_t compaction_begin_ = none;  // the row of the last one's begin
     bool counted_in_compaction_ = false;  // the kernel's last count of the pool's pages fell into a compaction
+    std::vector<int32_t> in_pool_;   // tasks at work in the pool
+    std::unordered_map<uint64_t, uint64_t> zspages_;     // handle → zspage, where a probe behind the lock tells …
+    std::unordered_map<uint64_t, uint32_t> objects_in_;  // … and how many objects are in it
+    bool has_locks_ = false;         // this recording has probes behind the allocator's lock
+    uint32_t freed_pages_ = 0;       // of the object that is being freed
     bool pages_before_ = false;      // this recording reads the pool's pages before each call (zram, 6.12)
     // A store looks at the limits when it is called; how many pages the pool then had is in the next reading before a call.
     struct Check {

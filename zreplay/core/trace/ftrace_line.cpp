@@ -42,11 +42,12 @@ constexpr uint32_t an_object = keys(Key::handle);
 
 // The most frequent first. `compact` answers with `freed`; alloc's return carries a status (zpool) or a handle (zs_malloc).
 // Which slot a call is about comes as type and offset or as one word, `swap`; a writeback may name an object by its handle.
-constexpr std::array<Name, 16> names{{
+constexpr std::array<Name, 17> names{{
     {"store", Probe::store, a_slot, keys(Key::ret)},
     {"load", Probe::load, a_slot, keys(Key::ret)},
     {"map", Probe::map, keys(Key::handle), 0},
     {"alloc", Probe::alloc, keys(Key::size), 0},
+    {"locked", Probe::locked, 0, 0},
     {"invalidate", Probe::invalidate, a_slot, 0},
     {"free", Probe::free, keys(Key::handle), 0},
     {"visit", Probe::visit, keys(Key::swap), keys(Key::ret)},
@@ -63,7 +64,8 @@ constexpr std::array<Name, 16> names{{
 
 constexpr std::array<std::string_view, static_cast<size_t>(Key::count)> key_names{
     "type", "offset", "size", "handle", "ret", "stored", "pool", "pages", "freed", "page", "op", "sector", "index",
-    "swap", "referenced", "nr", "cgroup", "node", "nid", "newpage", "place"};
+    "swap", "referenced", "nr", "cgroup", "node", "nid", "newpage", "place",
+    "base", "full", "vmemmap", "direct", "dev", "zspage", "free"};
 
 const Name* find_name(std::string_view word, bool& is_return) {
     is_return = word.ends_with("_ret");

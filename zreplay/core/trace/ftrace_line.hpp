@@ -18,7 +18,7 @@ namespace zreplay {
 enum class Probe : uint8_t {
     store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate,  // as in Op
     visit, scan,                                                                    // of zswap's LRU of entries
-    alloc, map, free,                                                               // inside those
+    alloc, map, free, locked,                                                       // inside those
     rw, bio, slotfree,                                                              // zram's own
     other,                                                                          // not one of ours
 };
@@ -26,7 +26,7 @@ enum class Probe : uint8_t {
 // The arguments a probe may carry; each is a bit of FtraceLine::present.
 enum class Key : uint8_t {
     type, offset, size, handle, ret, stored, pool, pages, freed, page, op, sector, index,
-    swap, referenced, nr, cgroup, node, nid, newpage, place, count
+    swap, referenced, nr, cgroup, node, nid, newpage, place, base, full, vmemmap, direct, dev, zspage, free, count
 };
 
 struct FtraceLine {

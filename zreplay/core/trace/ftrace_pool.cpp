@@ -24,13 +24,69 @@ void FtraceImporter::on_alloc(const FtraceLine& line, Task& task) {
     read_pages_before(line);
     if (task.calls.empty() || task.calls.back().op != Op::store) return unpaired("alloc outside of a store");
     Call& call = task.calls.back();
-    call.row = rows_.move(call.row, line);  // also a first try's: zram asks twice, the second time with more patience
     uint64_t asked = line[Key::size];
     TraceRow& store = rows_[call.row];
     store.size = static_cast<uint32_t>(std::min<uint64_t>(asked - std::min<uint64_t>(asked, header_bytes_), UINT32_MAX));
     store.mark(Field::size);
+    rows_.mark_alloc(call.row);
+    call.asked_ns = line.ts_ns;
+    call.asked_bytes = asked;
     call.allocated = true;
-    call.answered = false;
+    call.answered = call.placed = false;  // also after a first try: zram asks twice, the second time with more patience
+}
+
+// An allocation takes effect under the allocator's lock, which it takes last: before, it looks for memory, and may wait for
+// it. So it stands at its return, unless a probe behind the lock has told where.
+void FtraceImporter::take_effect(const FtraceLine& line, Call& call) {
+    if (call.placed) return;
+    call.row = rows_.move(call.row, line);
+    call.placed = true;
+}
+
+// From here to the task's next line what it does to the pool may show in others' readings or not.
+void FtraceImporter::enter_pool(const FtraceLine& line, Task& task) {
+    if (pages_made_.known() && !has_locks_) {
+        if (in_pool_.empty() && line.has(Key::pages)) races_.begin(rows_.next() - 1, line[Key::pages]);
+        if (line.probe == Probe::free) races_.add({none, freed_pages_, 0});
+        if (compactions_open_) races_.give_up();
+    }
+    if (!in_pool_.empty()) ++counts_.pool_overlaps;
+    task.overlaps = !in_pool_.empty();
+    for (int32_t other : in_pool_) tasks_[other].overlaps = true;
+    task.in_pool = true;
+    in_pool_.push_back(line.pid);
+}
+
+void FtraceImporter::leave_pool(Task& task) {
+    task.in_pool = false;
+    std::erase_if(in_pool_, [&](int32_t pid) { return &tasks_[pid] == &task; });
+}
+
+// A probe behind the allocator's lock: the call under way takes effect here.
+void FtraceImporter::on_locked(const FtraceLine& line, Task& task) {
+    has_locks_ = true;
+    counts_.overlaps_by_lock += task.in_pool && task.overlaps;
+    if (auto zspage = zspages_.find(line[Key::handle]); zspage != zspages_.end() && line.has(Key::free) && line[Key::free]) {
+        if (--objects_in_[zspage->second] == 0) objects_in_.erase(zspage->second);
+        zspages_.erase(zspage);
+    }
+    if (task.calls.empty()) return;
+    Call& call = task.calls.back();
+    if (call.allocated && !call.answered && !call.placed) {
+        take_effect(line, call);
+        changed(nullptr, call.row);
+        // A zspage that holds objects was found under this very lock; a new one was made because none was found before.
+        if (line.has(Key::zspage) && line.has(Key::handle)) {
+            zspages_[line[Key::handle]] = line[Key::zspage];
+            TraceRow& store = rows_[call.row];
+            store.made_pages = ++objects_in_[line[Key::zspage]] == 1;
+            if (task.overlaps) store.mark(Field::made_pages);
+        }
+    } else if (call.freed && (!line.has(Key::handle) || rows_[call.row].handle == line[Key::handle])) {
+        rows_[call.row].clear(Field::pool_pages);  // was of the moment before
+        call.row = rows_.move(call.row, line);
+        changed(nullptr, call.row);
+    }
 }
 
 void FtraceImporter::on_alloc_return(const FtraceLine& line, Task& task) {
@@ -38,6 +94,7 @@ void FtraceImporter::on_alloc_return(const FtraceLine& line, Task& task) {
         return unpaired("return of an alloc that was not seen to begin");
     Call& call = task.calls.back();
     call.answered = true;
+    take_effect(line, call);
     if (line.has(Key::ret)) {
         call.error = signed32(line[Key::ret]);
     } else {
@@ -46,10 +103,13 @@ void FtraceImporter::on_alloc_return(const FtraceLine& line, Task& task) {
         call.error = handle == 0 ? -e_nomem : handle < 0 && handle >= -4095 ? static_cast<int32_t>(handle) : 0;
         if (call.error == 0) {
             rows_.set_handle(call.row, line[Key::handle]);
-            remember(line[Key::handle], call.slot);
+            remember(line[Key::handle], call.slot, pages_made_.of(call.asked_bytes));
         }
     }
-    if (call.error == 0) changed(&call, call.row);
+    if (call.error == 0) {
+        changed(&call, call.row);
+        if (pages_made_.known()) races_.add({call.row, pages_made_.of(call.asked_bytes), line.ts_ns - call.asked_ns});
+    }
     if (!call.ends_unseen) return;
     rows_.set_result(call.row, call.error);
     if (call.error != 0 && call.slot_before != none) slots_[call.slot.word] = call.slot_before;
@@ -64,7 +124,7 @@ void FtraceImporter::on_map(const FtraceLine& line, Task& task) {
         rows_.set_handle(call.row, line[Key::handle]);
     } else if (call.op == Op::store && call.answered && call.error == 0) {
         rows_.set_handle(call.row, line[Key::handle]);
-        remember(line[Key::handle], call.slot);
+        remember(line[Key::handle], call.slot, pages_made_.of(call.asked_bytes));
     }
 }
 
@@ -76,6 +136,7 @@ void FtraceImporter::on_free(const FtraceLine& line, Task& task) {
     bool known = found != objects_.end();
     Object object = known ? found->second : Object{};
     Call* call = task.calls.empty() ? nullptr : &task.calls.back();
+    if (pages_made_.known()) freed_pages_ = object.pages;
 
     if (line.has(Key::pages)) settle_checks(line[Key::pages]);
     const bool in_store = call && call->op == Op::store;
@@ -208,6 +269,14 @@ void FtraceImporter::read_pages_before(const FtraceLine& line) {
     if (!line.has(Key::pages)) return;
     pages_before_ = true;
     settle_checks(line[Key::pages]);
+    if (in_pool_.empty())
+        races_.settle(line[Key::pages], [&](uint64_t row, bool made) {
+            if (!rows_.holds(row)) return;
+            rows_[row].made_pages = made;
+            rows_[row].mark(Field::made_pages);
+            ++counts_.overlaps_by_count;
+        });
+    if (!in_pool_.empty()) return;  // may or may not have what the others do in it
     // While a compaction is at work, what it has freed since shows as well: not before its own begin.
     const bool compacting = compactions_open_ && (last_change_ == none || last_change_ < compaction_begin_);
     const uint64_t number = compacting ? compaction_begin_ : last_change_;
@@ -217,9 +286,9 @@ void FtraceImporter::read_pages_before(const FtraceLine& line) {
     target.mark(Field::pool_pages);
 }
 
-void FtraceImporter::remember(uint64_t handle, SwapEntry slot) {
+void FtraceImporter::remember(uint64_t handle, SwapEntry slot, uint32_t pages) {
     forget(handle);  // its free was lost
-    objects_.emplace(handle, Object{slot});
+    objects_.emplace(handle, Object{slot, Object::State::stored, pages});
     slots_[slot.word] = handle;
 }
 

@@ -31,12 +31,23 @@ uint64_t RowQueue::move(uint64_t from, const FtraceLine& line) {
     drop(from);
     if (row.call_place == none) row.call_place = from;
     if (holds(row.call_place)) (*this)[row.call_place].moved_to = number;
+    if (holds(row.alloc_place)) (*this)[row.alloc_place].moved_to = number;
     row.ts_ns = line.ts_ns;
     row.state = TraceRow::State::open;
     row.moved_to = none;
     row.mark(Field::call);
     rows_.push_back(row);
     return number;
+}
+
+void RowQueue::mark_alloc(uint64_t number) {
+    TraceRow mark;
+    mark.state = TraceRow::State::dropped;
+    mark.is_alloc = true;
+    mark.moved_to = number;
+    (*this)[number].alloc_place = front_ + rows_.size();
+    (*this)[number].mark(Field::alloc);
+    rows_.push_back(mark);
 }
 
 void RowQueue::set_slot(uint64_t number, SwapEntry slot) {
@@ -60,13 +71,15 @@ void RowQueue::set_handle(uint64_t number, uint64_t handle) {
 void RowQueue::emit(uint64_t held) {
     while (!rows_.empty() && rows_.front().state != TraceRow::State::open) {
         TraceRow& front = rows_.front();
-        if (front_ == held && !is_full()) return;
+        if (front_ >= held && !is_full()) return;
         if (front.state == TraceRow::State::complete) {
             if (front.has(Field::call)) front.call_rows = left_ - front.left_before_call;
+            if (front.has(Field::alloc)) front.alloc_rows = left_ - front.left_before_alloc;
             ready_.push_back(front);
             ++left_;
-        } else if (front.moved_to != none) {
-            (*this)[front.moved_to].left_before_call = left_;
+        } else if (holds(front.moved_to)) {
+            TraceRow& moved = (*this)[front.moved_to];
+            (front.is_alloc ? moved.left_before_alloc : moved.left_before_call) = left_;
         }
         rows_.pop_front();
         ++front_;

@@ -25,7 +25,8 @@ namespace zreplay {
 
 // The columns of a trace that may be null, as bits of TraceRow::present.
 enum class Field : uint8_t {
-    type, offset, size, result, stored, pool_pages, handle, call, referenced, asked_by, nr_to_scan, cgroup, node, page, count
+    type, offset, size, result, stored, pool_pages, handle, call, alloc, referenced, asked_by, nr_to_scan, cgroup, node, page,
+    made_pages, count
 };
 
 struct TraceRow {
@@ -39,6 +40,7 @@ struct TraceRow {
     int64_t pool_pages = 0;
     int64_t call_ts_ns = 0;
     uint64_t call_rows = 0;
+    uint64_t alloc_rows = 0;
     uint64_t cgroup = 0;
     uint64_t nr_to_scan = 0;
     uint32_t size = 0;
@@ -46,19 +48,23 @@ struct TraceRow {
     int32_t result = 0;
     uint16_t cpu = 0;
     uint16_t node = 0;
-    uint16_t present = 0;
+    uint32_t present = 0;
     uint8_t type = 0;
     bool referenced = false;
+    bool made_pages = false;
     Op op = Op::store;
     Asker asked_by = Asker::limit;
     enum class State : uint8_t { open, complete, dropped } state = State::open;
-    uint64_t moved_to = none;       // of a call's own place: where its row stands now
-    uint64_t call_place = none;     // of such a row: the call's own place …
+    uint64_t moved_to = none;       // of a place that a call has left: where its row stands now
+    bool is_alloc = false;          // that place was its asking the allocator, else its begin
+    uint64_t call_place = none;     // of such a row: the place of the call's begin …
     uint64_t left_before_call = 0;  // … and, once that has left, how many rows of the trace were before it
+    uint64_t alloc_place = none;    // likewise, where it asked the allocator
+    uint64_t left_before_alloc = 0;
 
     bool has(Field field) const { return present >> static_cast<unsigned>(field) & 1; }
-    void mark(Field field) { present |= static_cast<uint16_t>(1u << static_cast<unsigned>(field)); }
-    void clear(Field field) { present &= static_cast<uint16_t>(~(1u << static_cast<unsigned>(field))); }
+    void mark(Field field) { present |= 1u << static_cast<unsigned>(field); }
+    void clear(Field field) { present &= ~(1u << static_cast<unsigned>(field)); }
 };
 
 class RowQueue {
@@ -71,6 +77,8 @@ class RowQueue {
     uint64_t place(Op op, const FtraceLine& line, SwapEntry slot);
     // The call whose row stood at `from` has acted now: its row is here, and knows when it was called.
     uint64_t move(uint64_t from, const FtraceLine& line);
+    // The call whose row this is asks the allocator now: what stands between this and its row will be counted.
+    void mark_alloc(uint64_t number);
 
     TraceRow& operator[](uint64_t number) { return rows_[number - front_]; }
     bool holds(uint64_t number) const { return number != none && number >= front_; }
@@ -82,6 +90,7 @@ class RowQueue {
 
     // Lets go of what is settled at the front, but for the row `held` and those behind it.
     void emit(uint64_t held);
+    uint64_t next() const { return front_ + rows_.size(); }  // the number of the row that comes next
     bool is_full() const { return rows_.size() > most_held; }
     uint64_t front() const { return front_; }
     bool front_is_open() const { return !rows_.empty() && rows_.front().state == TraceRow::State::open; }
