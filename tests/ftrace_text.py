@@ -6,6 +6,7 @@ import pyarrow as pa
 from _zreplay import FtraceImporter
 
 from zreplay.trace.convert import to_schema
+from zreplay.trace.families import family_of, told_by_probes
 
 HANDLE = 0xFFFF_8880_0000_0040
 
@@ -74,4 +75,65 @@ def invalidated(offset: int, handle: int | None = HANDLE, *, seen: int = 0, page
         ("invalidate", {"type": 0, "offset": offset, **at}),
         *free,
         ("invalidate_ret", {"stored": seen, "pool": pages * 4096, **at}),
+    ]
+
+
+# ---- the folio era: Linux 6.6 and later ----
+
+
+def swap(offset: int, type: int = 0) -> int:
+    """A swap entry as the kernel packs it into one word."""
+    return type << 58 | offset
+
+
+def kernel(major: int, minor: int) -> dict[str, Any]:
+    """How `Imported` is to read the lines of a release since 6.6."""
+    family = family_of(told_by_probes(text(("store", {"swap": 1})).encode()), (major, minor))
+    assert family is not None
+    return {"header_bytes": 0, **family.for_engine()}
+
+
+def folio_stored(
+    offset: int, handle: int = HANDLE, *, size: int = 1000, before: int = 0, seen: int = 1, **at: Any
+) -> list[Any]:
+    """The four lines of a store that zsmalloc has room for; ``before``: the pool's pages before it."""
+    return [
+        ("store", {"swap": swap(offset), **at}),
+        ("alloc", {"size": size, "pages": before, **at}),
+        ("alloc_ret", {"handle": handle, **at}),
+        ("store_ret", {"ret": 1, "stored": seen, **at}),
+    ]
+
+
+def folio_refused(offset: int, *inside: Any, seen: int = 0, **at: Any) -> list[Any]:
+    """A store that the kernel refused."""
+    return [("store", {"swap": swap(offset), **at}), *inside, ("store_ret", {"ret": 0, "stored": seen, **at})]
+
+
+def folio_invalidated(
+    offset: int, handle: int | None = HANDLE, *, before: int = 1, seen: int = 0, **at: Any
+) -> list[Any]:
+    """The lines of an invalidate; without a handle nothing is freed."""
+    free = [] if handle is None else [("free", {"handle": handle, "pages": before, **at})]
+    return [("invalidate", {"swap": swap(offset), **at}), *free, ("invalidate_ret", {"stored": seen, **at})]
+
+
+def visited(offset: int, *inside: Any, verdict: int, referenced: int = 0, **at: Any) -> list[Any]:
+    """zswap's LRU looks at an entry; the verdict is the kernel's ``enum lru_status``."""
+    return [
+        ("visit", {"swap": swap(offset), "referenced": referenced, **at}),
+        *inside,
+        ("visit_ret", {"ret": verdict, **at}),
+    ]
+
+
+def folio_written(
+    offset: int, handle: int | None, *, ret: int = 0, before: int = 1, seen: int = 0, **at: Any
+) -> list[Any]:
+    """An entry written back; without a handle nothing is freed."""
+    free = [] if handle is None else [("free", {"handle": handle, "pages": before, **at})]
+    return [
+        ("writeback", {"swap": swap(offset), **at}),
+        *free,
+        ("writeback_ret", {"ret": ret, "stored": seen, **at}),
     ]

@@ -39,6 +39,8 @@ def _text(found: "Summary") -> str:
         "  writeback": f"{found.writebacks_failed:,} failed",
         "  compact": f"{found.compactions_interrupted:,} of them the begin of an interrupted one",
     }
+    if found.shrinks_begun:
+        notes["  shrink"] = f"{found.shrinks_begun:,} of them the begin of one"
     rows = [
         ("trace", f"{found.trace} ({found.bytes / 1e6:,.2f} MB)"),
         ("events", f"{found.rows:,} in {found.seconds:,.3f} s"),

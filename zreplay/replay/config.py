@@ -85,6 +85,7 @@ class Config:
         max_pool_percent: limit of the pool, percent of totalram, 1 to 100.
         accept_threshold_percent: a full pool accepts again below this percentage of its limit, 0 to 100.
         exclusive_loads, keeps_incompressible, same_filled, zsmalloc_…, z3fold_…: as in :class:`zreplay.replay.profiles.Profile`.
+        cgroups: those that swapped, in the order in which a walk over all meets them; the trace's own.
         missing_size: what becomes of a store whose size the recorded kernel never knew, one of :data:`MISSING_SIZES`.
         seed: of the sizes drawn.
         sample_events: a row of the timeline every so many events.
@@ -121,6 +122,7 @@ class Config:
     accept_threshold_percent: int | None = None
     exclusive_loads: bool | None = None
     keeps_incompressible: bool | None = None
+    cgroups: tuple[int, ...] = ()
     same_filled: bool | None = None
     zsmalloc_rule: str | None = None
     zsmalloc_chain: int | None = None
@@ -198,6 +200,7 @@ class Config:
             pool=self.pool or design.get("pool") or profile.pool_for(metadata.pool),
             totalram_pages=_first(self.totalram_pages, metadata.totalram_pages),
             locate=_first(self.locate, design.get("locate")),
+            cgroups=self.cgroups or tuple(int(word) for word in (metadata.cgroups or "").split()),
             movable=_first(self.movable, design.get("movable"), False),
             **values,
         )._consistent()
@@ -294,7 +297,7 @@ class Config:
     def model_settings(self) -> dict[str, Any]:
         """What decides the outcome, for the manifest and the summary; paths and output options left out."""
         settings = asdict(self)
-        for name in ("trace", "out", "force", "observe", "check_every"):
+        for name in ("trace", "out", "force", "observe", "check_every", "cgroups"):
             del settings[name]
         return {**settings, "slots_hold": self.slots_hold}
 

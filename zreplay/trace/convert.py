@@ -134,11 +134,13 @@ def _convert(
     limits = context.limits()
     importer = _zreplay.FtraceImporter(header_bytes, **family.for_engine(), **limits, chain=_chain(context))
     text_bytes = 0
+    cgroups: set[int] = set()
     with TraceWriter(output, context.metadata(), force=force) as writer:
 
         def write() -> None:
             batch = to_schema(pa.record_batch(importer.take()))
             writer.write(batch)
+            cgroups.update(pc.unique(batch["cgroup"].drop_null()).to_pylist())
             for count in pc.value_counts(batch["op"].indices).to_pylist():
                 rows[OPS[count["values"]]] += count["counts"]
 
@@ -168,6 +170,7 @@ def _convert(
             lost_events=counts.lost_events,
             unreadable_lines=counts.unreadable_lines,
             backward_times=counts.backward_times,
+            cgroups=" ".join(map(str, sorted(cgroups))) or None,
         )
     return Conversion(rows, counts, importer.messages, text_bytes, time.perf_counter() - started)
 

@@ -64,6 +64,7 @@ class TraceMetadata:
     lost_events: int | None = None
     unreadable_lines: int | None = None
     backward_times: int | None = None
+    cgroups: str | None = None
     converter: str | None = f"zreplay {__version__}"
     synth: str | None = None
 
@@ -101,6 +102,8 @@ class TraceMetadata:
             values[key] = int(found[key]) if kind is int else found[key]
         if values.get("page_size", PAGE_SIZE) != PAGE_SIZE:
             raise TraceError(f"{path}: pages of {values['page_size']} bytes, this zreplay reads {PAGE_SIZE}")
+        if not all(word.isdecimal() for word in str(values.get("cgroups", "")).split()):
+            raise TraceError(f"{path}: metadata cgroups: found {values['cgroups']!r}, expected whole numbers")
         return cls(**{"converter": None, **values})  # type: ignore[arg-type]
 
 

@@ -77,6 +77,7 @@ METADATA: dict[str, type] = {
     "lost_events": int,
     "unreadable_lines": int,
     "backward_times": int,
+    "cgroups": str,  # ids of those that swapped, ascending, with spaces between
     "converter": str,
     "synth": str,  # a generated trace's recipe, as JSON
 }

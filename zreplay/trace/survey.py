@@ -27,6 +27,7 @@ class Summary:
     loads_missed: int
     writebacks_failed: int
     compactions_interrupted: int  #: each is two rows, its begin and its end
+    shrinks_begun: int  #: likewise, of zswap's work since 6.6
     same_filled_share: float | None
     missing_size_share: float | None
     size_bytes: dict[str, int]  #: quantiles of the compressed size, same-filled pages left out; empty without sizes
@@ -60,6 +61,7 @@ def survey(path: str | Path) -> Summary:
         loads_missed=found.loads_missed,
         writebacks_failed=found.writebacks_failed,
         compactions_interrupted=found.compactions_interrupted,
+        shrinks_begun=found.shrinks_begun,
         same_filled_share=found.stores_same_filled / accepted if accepted else None,
         missing_size_share=found.stores_without_size / accepted if accepted else None,
         size_bytes=_quantiles(sizes) if sized else {},

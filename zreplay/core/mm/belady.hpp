@@ -48,6 +48,7 @@ class Belady {
 
     // Whatever its cgroup.
     CompressedEntry* oldest(uint64_t /*group*/ = 0) const { return order_.empty() ? nullptr : order_.rbegin()->second; }
+    static void add_group(uint64_t) {}
     static size_t groups() { return 1; }
     static size_t place_of(uint64_t) { return 0; }
     CompressedEntry* oldest_of_nth(size_t) const { return oldest(); }

@@ -72,6 +72,7 @@ class EntryLru {
         list_of(entry).push_head(entry);
     }
 
+    void add_group(uint64_t group) { group_of(group); }
     // The groups there are, in the order in which they came, as a walk over the tree of cgroups meets them.
     size_t groups() const { return groups_.size(); }
     CompressedEntry* oldest_of_nth(size_t n) const { return groups_[n].list.tail(); }

@@ -81,21 +81,26 @@ uint64_t Zsmalloc::compact() {
 }
 
 bool Zsmalloc::Compaction::step() {
-    const uint64_t before = pool_.moves_.pages_compacted;
     while (next_class_ < pool_.classes_.size()) {
         Class& of = pool_.classes_[next_class_];
-        if (pool_.fuller_stays_in_front_) {
-            if (!pool_.compact_one_source(of)) ++next_class_;
-        } else {
-            pool_.compact_destination_by_destination(of);
-            ++next_class_;
-        }
-        if (const uint64_t freed = pool_.moves_.pages_compacted - before) {
-            pages_freed_ += freed;
-            return true;
-        }
+        const Moves before = pool_.moves_;
+        if (!(pool_.fuller_stays_in_front_ ? pool_.compact_one_source(of) : pool_.compact_one_destination(of))) ++next_class_;
+        pages_freed_ += pool_.moves_.pages_compacted - before.pages_compacted;
+        if (pool_.moves_.objects_copied != before.objects_copied) return true;
     }
     return false;
+}
+
+bool Zsmalloc::Compaction::next_step_shows() const {
+    if (pool_.fuller_stays_in_front_) return true;
+    for (size_t i = next_class_; i < pool_.classes_.size(); ++i) {
+        const Class& of = pool_.classes_[i];
+        if (!pool_.can_compact(of) || !of.nonempty) continue;
+        const Zspage* destination = of.groups[fullest(of.nonempty)].head();
+        const Zspage* source = of.groups[emptiest(of.nonempty)].head();
+        return destination == source || source->in_use <= of.shape.objects - destination->in_use;
+    }
+    return true;
 }
 
 // Kernel-model 5.6. Source and destination are both off the lists, so they differ. False: the class has nothing to give.
@@ -127,12 +132,11 @@ bool Zsmalloc::compact_one_source(Class& of) {
     return true;
 }
 
-// Kernel-model 5.9.
-void Zsmalloc::compact_destination_by_destination(Class& of) {
-    Zspage* destination = nullptr;
-    while (can_compact(of)) {
-        if (!destination && of.nonempty) destination = isolate(of, fullest(of.nonempty));
-        if (!of.nonempty) break;
+// Kernel-model 5.9. True: the destination is full, which is when the kernel lets go of its lock; there may be more to do.
+bool Zsmalloc::compact_one_destination(Class& of) {
+    if (!can_compact(of) || !of.nonempty) return false;
+    Zspage* destination = isolate(of, fullest(of.nonempty));
+    while (can_compact(of) && of.nonempty) {
         Zspage* source = isolate(of, emptiest(of.nonempty));
         for (uint16_t i = 0; source->in_use && destination->in_use < of.shape.objects; ++i)
             if (source->cells()[i] & 1) move_object(source, i, destination);
@@ -144,10 +148,11 @@ void Zsmalloc::compact_destination_by_destination(Class& of) {
         }
         if (destination->in_use == of.shape.objects) {
             enlist(of, destination);
-            destination = nullptr;
+            return true;
         }
     }
-    if (destination) enlist(of, destination);
+    enlist(of, destination);
+    return false;
 }
 
 void Zsmalloc::move_object(Zspage* source, uint16_t index, Zspage* destination) {

@@ -137,12 +137,15 @@ class Zsmalloc {
     // Smallest request that is given a whole page; zram stores such pages as they are.
     uint32_t huge_bytes() const { return table_.huge_bytes(); }
 
-    // The same in steps, since the kernel lets go of its lock after each source zspage and others may run in between. A step
-    // frees one zspage (all of a class, with the compaction of 6.4); false: there is nothing left to free.
+    // The same in steps, since the kernel lets go of its lock and others may run in between: after each source zspage, with the
+    // compaction of 6.4 after each destination that has become full. False: there is nothing left to move.
     class Compaction {
       public:
         explicit Compaction(Zsmalloc& pool) : pool_(pool) {}
         bool step();
+        // Whether the next step is certain to show in the count of the pool's pages, or is the last. With four groups each one
+        // that does anything does.
+        bool next_step_shows() const;
         uint64_t pages_freed() const { return pages_freed_; }
 
       private:
@@ -308,7 +311,7 @@ class Zsmalloc {
     void release(Class& of, Zspage* zspage);
     Zspage* isolate(Class& of, uint32_t group);
     bool compact_one_source(Class& of);
-    void compact_destination_by_destination(Class& of);
+    bool compact_one_destination(Class& of);
     void move_object(Zspage* source, uint16_t index, Zspage* destination);
     uint64_t check_objects(const Class& of, const Zspage* zspage) const;
 

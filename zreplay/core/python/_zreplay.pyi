@@ -162,6 +162,7 @@ class Replay:
         accept_threshold_percent: int = 90,
         exclusive_loads: bool = False,
         keeps_incompressible: bool = False,
+        cgroups: Sequence[int] = (),
         same_filled: bool = True,
         zsmalloc_rule: str = "a",
         zsmalloc_chain: int = 4,
@@ -253,6 +254,7 @@ class Survey:
     loads_missed: int
     writebacks_failed: int
     compactions_interrupted: int
+    shrinks_begun: int
     resident_peak: int
     def __init__(self) -> None: ...
     def add(self, batch: object) -> None: ...

@@ -3,6 +3,7 @@
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 
@@ -187,6 +188,7 @@ constexpr Setting settings[] = {
     SETTING("accept_threshold_percent", policy.limits.accept_threshold_percent),
     SETTING("exclusive_loads", policy.exclusive_loads),
     SETTING("keeps_incompressible", policy.keeps_incompressible),
+    SETTING("cgroups", policy.cgroups),
     SETTING("same_filled", policy.same_filled),
     CHOICE("slot_holds", policy.slots.locate, "object", "header", "bits", "value"),
     SETTING("slot_positions", policy.slots.positions),

@@ -139,6 +139,7 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("loads_missed", &Survey::loads_missed)
         .def_ro("writebacks_failed", &Survey::writebacks_failed)
         .def_ro("compactions_interrupted", &Survey::compactions_interrupted)
+        .def_ro("shrinks_begun", &Survey::shrinks_begun)
         .def_ro("resident_peak", &Survey::resident_peak)
         .def_prop_ro("distinct_slots", &Survey::distinct_slots)
         .def_prop_ro("sizes", &Survey::sizes);

@@ -67,12 +67,15 @@ class Entries {
     Entries(const Entries&) = delete;
     Entries& operator=(const Entries&) = delete;
 
-    // A compaction that others interrupted: how far it had come shows in the kernel's own counter at their rows.
+    // A compaction that others interrupted: how far it had come shows in the kernel's own counter at their rows. What does not
+    // show there is taken to have been done.
     void catch_up_with(uint64_t seen_pool_pages) {
         if constexpr (in_steps) {
             if (!compaction_) return;
             charge_compaction();
             while (pool_.pages() > seen_pool_pages && compaction_->step()) refresh_total_size(pool_.pages());
+            while (!compaction_->next_step_shows() && compaction_->step()) {
+            }
         }
     }
 

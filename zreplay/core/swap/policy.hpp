@@ -1,6 +1,8 @@
 // What a user may change about a model's decisions; a kernel profile is a set of these (zreplay/replay/profiles.py).
 #pragma once
 
+#include <vector>
+
 #include "mm/inactive_lru.hpp"
 #include "swap/limits.hpp"
 #include "swap/slots.hpp"
@@ -19,6 +21,7 @@ struct Policy {
     bool keeps_incompressible = false;  // what does not compress stays as it is, 4096 bytes (6.18)
     bool same_filled = true;       // pages of one repeated word are seen and kept without pool memory
     bool paced = false;            // the model's evictions happen at the recorded moments (zswap_6_1.hpp)
+    std::vector<uint64_t> cgroups;  // those of the recorded machine that swapped, in the order of a walk over all
     SlotOptions slots;
     InactiveLruOptions inactive_lru;
     Cma cma;

@@ -45,6 +45,7 @@ class ZswapFolio : public Entries<P> {
   public:
     ZswapFolio(P& pool, const ModelParts& parts) : Base(pool, parts, 0), future_loads_(parts.future_loads) {
         Base::entries_apart_ = true;
+        for (uint64_t cgroup : policy_.cgroups) lru_.add_group(cgroup << 16);
         // Slots name entries, so a moved page is told to them: one walk to the entry, and the write.
         if (P::locations_move)
             pool.on_move([this](SwapEntry slot, Location now) {
@@ -111,10 +112,8 @@ class ZswapFolio : public Entries<P> {
             default: result = act(event, policy_.paced, [&] { return event.admitted ? *event.admitted : admit(); });
         }
         if (event.op == Op::store && result < 0 && reached_full_) {
-            work_.queued = policy_.paced;
-            // Where the recorded work has begun, and the model had no reason to yet, it begins now.
-            if (!policy_.paced) run_shrink_work();
-            else if (!work_.runs && work_.visits_left.value_or(0) > 0) begin_work();
+            if (policy_.paced) work_.queued = true;
+            else run_shrink_work();
         }
         settle();
         return result;
@@ -338,7 +337,6 @@ class ZswapFolio : public Entries<P> {
         bool queued = false, runs = false;
         bool enough = false, too_little = false;
         int failures = 0;
-        std::optional<int> visits_left;  // of the recorded work, where it is known how many it made
     };
 
     // The recorded work has come to its end before the model's: the rest of it happens at once.
@@ -358,7 +356,7 @@ class ZswapFolio : public Entries<P> {
     int shrink_at_recorded_moment(const Event& event) {
         if (!policy_.paced || event.asked_by != Asker::limit) return 0;
         if (work_.runs) finish_work();
-        work_.visits_left = event.result;
+        if (event.result.value_or(-e_inprogress) != -e_inprogress) return 0;  // was its end
         // A refused store queues the work a moment before it returns; with two CPUs another run of the work may begin first, so
         // the request can be one that the model has already answered.
         if (work_.queued || reached_full_) begin_work();
@@ -369,17 +367,23 @@ class ZswapFolio : public Entries<P> {
         work_.queued = false;
         work_.runs = true;
         ++counters_.shrinks;
-        // The walk over the cgroups goes on where it ended last time, and the first entry is visited whatever the pool. But where
-        // the walk comes to its end before anything has been visited, that is a failure, and the limit is looked at.
+        // The walk over the cgroups goes on where it ended last time. The first entry is visited whatever the pool; but the limit is
+        // looked at after each cgroup that has none, and coming to the end of the walk before anything has been visited counts
+        // as a failure: so it is for every work but the first where there is one cgroup.
+        work_.failures = 0;
         work_.enough = false;
         work_.too_little = true;
-        work_.failures = 0;
-        while (turn_ < lru_.groups() && !lru_.oldest_of_nth(turn_)) ++turn_;
-        if (turn_ >= lru_.groups()) {
-            turn_ = 0;
-            work_.failures = 1;
+        for (;; ++turn_) {
+            if (turn_ < lru_.groups() && lru_.oldest_of_nth(turn_)) return;
+            const bool is_end = turn_ >= lru_.groups();
+            if (is_end && ++work_.failures >= reclaim_retries) break;
             work_.too_little = false;
             look_at_limit();
+            if (work_.enough) {
+                turn_ = is_end ? 0 : turn_ + 1;
+                break;
+            }
+            if (is_end) turn_ = static_cast<size_t>(-1);
         }
     }
 
@@ -387,7 +391,8 @@ class ZswapFolio : public Entries<P> {
     // time it shows.
     int visit_at_recorded_moment(const Event& event) {
         const bool by_limit = event.asked_by == Asker::limit;
-        if (by_limit && work_.visits_left) --*work_.visits_left;
+        // A model whose pool is a page behind may have a reason to begin, or to begin again, only now.
+        if (by_limit && policy_.paced && !work_.runs && work_.queued) begin_work();
         if (by_limit && (!policy_.paced || !work_.runs || !work_.too_little)) return -1;
         charge(Op::visit);
         CompressedEntry* entry = lru_.oldest(event.group);
@@ -451,10 +456,7 @@ class ZswapFolio : public Entries<P> {
     }
 
     void settle() {
-        if (work_.runs) {
-            look_at_limit();
-            if (work_.visits_left && *work_.visits_left <= 0 && leaving_.empty()) finish_work();
-        }
+        if (work_.runs) look_at_limit();
         Base::refresh_total_size(pool_.pages());
         counters_.entry_bytes = lru_.bytes();
     }

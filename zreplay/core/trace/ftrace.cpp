@@ -264,10 +264,17 @@ void FtraceImporter::end(const FtraceLine& line, Task& task) {
             rows_.set_result(call.row, signed32(line[Key::ret]));
             return rows_.complete(call.row);
         case Op::shrink:
-            // 6.1 says how it went; since 6.8 the work says nothing, and what it did is how many entries it looked at.
-            if (line.has(Key::ret)) rows_.set_result(call.row, signed32(line[Key::ret]));
-            else if (line.probe == Probe::shrink) rows_.set_result(call.row, call.visits);
-            if (line.has(Key::freed)) rows_.set_result(call.row, signed32(line[Key::freed]));  // -1: SHRINK_STOP
+            if (line.has(Key::ret)) {
+                rows_.set_result(call.row, signed32(line[Key::ret]));
+            } else if (line.probe == Probe::scan) {
+                rows_.set_result(call.row, signed32(line[Key::freed]));  // -1: SHRINK_STOP
+            } else {  // since 6.6 the work goes on until there is enough: its begin and its end are rows
+                rows_.set_result(call.row, -e_inprogress);
+                rows_.complete(call.row);
+                call.row = rows_.place(Op::shrink, line);
+                set_asker(call.row, Asker::limit);
+                rows_.set_result(call.row, call.visits);
+            }
             break;
         case Op::compact: {
             --compactions_open_;

@@ -179,6 +179,7 @@ void Survey::add(const EventBatch& batch) {
                 if (succeeded && has_slot) slots_.set_resident(slot, false);
                 break;
             case Op::compact: compactions_interrupted += batch.result.get(i, 0) == -e_inprogress; break;
+            case Op::shrink: shrinks_begun += batch.result.get(i, 0) == -e_inprogress; break;
             default: break;
         }
     }

@@ -62,6 +62,7 @@ class Survey {
     uint64_t loads_missed = 0;
     uint64_t writebacks_failed = 0;
     uint64_t compactions_interrupted = 0;  // each is two rows: its begin and its end
+    uint64_t shrinks_begun = 0;            // of 6.12, likewise
     uint64_t resident_peak = 0;        // slots stored and neither invalidated nor written back
     uint64_t distinct_slots() const { return slots_.seen(); }
     const std::array<uint64_t, page_bytes + 1>& sizes() const { return sizes_; }  // of accepted stores, by bytes
