@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from ftrace_text import HANDLE, invalidated, line, stored, text
+from ftrace_text import HANDLE, folio_stored, invalidated, line, stored, text, visited
 
 from zreplay import open_trace
 from zreplay.trace.context import Context, read_context
@@ -125,8 +125,8 @@ def test_zram_recording_needs_no_context(tmp_path: Path) -> None:
     [
         (
             (),
-            "the pool and the kernel are unknown, so sizes cannot be told from what zswap adds to them; give --context or "
-            "--pool and --kernel-release",
+            "the pool and the kernel are unknown, so sizes cannot be told from what zswap adds to them; give --context "
+            "or --pool and --kernel-release",
         ),
         (
             ("--pool", "zbud"),
@@ -196,6 +196,156 @@ def test_log_without_events_and_damaged_compression_are_trace_errors(tmp_path: P
         f"zreplay: {tmp_path / 'cut.gz'}: damaged: Truncated compressed stream\n",
     )
     assert not (tmp_path / "t.parquet").exists()
+
+
+# ---- Linux 6.12, and texts that are not what they seem ----
+
+FOLIO_LOG = text(*[event for slot in range(1, 6) for event in folio_stored(slot, HANDLE + 64 * slot, before=slot - 1)])
+FOLIO_KNOWN = ("--pool", "zsmalloc", "--kernel-release", "6.12.115+deb12-amd64")
+
+
+def refused(tmp_path: Path, log: str, *arguments: str | Path) -> str:
+    """What is said of a text that is refused: one line, exit 4, and nothing is written."""
+    (tmp_path / "log").write_text(log)
+    done = zreplay("convert", tmp_path / "log", "-o", tmp_path / "t.parquet", *arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (4, "", 1)
+    assert not list(tmp_path.glob("*.parquet"))
+    assert not list(tmp_path.glob(".*"))
+    return done.stderr.removeprefix(f"zreplay: {tmp_path / 'log'}: ")
+
+
+def rows_of(path: Path) -> list[tuple[object, ...]]:
+    return [
+        (row["op"], row["type"], row["offset"], row["result"])
+        for batch in open_trace(path).batches()
+        for row in batch.to_pylist()
+    ]
+
+
+def test_text_of_6_12_becomes_a_trace_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(FOLIO_LOG)
+    done = zreplay("convert", tmp_path / "log", "-o", tmp_path / "t.parquet", *FOLIO_KNOWN)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert rows_of(tmp_path / "t.parquet") == [("store", 0, slot, 0) for slot in range(1, 6)]
+    metadata = open_trace(tmp_path / "t.parquet").metadata
+    assert (metadata.source_kernel, metadata.format_version) == ("6.12.115+deb12-amd64", "1.2")
+
+
+@pytest.mark.parametrize("cut", [1, 5, 13])
+def test_half_a_text_of_6_1_before_one_of_6_12_names_the_line_where_the_other_begins(tmp_path: Path, cut: int) -> None:
+    half = "".join(LOG.splitlines(keepends=True)[:cut])
+    message = refused(tmp_path, half + FOLIO_LOG, *KNOWN)
+    assert message == (
+        f"line {cut + 1}: found swap=, as Linux 6.6 and later, expected type= and offset= as in the lines before: "
+        "a text is of one kernel; nothing was written\n"
+    )
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20])
+def test_half_a_text_of_6_12_before_one_of_6_1_names_the_line_where_the_other_begins(tmp_path: Path, cut: int) -> None:
+    half = "".join(FOLIO_LOG.splitlines(keepends=True)[:cut])
+    message = refused(tmp_path, half + LOG, *FOLIO_KNOWN)
+    assert message == (
+        f"line {cut + 1}: found type= and offset=, as Linux before 6.6, expected swap= as in the lines before: "
+        "a text is of one kernel; nothing was written\n"
+    )
+
+
+def test_other_kernel_far_behind_the_first_chunk_is_found_too(tmp_path: Path) -> None:
+    """The family is known from the first 4 MiB; what has been converted by then is thrown away."""
+    misses = (line("load", swap=1) + line("load_ret", ret=0, stored=0)) * 30_000
+    message = refused(tmp_path, misses + LOG, *FOLIO_KNOWN)
+    assert message.startswith("line 60,001: found type= and offset=, as Linux before 6.6, expected swap=")
+
+
+@pytest.mark.parametrize(
+    ("log", "context", "release"),
+    [(FOLIO_LOG, "6.1.0-54-amd64", "6.1.0-54-amd64"), (LOG, "6.12.115+deb12-amd64", "6.12.115+deb12-amd64")],
+    ids=["6.12 with a context of 6.1", "6.1 with a context of 6.12"],
+)
+def test_context_of_the_other_kernel_is_said_in_one_line(tmp_path: Path, log: str, context: str, release: str) -> None:
+    (tmp_path / "log").write_text(log)
+    (tmp_path / "context.txt").write_text(CONTEXT.replace("6.1.0-54-amd64", context))
+    done = zreplay("convert", tmp_path / "log", "-o", tmp_path / "t.parquet", "--context", tmp_path / "context.txt")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"zreplay: {tmp_path / 'log'}: its probes are those of Linux ")
+    assert f"found release {release}: is the context another recording's?" in done.stderr
+    assert not list(tmp_path.glob("*.parquet"))
+
+
+@pytest.mark.parametrize("known", [KNOWN, FOLIO_KNOWN], ids=["6.1", "6.12"])
+def test_text_whose_probes_have_no_returns_is_refused(tmp_path: Path, known: tuple[str, ...]) -> None:
+    """Without an answer nobody knows what was stored: a trace of it would be wrong, not partial."""
+    log = LOG if known is KNOWN else FOLIO_LOG
+    message = refused(tmp_path, "".join(part for part in log.splitlines(keepends=True) if "_ret:" not in part), *known)
+    assert "line 1: " in message
+
+
+def test_text_of_returns_alone_is_refused(tmp_path: Path) -> None:
+    """Nothing in it says which slot; there is not one row."""
+    log = "".join(part for part in FOLIO_LOG.splitlines(keepends=True) if "_ret:" in part)
+    message = refused(tmp_path, log, *FOLIO_KNOWN)
+    assert message == (
+        "no event of zswap or zram in its 10 lines (line 1: return of an alloc that was not seen to begin)\n"
+    )
+
+
+def test_swap_word_beyond_the_last_type_is_shown_with_its_line(tmp_path: Path) -> None:
+    beyond = line("load", swap=32 << 58 | 7)
+    (tmp_path / "log").write_text(FOLIO_LOG + beyond)
+    done = zreplay("convert", tmp_path / "log", "-o", tmp_path / "t.parquet", *FOLIO_KNOWN, "-q")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[0] == "zreplay: warning: 1 lines could not be read"
+    assert done.stderr.splitlines()[1].startswith("  line 21: expected swap= of a type below 32, found type 32 in ")
+    assert len(rows_of(tmp_path / "t.parquet")) == 5
+
+
+def test_visit_of_an_entry_never_stored_is_shown_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(FOLIO_LOG + text(*visited(77, verdict=2, us=99)))
+    done = zreplay("convert", tmp_path / "log", "-o", tmp_path / "t.parquet", *FOLIO_KNOWN, "-q")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "zreplay: warning: 1 lines belong to no call or object that was seen",
+        "  line 21: visit of an entry that was never stored: swap=77",
+    ]
+    assert {op for op, *_ in rows_of(tmp_path / "t.parquet")} == {"store"}
+
+
+def test_text_that_is_mostly_unreadable_fails_and_allow_partial_goes_on(tmp_path: Path) -> None:
+    # 3 of 23 lines: 13 %. What is not of our probes counts for nothing.
+    log = FOLIO_LOG + "nonsense\n" * 3 + line("sched_switch", prev=1) * 100
+    message = refused(tmp_path, log, *FOLIO_KNOWN)
+    assert message == (
+        "3 of 23 lines are of no use (3 unreadable, 0 of no call or object that was seen), expected at most 10 %; "
+        'the first: line 21: expected COMM-PID [CPU] FLAGS SECONDS: EVENT: …, found "nonsense"; '
+        "--allow-partial converts the rest\n"
+    )
+    done = zreplay("convert", tmp_path / "log", "-o", tmp_path / "t.parquet", *FOLIO_KNOWN, "--allow-partial")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[0] == "zreplay: warning: 3 lines could not be read"
+    assert len(rows_of(tmp_path / "t.parquet")) == 5
+
+
+def test_a_tenth_of_the_lines_may_be_lost(tmp_path: Path) -> None:
+    # The visits of two entries that were never stored are 2 lines of 20; those of three, 3 of 22.
+    stores = "".join(FOLIO_LOG.splitlines(keepends=True)[:16])
+    two, three = (
+        stores + text(*[part for slot in slots for part in visited(slot, verdict=2)])
+        for slots in ([71, 72], [71, 72, 73])
+    )
+    message = refused(tmp_path, three, *FOLIO_KNOWN)
+    assert message.startswith("3 of 22 lines are of no use (0 unreadable, 3 of no call or object that was seen), ")
+    (tmp_path / "log").write_text(two)
+    done = zreplay("convert", tmp_path / "log", "-o", tmp_path / "t.parquet", *FOLIO_KNOWN, "-q")
+    assert (done.returncode, len(rows_of(tmp_path / "t.parquet"))) == (0, 4)
+
+
+def test_text_read_as_another_releases_family_is_not_written(tmp_path: Path) -> None:
+    """6.15's loads answer with an errno, 6.12's with a boolean: read as 6.12's, the misses are no answers."""
+    misses = (line("load", swap=1) + line("load_ret", ret=-2, stored=0)) * 10
+    message = refused(tmp_path, FOLIO_LOG + misses, *FOLIO_KNOWN)
+    assert message.startswith("10 of 40 lines are of no use (10 unreadable, ")
+    assert "the first: line 22: expected ret= 0 or 1, found -2; " in message
 
 
 def test_interrupt_exits_with_130_and_leaves_nothing(tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ def test_the_traces_pool_counts_only_where_the_kernel_had_it():
 
 
 def test_a_profile_that_does_not_exist_is_refused_with_those_that_do():
-    with pytest.raises(UsageError, match=r"--kernel: found '3.12', expected one of 6.1, 6.12, latest with --model zram"):
+    with pytest.raises(
+        UsageError, match=r"--kernel: found '3.12', expected one of 6.1, 6.12, latest with --model zram"
+    ):
         resolved(model="zram", kernel="3.12")
 
 

@@ -277,9 +277,9 @@ def _places(rows: pl.DataFrame, *, loads_take: bool) -> tuple[Pair, Pair]:
             evicted[0] += 1
             evicted[1] += page >= 0 and address_of.get(page) == address and half == position
             if result == 0 and page >= 0:
-                objects_in[page] -= 1
+                objects_in[page] = objects_in.get(page, 1) - 1
         elif (op == "invalidate" or (loads_take and op == "load")) and page >= 0:
-            objects_in[page] -= 1
+            objects_in[page] = objects_in.get(page, 1) - 1
     return Pair(*placed), Pair(*evicted)
 
 

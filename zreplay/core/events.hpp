@@ -39,6 +39,7 @@ struct Event {
     int64_t row = 0;                // of its batch
     uint64_t group = 0;             // cgroup and node, where the trace knows them: whose LRU
     Asker asked_by = Asker::limit;  // of a visit
+    bool returns_later = false;     // it is known when its call returns
     // A store's admission, where the model has decided it at the call, before this row.
     std::optional<int> admitted;
 };
@@ -65,7 +66,7 @@ struct EventBatch {
     Column<uint16_t> cpu;
     Column<int32_t> pid;
     Column<int64_t> seen_pool_pages;
-    Column<int64_t> call_ts_ns;
+    Column<int64_t> call_ts_ns, return_ts_ns;
     Column<uint32_t> call_rows, alloc_rows;
     Column<uint8_t> made_pages;
     Column<int8_t> asked_by;  // in the order of Asker

@@ -43,7 +43,7 @@ _DICTIONARY_COLUMNS = [
     *("op", "type", "cpu", "pid", "result", "size"),
     *("call_rows", "alloc_rows", "made_pages", "referenced", "asked_by", "nr_to_scan", "cgroup", "node"),
 ]
-_DELTA_COLUMNS = ["ts_ns", "offset", "seen_stored", "seen_pool_pages", "seen_handle", "seen_page", "call_ts_ns"]
+_DELTA_COLUMNS = ["ts_ns", "offset", "seen_stored", "seen_pool_pages", "seen_handle", "seen_page", "call_ts_ns", "return_ts_ns"]
 
 
 @dataclass(frozen=True)

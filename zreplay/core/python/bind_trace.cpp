@@ -51,6 +51,7 @@ ColumnsOut to_columns(const std::vector<TraceRow>& rows) {
     add_column<int64_t>(out, "call_ts_ns", "l", rows, [](const TraceRow& row) { return row.call_ts_ns; }, Field::call);
     add_column<uint32_t>(out, "call_rows", "I", rows, [](const TraceRow& row) { return row.call_rows; }, Field::call);
     add_column<uint32_t>(out, "alloc_rows", "I", rows, [](const TraceRow& row) { return row.alloc_rows; }, Field::alloc);
+    add_column<int64_t>(out, "return_ts_ns", "l", rows, [](const TraceRow& row) { return row.return_ts_ns; }, Field::returned);
     add_column<uint8_t>(out, "made_pages", "C", rows, [](const TraceRow& row) { return row.made_pages; }, Field::made_pages);
     add_column<uint8_t>(out, "referenced", "C", rows, [](const TraceRow& row) { return row.referenced; }, Field::referenced);
     add_column<int8_t>(out, "asked_by", "c", rows, [](const TraceRow& row) { return row.asked_by; }, Field::asked_by);

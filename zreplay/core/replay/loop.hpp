@@ -108,7 +108,8 @@ class Loop final : public Replay {
 
     void step(const EventBatch& batch, int64_t row) {
         Event event = batch.event(row);
-        if (!calls_.empty()) [[unlikely]] take_calls(rows_fed_ + row);
+        event.returns_later = batch.return_ts_ns.has(row);
+        if (!(calls_.empty() && returns_.empty())) [[unlikely]] take_calls(batch, row);
         if (!(decided_.empty() && reserved_.empty()) && event.op == Op::store) [[unlikely]] recall(event, rows_fed_ + row);
         if (event.op == Op::store && batch.made_pages.get(row, 0)) [[unlikely]] model_.hand_over({});
         if constexpr (requires { pool_.set_cpu(0u); }) prepare_workers(batch, row);
@@ -132,6 +133,12 @@ class Loop final : public Replay {
         if ((config_.driven || config_.policy.paced) && batch.seen_pool_pages.has(row))
             model_.catch_up_with(static_cast<uint64_t>(batch.seen_pool_pages[row]));
         model_.hand_back();
+        if constexpr (requires { model_.returned(0); }) {
+            const bool stored = event.op == Op::store && result == 0;
+            const uint64_t pages = stored ? 0 : counters_.pool_total_size / page_bytes;
+            if (event.returns_later) returns_.emplace_back(batch.return_ts_ns[row], pages);
+            else if (stored) model_.returned(0);
+        }
         ++op_counts_[kind];
         ++counters_.events;
         pool_pages_sum_ += pool_.pages();
@@ -156,18 +163,38 @@ class Loop final : public Replay {
         }
     }
 
-    // Stores that are called before this row, though they stand behind it: what the model says to them, it says now.
-    [[gnu::noinline]] void take_calls(int64_t row) {
-        for (; !calls_.empty() && calls_.front().at <= row; calls_ = calls_.subspan(1)) {
+    // What happened between the row before and this one, in the order of its times: stores were called, whose rows are this one
+    // or stand behind it, and what the model says to them it says now; stores asked the allocator; calls returned, which is
+    // when zswap 6.1 counts its pool.
+    [[gnu::noinline]] void take_calls(const EventBatch& batch, int64_t row) {
+        const int64_t now = rows_fed_ + row;
+        std::ranges::sort(returns_);
+        auto returned = returns_.begin();
+        auto take_returns = [&](int64_t ts_ns) {
+            for (; returned != returns_.end() && returned->first <= ts_ns; ++returned)
+                if constexpr (requires { model_.returned(0); }) model_.returned(returned->second);
+        };
+        for (; !calls_.empty() && calls_.front().at <= now; calls_ = calls_.subspan(1)) {
             const Call& call = calls_.front();
-            auto decided = std::ranges::find(decided_, call.row, &std::pair<int64_t, int>::first);
             if (call.what == Call::store) {
-                if constexpr (requires { model_.decide(); })
-                    if (!config_.driven) decided_.emplace_back(call.row, model_.decide());
-            } else if (decided == decided_.end() || decided->second == 0) {
+                take_returns(call.ts_ns);
+                decide(call.row);
+            } else if (auto decided = std::ranges::find(decided_, call.row, &std::pair<int64_t, int>::first);
+                       decided == decided_.end() || decided->second == 0) {
                 if (auto reservation = model_.reserve(call.entry, call.size_bytes)) reserved_.emplace_back(call.row, *reservation);
             }
         }
+        if (returned != returns_.end() && batch.op(row) == Op::store && batch.call_ts_ns.has(row) && batch.call_rows.get(row, 0) == 0) {
+            take_returns(batch.call_ts_ns[row]);
+            decide(now);
+        }
+        take_returns(batch.ts_ns[row]);
+        returns_.erase(returns_.begin(), returned);
+    }
+
+    void decide(int64_t row) {
+        if constexpr (requires { model_.decide(); })
+            if (!config_.driven) decided_.emplace_back(row, model_.decide());
     }
 
     [[gnu::noinline]] void recall(Event& event, int64_t row) {
@@ -359,6 +386,7 @@ class Loop final : public Replay {
     int64_t rows_fed_ = 0;
     std::span<const Call> calls_;  // of the batch being fed, those to come
     std::vector<std::pair<int64_t, int>> decided_;  // row → what the model said at its call
+    std::vector<std::pair<int64_t, uint64_t>> returns_;  // when calls will return, and pages that they have counted, if any
     std::vector<std::pair<int64_t, Reservation>> reserved_;  // row → what the allocator gave, when it was asked
     int64_t last_ts_ns_ = 0;
     uint64_t next_sample_event_;

@@ -266,6 +266,20 @@ class Entries {
     void refresh_total_size(uint64_t pages) { counters_.pool_total_size = pages * page_bytes; }
     uint64_t total_pages() const { return counters_.pool_total_size / page_bytes; }
 
+    // A page that the recorded kernel refused has no fate in the recording: nobody was asked about it again. Where a model that
+    // is held against that recording takes it all the same, it stands for the next page that the kernel took and the model
+    // refuses: then that takes its place, so that a decision made too early, and one too late, do not leave a page for good.
+    void note_fate(const Event& event) {
+        if (policy_.paced && event.size == Event::missing_size && event.result.value_or(0) < 0)
+            without_fate_.push_back(event.entry);
+    }
+    std::optional<SwapEntry> stand_in(const Event& event) {
+        if (!policy_.paced || event.result.value_or(-1) != 0 || without_fate_.empty()) return {};
+        const SwapEntry slot = without_fate_.back();
+        without_fate_.pop_back();
+        return slot;
+    }
+
     // What the page held could not be compressed, whatever the pool: the recorded compressor gave an error.
     static bool incompressible(const Event& event) {
         return event.size == Event::missing_size && event.result == -e_inval;
@@ -362,6 +376,7 @@ class Entries {
     const uint32_t header_bytes_;
     std::optional<typename CompactionOf<P>::type> compaction_;  // the recorded one under way
     std::optional<Reservation> reservation_;                    // of the store that is next
+    std::vector<SwapEntry> without_fate_;
 };
 
 }  // namespace zreplay

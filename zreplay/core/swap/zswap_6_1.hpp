@@ -29,16 +29,39 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
         return admit();
     }
 
+    // zswap counts the pool at the end of a store, and when it has freed an entry (`pages` then); the limit is checked against
+    // that count.
+    void returned(uint64_t pages) { counted_pages_ = pages ? pages : pool_.pages(); }
+
     // Both give what the kernel would: 0 or a negative errno; for a load −1 when it must read the device; for a
     // compaction the pages freed.
     int predicted(const Event& event) {
         charge(event.op);
-        switch (event.op) {
-            case Op::store: {
-                int result = store(event, [&] { return event.admitted ? *event.admitted : admit(); });
-                if (shrink_pending_ && !policy_.paced) run_shrink_work();
-                return result;
+        if (event.op == Op::store) {
+            int result = store(event, [&] { return event.admitted ? *event.admitted : admit(); });
+            if (shrink_pending_ && !policy_.paced) {
+                run_shrink_work();
+                counted_pages_ = Base::total_pages();
             }
+            return result;
+        }
+        const uint64_t before = Base::total_pages();
+        const int result = predicted_but_store(event);
+        if (Base::total_pages() != before && !event.returns_later) counted_pages_ = Base::total_pages();  // an entry was freed
+        return result;
+    }
+
+    int driven(const Event& event) {
+        charge(event.op);
+        if (event.op == Op::store) return store(event, [&] { return Base::admit_as_recorded(event); });
+        return Base::common_driven(event);
+    }
+
+  private:
+    using Base::charge, Base::counters_, Base::frontswap_, Base::policy_, Base::pool_, Base::reclaim_;
+
+    int predicted_but_store(const Event& event) {
+        switch (event.op) {
             // The recorded kernel's decisions; here the model makes its own, though perhaps at the recorded moments.
             case Op::writeback:
                 if constexpr (P::evictable)
@@ -51,21 +74,19 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
         }
     }
 
-    int driven(const Event& event) {
-        charge(event.op);
-        if (event.op == Op::store) return store(event, [&] { return Base::admit_as_recorded(event); });
-        return Base::common_driven(event);
-    }
-
-  private:
-    using Base::charge, Base::counters_, Base::frontswap_, Base::policy_, Base::pool_, Base::reclaim_;
-
     template <class Admit>
     int store(const Event& event, Admit&& admit) {
         ++counters_.stores;
         if (frontswap_.clear(event.entry)) Base::drop(event.entry);
         int result = admit();
-        if (result == 0) result = Base::keep(event);
+        if (result == 0) {
+            result = Base::keep(event);
+            if (result == 0) Base::note_fate(event);
+        } else if (auto slot = Base::stand_in(event)) {
+            if (frontswap_.clear(*slot)) Base::drop(*slot);
+            if (Base::keep(event) == 0) frontswap_.set(event.entry);
+            return result;
+        }
         if (result == 0) frontswap_.set(event.entry);
         else ++counters_.stores_rejected;
         return result;
@@ -74,7 +95,7 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
     // Steps 4 and 5 of a store: everything that can refuse it before the page is looked at.
     int admit() {
         const Limits& limits = policy_.limits;
-        uint64_t pages = Base::total_pages();
+        const uint64_t pages = counted_pages_;
         if (limits.full(pages)) {
             ++counters_.pool_limit_hit;
             reached_full_ = true;
@@ -102,7 +123,6 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
             while (Location left = Base::victim()) reclaim_->result(Base::write_back(left));
         // With two CPUs the request may be one that the run before has already answered, as the model sees it: a store queues
         // the work a moment after its call.
-        if (!shrink_pending_ && !reached_full_) return;
         if constexpr (P::evictable) {
             shrink_pending_ = false;
             ++counters_.shrinks;
@@ -127,6 +147,7 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
         }
     }
 
+    uint64_t counted_pages_ = 0;
     bool reached_full_ = false;
     bool shrink_pending_ = false;
 };

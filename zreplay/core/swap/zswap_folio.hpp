@@ -169,8 +169,15 @@ class ZswapFolio : public Entries<P> {
         zeromap_.clear(event.entry);
         next_load_ = future_loads_ ? future_loads_->next_load(counters_.events) : 0;
         int result = admit();
-        if (result == 0) result = unknown;
-        if (result == 0) result = keep(event, size_bytes, incompressible);
+        if (result == 0) {
+            result = unknown;
+            if (result == 0) result = keep(event, size_bytes, incompressible);
+            if (result == 0) Base::note_fate(event);
+        } else if (auto slot = Base::stand_in(event)) {
+            drop(*slot);
+            keep(event, size_bytes, incompressible);
+            return result;
+        }
         if (result != 0) {
             ++counters_.stores_rejected;
             drop(event.entry);

@@ -331,7 +331,14 @@ void FtraceImporter::end_store(const FtraceLine& line, Call& call) {
     }
     const bool told = taken || call.allocated || !family_.taken_is_one;
     end_check(call.check, taken, told ? none : call.row);
-    if (told) rows_.complete(call.row);
+    if (!told) return;
+    if (taken) set_return(call.row, line);
+    rows_.complete(call.row);
+}
+
+void FtraceImporter::set_return(uint64_t row, const FtraceLine& line) {
+    rows_[row].return_ts_ns = line.ts_ns;
+    rows_[row].mark(Field::returned);
 }
 
 // 6.12 looks at its limits when a store is called (zswap_check_limits); its answer is a boolean, so whether they or the
@@ -411,6 +418,7 @@ void FtraceImporter::end_invalidate(const FtraceLine& line, Call& call) {
             refreshed = true;
         }
     }
+    if (refreshed) set_return(call.row, line);
     read_counters(line, call.row, refreshed);
     rows_.complete(call.row);
 }
@@ -437,6 +445,8 @@ void FtraceImporter::end_writeback(const FtraceLine& line, Call& call) {
         if (call.handle) rows_.set_handle(call.row, call.handle);
     }
     rows_.set_result(call.row, signed32(line[Key::ret]));
+    // Under frontswap the free is the last thing it does; later kernels free before they write.
+    if (succeeded && call.freed && !family_.packed_slots) set_return(call.row, line);
     read_counters(line, call.row, succeeded && call.freed);
     rows_.complete(call.row);
 }

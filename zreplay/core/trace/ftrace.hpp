@@ -127,6 +127,7 @@ class FtraceImporter {
     bool contradicts(const FtraceLine& line);
     void unpaired(const std::string& message);
     Asker asker(const Task& task);
+    void set_return(uint64_t row, const FtraceLine& line);
     void set_asker(uint64_t row, Asker asker);
     void begin_zram(const FtraceLine& line, Task& task);
     void end(const FtraceLine& line, Task& task);

@@ -26,7 +26,7 @@ namespace zreplay {
 // The columns of a trace that may be null, as bits of TraceRow::present.
 enum class Field : uint8_t {
     type, offset, size, result, stored, pool_pages, handle, call, alloc, referenced, asked_by, nr_to_scan, cgroup, node, page,
-    made_pages, count
+    made_pages, returned, count
 };
 
 struct TraceRow {
@@ -41,6 +41,7 @@ struct TraceRow {
     int64_t call_ts_ns = 0;
     uint64_t call_rows = 0;
     uint64_t alloc_rows = 0;
+    int64_t return_ts_ns = 0;
     uint64_t cgroup = 0;
     uint64_t nr_to_scan = 0;
     uint32_t size = 0;
