@@ -39,6 +39,7 @@ struct Event {
     int64_t row = 0;                // of its batch
     uint64_t group = 0;             // cgroup and node, where the trace knows them: whose LRU
     Asker asked_by = Asker::limit;  // of a visit
+    uint64_t page = 0, left_page = 0;  // where the recorded kernel put the object; a migration's from and to
     bool returns_later = false;     // it is known when its call returns
     // A store's admission, where the model has decided it at the call, before this row.
     std::optional<int> admitted;
@@ -69,6 +70,7 @@ struct EventBatch {
     Column<int64_t> call_ts_ns, return_ts_ns;
     Column<uint32_t> call_rows, alloc_rows;
     Column<uint8_t> made_pages;
+    Column<uint64_t> seen_page, seen_handle;
     Column<int8_t> asked_by;  // in the order of Asker
     Column<uint64_t> cgroup;
     Column<uint16_t> node;
@@ -87,6 +89,10 @@ struct EventBatch {
         }
         if (size.has(row)) event.size = static_cast<int32_t>(std::min<uint32_t>(size[row], std::numeric_limits<int32_t>::max()));
         if (result.has(row)) event.result = result[row];
+        if (seen_page.values && seen_page.has(row)) {
+            event.page = seen_page[row];
+            event.left_page = seen_handle.get(row, 0);
+        }
         if (cgroup.values || node.values) event.group = cgroup.get(row, 0) << 16 | node.get(row, 0);
         event.asked_by = static_cast<Asker>(asked_by.get(row, 0));
         return event;

@@ -20,9 +20,8 @@ enum Errno : int { e_noent = 2, e_io = 5, e_again = 11, e_nomem = 12, e_busy = 1
 enum LruStatus : int { lru_removed, lru_removed_retry, lru_rotate, lru_skip, lru_retry, lru_stop };
 
 // Who wanted entries evicted: zswap's worker, since the pool is at its limit; the memory manager, under pressure; a store,
-// since its cgroup is at its own limit.
-enum class Asker : uint8_t { limit, pressure, cgroup };
-inline constexpr std::array<std::string_view, 3> asker_names{"limit", "pressure", "cgroup"};
+// since its cgroup is at its own limit; the user, of zram.
+enum class Asker : uint8_t { limit, pressure, cgroup, user };
 
 // One row of a trace. The order is that of docs/trace-format.md; the names are the words in its `op` column.
 enum class Op : uint8_t { store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate, cma, visit };

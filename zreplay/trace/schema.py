@@ -12,7 +12,7 @@ OFFSET_BITS = 58
 OPS = ("store", "load", "invalidate", "invalidate_area", "writeback", "shrink", "compact", "migrate", "cma", "visit")
 
 #: Who wanted entries evicted: the words of ``asked_by``, in the order of the engine's ``Asker``.
-ASKERS = ("limit", "pressure", "cgroup")
+ASKERS = ("limit", "pressure", "cgroup", "user")
 
 #: One row per event, in the order in which the events took effect. Only the first two columns are never null.
 SCHEMA = pa.schema(

@@ -227,6 +227,7 @@ std::unique_ptr<Replay> make(std::shared_ptr<const RecordedSizes> recorded_sizes
         if (place == std::end(settings)) throw nb::type_error(("no setting '" + name + "'").c_str());
         place->set(config, place->name, value);
     }
+    config.policy.follows_pages = config.driven;
     const Locate locate = config.policy.slots.locate;
     config.pool_options.zsmalloc.frames = config.pool_options.z3fold.frames = locate == Locate::bits || locate == Locate::value;
     return Replay::make(config);

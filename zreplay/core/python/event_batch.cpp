@@ -38,6 +38,8 @@ EventBatch numbered_events(const ArrowBatch& batch) {
     events.call_rows = column_of<uint32_t>(batch, "call_rows", "I");
     events.alloc_rows = column_of<uint32_t>(batch, "alloc_rows", "I");
     events.return_ts_ns = column_of<int64_t>(batch, "return_ts_ns", "l");
+    events.seen_page = column_of<uint64_t>(batch, "seen_page", "L");
+    events.seen_handle = column_of<uint64_t>(batch, "seen_handle", "L");
     events.made_pages = column_of<uint8_t>(batch, "made_pages", "C");
     events.asked_by = column_of<int8_t>(batch, "asked_by", "c");
     events.cgroup = column_of<uint64_t>(batch, "cgroup", "L");

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <optional>
 #include <type_traits>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -175,6 +176,34 @@ class Entries {
         if constexpr (requires { pool_.compact(); }) pool_.compact();
         else if constexpr (requires { pool_.run_work(); }) pool_.run_work();  // z3fold's, where it is deferred
         return compacted(before - pool_.pages());
+    }
+
+    // Which of the model's pages the kernel's is, where the recording says in which page each object was put.
+    void note_page(uint64_t address, SwapEntry entry, Location object) {
+        if (policy_.paced || policy_.follows_pages) kernel_pages_[address] = {pool_.page_id(object), entry};
+    }
+
+    // Where a recording links pages to objects, the page that migrated is the right one; one that the model does not know, or
+    // that the kernel did not move, stays.
+    [[gnu::noinline]] int migrate(const Event& event) {
+        if (!event.page || kernel_pages_.empty()) return migrate();
+        auto found = kernel_pages_.find(event.left_page);
+        if (event.result.value_or(0) != 0 || found == kernel_pages_.end()) return event.result.value_or(0);
+        const auto [page, entry] = found->second;
+        kernel_pages_.erase(found);
+        Location object = slots_.peek(entry);
+        if (!object || object.is_same_filled() || pool_.page_id(object) != page) {
+            object = {};
+            pool_.objects_from(0, [&](Location other) {
+                if (pool_.page_id(other) == page) object = other;
+                return !object;
+            });
+        }
+        if (!object) return -e_again;
+        const SwapEntry moved = pool_.entry(object);
+        const int error = migrate(object, page_of(object));
+        if (Location now = slots_.peek(moved); now && !error) kernel_pages_[event.page] = {pool_.page_id(now), moved};
+        return error;
     }
 
     // A trace cannot say which of the model's pages is meant (kernel-model 8.2): the number of the row chooses an object,
@@ -377,6 +406,7 @@ class Entries {
     std::optional<typename CompactionOf<P>::type> compaction_;  // the recorded one under way
     std::optional<Reservation> reservation_;                    // of the store that is next
     std::vector<SwapEntry> without_fate_;
+    std::unordered_map<uint64_t, std::pair<uint64_t, SwapEntry>> kernel_pages_;  // address → the model's page, and an object in it
 };
 
 }  // namespace zreplay

@@ -20,6 +20,7 @@ struct Policy {
     bool exclusive_loads = false;  // a load takes the entry away (a parameter of 6.5, always so since 6.9)
     bool keeps_incompressible = false;  // what does not compress stays as it is, 4096 bytes (6.18)
     bool same_filled = true;       // pages of one repeated word are seen and kept without pool memory
+    bool follows_pages = false;    // a driven replay: what moves is what the recording says
     bool paced = false;            // the model's evictions happen at the recorded moments (zswap_6_1.hpp)
     std::vector<uint64_t> cgroups;  // those of the recorded machine that swapped, in the order of a walk over all
     SlotOptions slots;

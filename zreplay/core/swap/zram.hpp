@@ -1,5 +1,5 @@
 // zram: a block device in memory. A store is a write of one page, a load a read, an invalidate the notice that a slot is
-// free; there is no limit, no writeback and nothing to fall back to.
+// free. There is no limit, and nothing to fall back to but a backing device (4.14), to which pages go when the user says so.
 //
 //   * A page of one repeated word is kept in the table (same_filled_pages; zram's statistics say same_pages).
 //   * A page that compresses to the allocator's huge class or more is stored as it is, 4096 bytes (huge_pages).
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "swap/entries.hpp"
+#include "swap/slot_bits.hpp"
 
 namespace zreplay {
 
@@ -65,7 +66,8 @@ class Zram : public Entries<P> {
             case Op::invalidate: return slot_free(event.entry);
             case Op::invalidate_area: return reset(event.entry.type());
             case Op::compact: return Base::compact(event, as_recorded);
-            case Op::migrate: return Base::migrate();
+            case Op::writeback: return write_back(event);
+            case Op::migrate: return Base::migrate(event);
             case Op::cma: return Base::evacuate(event);
             default: return 0;
         }
@@ -86,6 +88,7 @@ class Zram : public Entries<P> {
             ++counters_.stores_rejected;
             return result;
         }
+        on_device_.clear(event.entry);
         counters_.huge_pages += size_bytes == page_bytes;
         if (Location old = slots_.insert(event.entry, object)) free_object(old);
         return 0;
@@ -95,6 +98,8 @@ class Zram : public Entries<P> {
         Location object = slots_.find(entry);
         if (object) {
             Base::loaded(object);
+        } else if (on_device_.test(entry)) {
+            return Base::missed();
         } else {
             ++counters_.loads_unknown;
             Base::missed();
@@ -102,8 +107,20 @@ class Zram : public Entries<P> {
         return 0;
     }
 
+    // Which pages go to the backing device is the user's choice (idle, huge), and the trace's.
+    int write_back(const Event& event) {
+        if (!event.has_slot || event.result.value_or(0) != 0) return 0;
+        if (Location object = slots_.erase(event.entry)) {
+            free_object(object);
+            on_device_.set(event.entry);
+            ++counters_.written_back_pages;
+        }
+        return 0;
+    }
+
     int slot_free(SwapEntry entry) {
         ++counters_.invalidates;
+        if (on_device_.clear(entry)) return 0;
         if (Location old = slots_.erase(entry)) free_object(old);
         else ++counters_.invalidates_unknown;
         return 0;
@@ -125,6 +142,7 @@ class Zram : public Entries<P> {
     }
 
     uint32_t huge_bytes_ = page_bytes;
+    SlotBits on_device_;
 };
 
 }  // namespace zreplay

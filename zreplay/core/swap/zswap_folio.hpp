@@ -148,7 +148,7 @@ class ZswapFolio : public Entries<P> {
             case Op::invalidate: return invalidate(event.entry);
             case Op::invalidate_area: return invalidate_area(event.entry.type());
             case Op::compact: return Base::compact(event, as_recorded);
-            case Op::migrate: return Base::migrate();
+            case Op::migrate: return Base::migrate(event);
             case Op::cma: return Base::evacuate(event);
             default: return 0;
         }

@@ -54,7 +54,7 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
             case Op::invalidate: return invalidate(event.entry);
             case Op::invalidate_area: return invalidate_area(event.entry.type());
             case Op::compact: return Base::compact(event, policy_.paced);
-            case Op::migrate: return Base::migrate();
+            case Op::migrate: return Base::migrate(event);
             case Op::cma: return Base::evacuate(event);
             default: return 0;
         }
@@ -100,6 +100,7 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
         if (int error = Base::compress(event, size_bytes)) return error;
         Allocation made = Base::allocate(event.entry, size_bytes);
         if (made.error) return made.error;
+        if (event.page) [[unlikely]] Base::note_page(event.page, event.entry, made.location);
         // v3 of the 2013 series, whose tree is inside zbud: it has allocated by now, and its tree refuses.
         if (policy_.slots.locate == Locate::header && slots_.refuses(event.entry)) {
             Base::release(made.location);

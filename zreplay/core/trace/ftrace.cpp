@@ -31,7 +31,8 @@ bool can_call(Op outer, Op inner, const Family& family) {
 Op op_of(Probe probe) {
     switch (probe) {
         case Probe::visit: return Op::visit;
-        case Probe::scan: return Op::shrink;
+        case Probe::scan:
+        case Probe::zwriteback: return Op::shrink;
         default: return static_cast<Op>(probe);
     }
 }
@@ -71,7 +72,9 @@ void FtraceImporter::finish() {
     for (Check& check : checks_)
         if (check.row != none) finish_refusal(check.row, true);
     pages_before_ = false;
-    emit();
+    races_.give_up();
+    races_.settle(0, [](uint64_t, bool) {});
+    for (emit(); !rows_.empty(); emit()) rows_.give_up_front();  // no row is lost, whatever is still waited for
 }
 
 void FtraceImporter::unpaired(const std::string& message) {
@@ -119,7 +122,7 @@ bool FtraceImporter::contradicts(const FtraceLine& line) {
                              " as in the lines before: a text is of one kernel";
         return true;
     }
-    if (!line.is_return || !line.has(Key::ret) || line.probe == Probe::alloc) return false;
+    if (!line.is_return || !line.has(Key::ret) || line.probe == Probe::alloc || line.probe == Probe::zwriteback) return false;
     const bool is_boolean = family_.taken_is_one && (line.probe == Probe::store || (line.probe == Probe::load && !family_.load_is_errno));
     const uint64_t value = line[Key::ret];
     if (line.probe == Probe::visit ? value <= lru_stop : is_boolean ? value <= 1 : is_errno(value)) return false;
@@ -141,7 +144,7 @@ void FtraceImporter::dispatch(const FtraceLine& line) {
     if (task.cpu != line.cpu && task.line < last_lost_line_) abandon_all(task);
     task.line = counts_.lines;
     task.cpu = line.cpu;
-    if (task.in_pool && line.probe != Probe::locked) leave_pool(task);
+    if (!in_pool_.empty()) leave_pools(line, task);
     const bool has_return = line.probe <= Probe::alloc && line.probe != Probe::invalidate_area;
     if (line.is_return && !has_return) return;  // says nothing more
     switch (line.probe) {
@@ -158,6 +161,7 @@ void FtraceImporter::dispatch(const FtraceLine& line) {
         case Probe::rw:
         case Probe::bio:
         case Probe::slotfree: return begin_zram(line, task);
+        case Probe::slot: return on_slot(line, task);
         default: return line.is_return ? end(line, task) : begin(line, task);
     }
 }
@@ -207,11 +211,21 @@ void FtraceImporter::begin(const FtraceLine& line, Task& task) {
             }
             break;
         case Op::shrink:
+            call.asked_by = line.probe == Probe::scan         ? Asker::pressure
+                            : line.probe == Probe::zwriteback ? Asker::user
+                                                              : Asker::limit;
             call.row = rows_.place(call.op, line);
-            set_asker(call.row, line.probe == Probe::scan ? Asker::pressure : Asker::limit);
+            set_asker(call.row, call.asked_by);
             if (line.probe == Probe::scan && line.has(Key::nr)) {
                 rows_[call.row].nr_to_scan = line[Key::nr];
                 rows_[call.row].mark(Field::nr_to_scan);
+            }
+            // Since 6.6, and in zram, the work goes on until there is enough or nothing left: its begin and its end are rows.
+            call.in_two_rows = line.probe == Probe::zwriteback || (line.probe == Probe::shrink && family_.packed_slots);
+            if (call.in_two_rows) {
+                rows_.set_result(call.row, -e_inprogress);
+                rows_.complete(call.row);
+                call.row = none;
             }
             break;
         case Op::compact:
@@ -221,7 +235,17 @@ void FtraceImporter::begin(const FtraceLine& line, Task& task) {
             break;
         case Op::migrate:
             call.row = rows_.place(call.op, line);
-            rows_.set_handle(call.row, line[Key::page]);
+            if (line.has(Key::vmemmap) && line.has(Key::direct) && line.has(Key::newpage)) {
+                // A struct page as the address of its page, as an object's place is one.
+                constexpr uint64_t struct_page_bytes = 64;
+                auto address = [&](Key page) {
+                    return line[Key::direct] + (line[page] - line[Key::vmemmap]) / struct_page_bytes * page_bytes;
+                };
+                rows_.set_handle(call.row, address(Key::page));
+                rows_.set_page(call.row, address(Key::newpage));
+            } else {
+                rows_.set_handle(call.row, line[Key::page]);
+            }
             break;
         case Op::invalidate_area:
         case Op::cma: break;
@@ -238,7 +262,7 @@ void FtraceImporter::set_asker(uint64_t row, Asker asker) {
 // among the probes.
 Asker FtraceImporter::asker(const Task& task) {
     for (auto call = task.calls.rbegin(); call != task.calls.rend(); ++call) {
-        if (call->op == Op::shrink) return rows_[call->row].asked_by;
+        if (call->op == Op::shrink) return call->asked_by;
         if (call->op == Op::store) return Asker::cgroup;
         if (call->op == Op::writeback) break;
     }
@@ -264,16 +288,14 @@ void FtraceImporter::end(const FtraceLine& line, Task& task) {
             rows_.set_result(call.row, signed32(line[Key::ret]));
             return rows_.complete(call.row);
         case Op::shrink:
-            if (line.has(Key::ret)) {
-                rows_.set_result(call.row, signed32(line[Key::ret]));
-            } else if (line.probe == Probe::scan) {
-                rows_.set_result(call.row, signed32(line[Key::freed]));  // -1: SHRINK_STOP
-            } else {  // since 6.6 the work goes on until there is enough: its begin and its end are rows
-                rows_.set_result(call.row, -e_inprogress);
-                rows_.complete(call.row);
+            if (call.in_two_rows) {
                 call.row = rows_.place(Op::shrink, line);
-                set_asker(call.row, Asker::limit);
+                set_asker(call.row, call.asked_by);
                 rows_.set_result(call.row, call.visits);
+            } else if (line.has(Key::ret)) {
+                rows_.set_result(call.row, signed32(line[Key::ret]));
+            } else {
+                rows_.set_result(call.row, signed32(line[Key::freed]));  // -1: SHRINK_STOP
             }
             break;
         case Op::compact: {

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -99,7 +100,9 @@ class FtraceImporter {
         uint64_t row = none;
         int64_t asked_ns = 0;   // a store: when it asked the allocator, and for …
         uint64_t asked_bytes = 0;
-        int32_t visits = 0;  // a shrink: entries it has looked at
+        Asker asked_by = Asker::limit;  // a shrink
+        bool in_two_rows = false;       // … whose begin and end are rows
+        int32_t visits = 0;             // … entries it has looked at, or pages written
         uint64_t check = none;  // a store of a kernel that answers with a boolean
     };
     struct Task {
@@ -142,12 +145,14 @@ class FtraceImporter {
     void on_locked(const FtraceLine& line, Task& task);
     void take_effect(const FtraceLine& line, Call& call);
     void enter_pool(const FtraceLine& line, Task& task);
-    void leave_pool(Task& task);
+    void leave_pools(const FtraceLine& line, const Task& task);
     Call* open_invalidate(const Object& object);
     void on_area(const FtraceLine& line);
     void on_lost(uint16_t cpu, uint64_t lost);
     void abandon(Call& call);
     void end_unseen(Task& task);
+    void on_slot(const FtraceLine& line, Task& task);
+    uint64_t write_back_zram(const FtraceLine& line, Call& run, SwapEntry slot);
     void abandon_all(Task& task);
     void leave_in_stack(Task& task, size_t keep);
 
@@ -198,6 +203,7 @@ class FtraceImporter {
     size_t sweep_tasks_at_ = 2 * least_sweep;         // so that a long recording's dead tasks do not pile up
     std::unordered_map<uint64_t, Object> objects_;    // handle → object
     std::unordered_map<uint64_t, uint64_t> slots_;    // swap entry → handle, or same_filled
+    std::unordered_set<uint64_t> on_device_;          // zram: slots written back
     ImportCounts counts_;
     std::vector<std::string> messages_;
 };

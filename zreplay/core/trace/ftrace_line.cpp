@@ -42,7 +42,7 @@ constexpr uint32_t an_object = keys(Key::handle);
 
 // The most frequent first. `compact` answers with `freed`; alloc's return carries a status (zpool) or a handle (zs_malloc).
 // Which slot a call is about comes as type and offset or as one word, `swap`; a writeback may name an object by its handle.
-constexpr std::array<Name, 17> names{{
+constexpr std::array<Name, 19> names{{
     {"store", Probe::store, a_slot, keys(Key::ret)},
     {"load", Probe::load, a_slot, keys(Key::ret)},
     {"map", Probe::map, keys(Key::handle), 0},
@@ -58,6 +58,8 @@ constexpr std::array<Name, 17> names{{
     {"scan", Probe::scan, 0, keys(Key::freed)},
     {"migrate", Probe::migrate, keys(Key::page), keys(Key::ret)},
     {"compact", Probe::compact, 0, keys(Key::freed)},
+    {"slot", Probe::slot, keys(Key::index), 0},
+    {"zwriteback", Probe::zwriteback, 0, 0},
     {"bio", Probe::bio, keys(Key::sector, Key::op), 0},
     {"invalidate_area", Probe::invalidate_area, keys(Key::type), 0},
 }};

@@ -17,9 +17,9 @@ namespace zreplay {
 // The probes by the names the recorder gives them. A `_ret` is its call with `is_return` set.
 enum class Probe : uint8_t {
     store, load, invalidate, invalidate_area, writeback, shrink, compact, migrate,  // as in Op
-    visit, scan,                                                                    // of zswap's LRU of entries
+    visit, scan, zwriteback,                                                        // who evicts: zswap since 6.8, zram
     alloc, map, free, locked,                                                       // inside those
-    rw, bio, slotfree,                                                              // zram's own
+    rw, bio, slotfree, slot,                                                        // zram's own
     other,                                                                          // not one of ours
 };
 

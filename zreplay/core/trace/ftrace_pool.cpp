@@ -57,9 +57,14 @@ void FtraceImporter::enter_pool(const FtraceLine& line, Task& task) {
     in_pool_.push_back(line.pid);
 }
 
-void FtraceImporter::leave_pool(Task& task) {
-    task.in_pool = false;
-    std::erase_if(in_pool_, [&](int32_t pid) { return &tasks_[pid] == &task; });
+// A task is done with the pool when it does the next thing, or when another runs on its CPU: not under a spinlock.
+void FtraceImporter::leave_pools(const FtraceLine& line, const Task& task) {
+    std::erase_if(in_pool_, [&](int32_t pid) {
+        Task& inside = tasks_[pid];
+        const bool is_done = &inside == &task ? line.probe != Probe::locked : inside.cpu == line.cpu;
+        if (is_done) inside.in_pool = false;
+        return is_done;
+    });
 }
 
 // A probe behind the allocator's lock: the call under way takes effect here.
@@ -125,6 +130,12 @@ void FtraceImporter::on_map(const FtraceLine& line, Task& task) {
     } else if (call.op == Op::store && call.answered && call.error == 0) {
         rows_.set_handle(call.row, line[Key::handle]);
         remember(line[Key::handle], call.slot, pages_made_.of(call.asked_bytes));
+        // z3fold: the handle is a cell that holds an address in the object's page; one of an object that has a page to itself
+        // is the page's own, with bit 0 set.
+        if (line.has(Key::place)) {
+            const uint64_t place = line[Key::handle] & 1 ? line[Key::handle] : line[Key::place];
+            rows_.set_page(call.row, place & ~uint64_t{page_bytes - 1});
+        }
     }
 }
 
@@ -154,6 +165,10 @@ void FtraceImporter::on_free(const FtraceLine& line, Task& task) {
     if (replaced && (call->ends_unseen || family_.taken_is_one)) {
         call->row = rows_.move(call->row, line);
         changed(call->ends_unseen ? nullptr : call, call->row);
+        return forget(handle);
+    }
+    if (call && call->op == Op::shrink && known && call->asked_by == Asker::user) {
+        rows_.set_handle(write_back_zram(line, *call, object.slot), handle);
         return forget(handle);
     }
     if (call && call->op == Op::load && family_.loads_take && !call->freed && (!known || object.slot == call->slot)) {

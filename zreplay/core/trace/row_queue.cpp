@@ -68,6 +68,11 @@ void RowQueue::set_handle(uint64_t number, uint64_t handle) {
     (*this)[number].mark(Field::handle);
 }
 
+void RowQueue::set_page(uint64_t number, uint64_t page) {
+    (*this)[number].page = page;
+    (*this)[number].mark(Field::page);
+}
+
 void RowQueue::emit(uint64_t held) {
     while (!rows_.empty() && rows_.front().state != TraceRow::State::open) {
         TraceRow& front = rows_.front();

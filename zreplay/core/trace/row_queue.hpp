@@ -88,10 +88,12 @@ class RowQueue {
     void set_slot(uint64_t number, SwapEntry slot);
     void set_result(uint64_t number, int64_t result);
     void set_handle(uint64_t number, uint64_t handle);
+    void set_page(uint64_t number, uint64_t page);
 
     // Lets go of what is settled at the front, but for the row `held` and those behind it.
     void emit(uint64_t held);
     uint64_t next() const { return front_ + rows_.size(); }  // the number of the row that comes next
+    bool empty() const { return rows_.empty(); }
     bool is_full() const { return rows_.size() > most_held; }
     uint64_t front() const { return front_; }
     bool front_is_open() const { return !rows_.empty() && rows_.front().state == TraceRow::State::open; }
