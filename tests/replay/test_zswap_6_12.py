@@ -48,8 +48,8 @@ def missed(summary: dict[str, Any]) -> tuple[int, int]:
 
 
 def test_pool_is_full_at_its_limit_and_takes_pages_again_at_its_threshold(replay):
-    # The 11th store finds 10 pages and is refused; the work takes all ten referenced bits, then evicts the oldest: that is
-    # enough. The 12th finds 9 pages and is let in.
+    # The 11th store finds 10 pages and is refused. The work takes all ten referenced bits, then evicts the oldest: that
+    # is enough. The 12th finds 9 pages and is let in.
     summary = replay([*fill(12), load(1), load(2)], totalram_pages=50)
     assert (summary["pool_pages_peak"], summary["pool_limit_hit"], summary["stores_rejected"]) == (10, 1, 1)
     assert (summary["writebacks"], summary["reject_hysteresis"], missed(summary)) == (1, 0, (1, 1))

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 OTHER = HANDLE + 4096
 
 
-def test_store_stands_at_its_allocation_with_the_swap_header_taken_off() -> None:
+def test_store_stands_at_its_allocations_return_with_the_swap_header_taken_off() -> None:
     found = Imported(text(*stored(7, size=3452, seen=1, pages=1)))
     assert found.rows == [
         {
-            "ts_ns": 4_000_001_000,
+            "ts_ns": 4_000_002_000,
             "op": "store",
             "type": 0,
             "offset": 7,
@@ -27,6 +27,8 @@ def test_store_stands_at_its_allocation_with_the_swap_header_taken_off() -> None
             "seen_handle": HANDLE,
             "call_ts_ns": 4_000_000_000,
             "call_rows": 0,
+            "alloc_rows": 0,
+            "return_ts_ns": 4_000_004_000,
         }
     ]
 
@@ -54,7 +56,7 @@ def test_store_whose_allocation_fails_has_a_size_and_no_handle() -> None:
             ("store_ret", {"ret": -28, "stored": 0, "pool": 0}),
         )
     )
-    assert found.columns("ts_ns", "size", "result", "seen_handle") == [(4_000_001_000, 4292, -28, None)]
+    assert found.columns("ts_ns", "size", "result", "seen_handle") == [(4_000_002_000, 4292, -28, None)]
 
 
 def test_load_stands_at_its_call_with_its_result_and_the_handle_it_read() -> None:
@@ -120,8 +122,8 @@ def test_calls_of_two_tasks_interleave_and_each_gets_its_own_return() -> None:
         )
     )
     assert found.columns("offset", "pid", "cpu", "size", "result", "seen_handle") == [
-        (2, 20, 1, 100, -12, None),
         (1, 10, 0, 200, 0, HANDLE),
+        (2, 20, 1, 100, -12, None),
     ]
 
 
@@ -375,12 +377,12 @@ def test_zram_writes_and_reads_pages_by_index_and_the_pool_is_read_before_each_c
         header_bytes=0,
     )
     assert found.columns("ts_ns", "op", "type", "offset", "size", "result", "seen_pool_pages", "seen_handle") == [
-        (4_000_001_000, "store", 0, 16384, 500, 0, 4, HANDLE),
-        (4_000_005_000, "store", 0, 16385, 500, 0, 4, OTHER),
+        (4_000_002_000, "store", 0, 16384, 500, 0, 4, HANDLE),
+        (4_000_006_000, "store", 0, 16385, 500, 0, 4, OTHER),
         (4_000_008_000, "load", 0, 16385, None, 0, None, OTHER),
         (4_000_011_000, "invalidate", 0, 16384, None, None, 3, HANDLE),
         (4_000_013_000, "compact", None, None, None, 1, 2, None),
-        (4_000_015_000, "store", 0, 9, 500, 0, None, HANDLE),
+        (4_000_016_000, "store", 0, 9, 500, 0, None, HANDLE),
     ]
 
 
@@ -388,7 +390,7 @@ def test_zram_write_without_allocation_before_the_tasks_next_event_is_same_fille
     found = Imported(text(*written(5, None), *written(6, HANDLE), ("slotfree", {"index": 5})), header_bytes=0)
     assert found.columns("ts_ns", "op", "offset", "size", "result") == [
         (4_000_000_000, "store", 5, 0, 0),
-        (4_000_002_000, "store", 6, 500, 0),
+        (4_000_003_000, "store", 6, 500, 0),
         (4_000_005_000, "invalidate", 5, None, None),
     ]
 
@@ -500,7 +502,7 @@ def test_last_line_cut_in_two_is_unreadable_not_wrong() -> None:
 
 def test_times_that_step_backwards_are_held_and_counted() -> None:
     found = Imported(text(*stored(7), ("load", {"type": 0, "offset": 7, "us": 1}), ("load_ret", {"ret": 0, "us": 9})))
-    assert found.columns("op", "ts_ns") == [("store", 4_000_001_000), ("load", 4_000_004_000)]
+    assert found.columns("op", "ts_ns") == [("store", 4_000_002_000), ("load", 4_000_004_000)]
     assert found.counts.backward_times == 1
 
 

@@ -65,7 +65,6 @@ class Agreement:
     placements: Pair | None  #: zbud: objects in the same page and the same half of it
     victims: Pair | None  #: evictions tried, and visits of the LRU: the same page or entry, in the same order
     verdicts: Pair | None  #: visits of zswap's LRU: the same entry rotated, written back or left
-    refused: dict[str, tuple[int, int]]  #: why stores were refused: the kernel's count, the model's
     compactions: Pair | None  #: freed the same number of pages
     first_divergence: dict[str, Any] | None
     known_causes: dict[str, Any] = field(default_factory=dict)
@@ -98,6 +97,8 @@ class Validation:
     config: Config
     driven: Agreement
     predicted: Agreement
+    #: of the recorded kernel, as `uname -r` says it
+    release: str | None
     #: per compared row: ``ts_ns``, ``kernel`` (pool pages), ``driven``, ``predicted``
     curves: pl.DataFrame
 
@@ -105,6 +106,7 @@ class Validation:
         """One object of ``zreplay validate --json``."""
         return {
             "trace": str(self.trace),
+            "recorded_release": self.release,
             "config": {
                 name: value for name, value in asdict(self.config).items() if name not in ("trace", "out", "force")
             }
@@ -128,13 +130,20 @@ def validate(path: Path) -> Validation:
     """
     trace = open_trace(path)
     config = _config(trace)
-    agreements, curves = {}, {}
+    agreements: dict[str, Agreement] = {}
+    curves = {}
     for way in WAYS:
         rows, written_back = _observed(trace, config, way)
         agreements[way] = _agreement(rows, written_back, trace, config)
+        if not agreements[way].events.compared and not agreements[way].decisions.compared:
+            raise TraceError(
+                f"{path}: no row has seen_pool_pages or the result of a store, so no kernel to compare with; the "
+                "recording lacks its return probes"
+            )
         curves[way] = rows.filter("compared").select("ts_ns", kernel="seen_pool_pages", model="model_pages")
     together = curves["driven"].rename({"model": "driven"}).with_columns(predicted=curves["predicted"]["model"])
-    return Validation(path, config, agreements["driven"], agreements["predicted"], together)
+    release = trace.metadata.source_kernel
+    return Validation(path, config, agreements["driven"], agreements["predicted"], release, together)
 
 
 def _config(trace: Trace) -> Config:
@@ -236,7 +245,6 @@ def _agreement(rows: pl.DataFrame, written_back: int, trace: Trace, config: Conf
         placements=placements,
         victims=victims if victims and victims.compared else None,
         verdicts=verdicts,
-        refused={},
         compactions=Pair(compactions.height, int((compactions["result"] == compactions["model_result"]).sum()))
         if compactions.height
         else None,

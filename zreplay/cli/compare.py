@@ -14,7 +14,7 @@ _AXES = {
     "design": "Designs by name, as `zreplay run --design` takes them.",
     "index": "Swap indexes, as `zreplay run --index` takes them.  [default: rbtree]",
     "pool": "Allocators.  [default: the trace's own]",
-    "kernel": "Whose policies.  [default: 6.1]",
+    "kernel": "Whose policies.  [default: the nearest to the release of the trace]",
     "mm": "Reclaim indexes, as `zreplay run --mm` takes them.  [default: the kernel's]",
     "locate": "What slots say of objects, as `zreplay run --locate` takes it.  [default: the index's]",
     "totalram_pages": "Memory sizes of the machine, in pages.  [default: the trace's]",

@@ -95,7 +95,10 @@ def _warn(done: "Conversion") -> None:
         (counts.lost_events, "events lost by the kernel's buffer: calls of that time lack a result"),
         (counts.unreadable_lines, "lines could not be read"),
         (counts.backward_times, "times stepped backwards and were set to the time before"),
-        (counts.open_calls, "calls never returned: their result is unknown"),
+        (
+            counts.open_calls,
+            f"calls never returned: their result is unknown (the first: line {counts.first_open_line:,})",
+        ),
         (counts.unpaired_lines, "lines belong to no call or object that was seen"),
         (counts.unexpected_stores, "stores were taken though the pool was at its limit"),
     ]
@@ -109,8 +112,14 @@ def _warn(done: "Conversion") -> None:
 def _summary(done: "Conversion", output: Path) -> str:
     rows = ", ".join(f"{count:,} {op}" for op, count in done.rows.items() if count)
     counts = done.counts
+    overlaps = ""
+    if counts.pool_overlaps:
+        overlaps = (
+            f"; {counts.pool_overlaps:,} allocations and frees met another in the pool: {counts.overlaps_by_lock:,} "
+            f"ordered by a probe behind its lock, {counts.overlaps_by_count:,} by the pool's count"
+        )
     return (
         f"{output}: {sum(done.rows.values()):,} rows ({rows}) from {counts.lines:,} lines; "
-        f"{counts.lost_events:,} events lost, {counts.unreadable_lines:,} lines unreadable; "
+        f"{counts.lost_events:,} events lost, {counts.unreadable_lines:,} lines unreadable{overlaps}; "
         f"{done.text_bytes / 1e6:,.1f} MB of text at {done.text_bytes / 1e6 / done.seconds:,.0f} MB/s"
     )

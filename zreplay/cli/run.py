@@ -49,7 +49,11 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     "had it]",
 )
 @click.option("--model", metavar="NAME", help="zswap or zram.  [default: the trace's, else zswap]")
-@click.option("--kernel", metavar="NAME", help="Whose profile: 3.12, 6.1 or latest.  [default: the design's, else 6.1]")
+@click.option(
+    "--kernel",
+    metavar="NAME",
+    help="Whose profile: 3.12, 6.1, 6.12 or latest.  [default: the design's, else the trace's release, else 6.1]",
+)
 @click.option("--driven", is_flag=True, help="Replay the recorded kernel's decisions; by default the model decides.")
 @click.option(
     "--sample-events", type=int, default=1000, show_default=True, metavar="N", help="A timeline row every N events …"

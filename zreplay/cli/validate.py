@@ -60,7 +60,8 @@ def _text(result: "Validation") -> str:
     both = [
         (name, f"{left:<40}{right}") for (name, left), (_, right) in zip(names, _rows(result.predicted), strict=True)
     ]
-    heading = f"{result.trace.name}: {config.model} of {config.kernel} over {config.pool}"
+    recorded = f" (recorded on {result.release})" if result.release else ""
+    heading = f"{result.trace.name}: profile {config.kernel}{recorded}, {config.model} over {config.pool}"
     lines = [heading, "", aligned([("", f"{'driven':<40}predicted"), *both])]
     for way, agreement in (("driven", result.driven), ("predicted", result.predicted)):
         lines += [f"{way}: known cause: {name}: {_plain(value)}" for name, value in agreement.known_causes.items()]

@@ -17,8 +17,8 @@ def with_calls(
 ) -> Iterator[tuple[pa.RecordBatch, _zreplay.Calls | None]]:
     """Each batch of a trace, with the calls of stores that stand in it, though their rows come later.
 
-    A call is a store's begin, or its asking the allocator. The columns are the engine's affair; None for a trace that has
-    no such calls. Only as many rows are held as lie between a call and its row at most.
+    A call is a store's begin, or its asking the allocator. The columns are the engine's affair; None for a
+    trace that has no such calls. Only as many rows are held as lie between a call and its row at most.
     """
     reach = trace.most_call_rows()
     if not reach:

@@ -84,7 +84,8 @@ class Config:
         totalram_pages: pages the kernel manages; the limit is a share of them.
         max_pool_percent: limit of the pool, percent of totalram, 1 to 100.
         accept_threshold_percent: a full pool accepts again below this percentage of its limit, 0 to 100.
-        exclusive_loads, keeps_incompressible, same_filled, zsmalloc_…, z3fold_…: as in :class:`zreplay.replay.profiles.Profile`.
+        exclusive_loads, keeps_incompressible, same_filled, zsmalloc_…, z3fold_…: as in
+            :class:`zreplay.replay.profiles.Profile`.
         cgroups: those that swapped, in the order in which a walk over all meets them; the trace's own.
         missing_size: what becomes of a store whose size the recorded kernel never knew, one of :data:`MISSING_SIZES`.
         seed: of the sizes drawn.

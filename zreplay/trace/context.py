@@ -63,12 +63,12 @@ class Context:
         """The kernel's (major, minor), where it is known."""
         return _release_numbers(self.kernel_release) if self.kernel_release else None
 
-    def limits(self) -> dict[str, int]:
-        """zswap's limits in pages as 6.12 counts them, where the machine's memory and parameters are known; else empty."""
+    def limits(self) -> tuple[int, int]:
+        """zswap's limit and accept threshold in pages as 6.12 counts them; 0 and 0 if the machine's are not known."""
         if not (self.totalram_pages and self.max_pool_percent and self.accept_threshold_percent is not None):
-            return {}
+            return 0, 0
         most = self.totalram_pages * self.max_pool_percent // 100
-        return {"max_pages": most, "accept_pages": most * self.accept_threshold_percent // 100}
+        return most, most * self.accept_threshold_percent // 100
 
     def metadata(self) -> TraceMetadata:
         """The trace's metadata, as far as the context tells it."""

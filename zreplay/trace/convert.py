@@ -131,8 +131,14 @@ def _convert(
         chunks.append(source.text())
     context, family = _told_by_text(chunks[-1], context, source.name)
     header_bytes = family.header_of(context.pool or "", context.release or (0, 0))
-    limits = context.limits()
-    importer = _zreplay.FtraceImporter(header_bytes, **family.for_engine(), **limits, chain=_chain(context))
+    max_pages, accept_pages = context.limits()
+    importer = _zreplay.FtraceImporter(
+        header_bytes,
+        **family.for_engine(),
+        max_pages=max_pages,
+        accept_pages=accept_pages,
+        chain=_chain(context),
+    )
     text_bytes = 0
     cgroups: set[int] = set()
     with TraceWriter(output, context.metadata(), force=force) as writer:
@@ -191,8 +197,8 @@ def _refuse_partial(name: str, counts: "_zreplay.ImportCounts", messages: list[s
     first = f"; the first: {messages[0]}" if messages else ""
     raise TraceError(
         f"{name}: {lost:,} of {events:,} lines are of no use ({counts.unreadable_lines:,} unreadable, "
-        f"{counts.unpaired_lines:,} of no call or object that was seen), expected at most {MOST_LOST_PERCENT} %{first}; "
-        "--allow-partial converts the rest"
+        f"{counts.unpaired_lines:,} of no call or object that was seen), expected at most {MOST_LOST_PERCENT} %"
+        f"{first}; --allow-partial converts the rest"
     )
 
 
@@ -223,7 +229,7 @@ def _told_by_text(text: bytes, given: Context, name: str) -> tuple[Context, Fami
     if not candidates:
         raise UsageError(f"--model {context.model}: {name} has no event of {context.model}")
     if is_zram and context.model == "zram":
-        return context, candidates[0]
+        return replace(context, pool="zsmalloc"), candidates[0]  # a context may name zswap's pool beside
     unknown = [what for what, value in (("pool", context.pool), ("kernel", context.release)) if value is None]
     if unknown:
         options = {"pool": "--pool", "kernel": "--kernel-release"}
@@ -233,7 +239,7 @@ def _told_by_text(text: bytes, given: Context, name: str) -> tuple[Context, Fami
         )
     family = family_of(candidates, context.release)
     if family is None:
-        there = " or ".join(sorted({found.releases() for found in candidates}))
+        there = " or ".join(dict.fromkeys(found.releases() for found in candidates))
         raise UsageError(
             f"{name}: its probes are those of Linux {there}, found release {context.kernel_release}: is the context "
             "another recording's? --context or --kernel-release names this one's"

@@ -27,6 +27,7 @@ from zreplay.trace.schema import (
     REQUIRED_COLUMNS,
     SCHEMA,
     WORDS,
+    WORDS_MINOR_OF,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ _DICTIONARY_COLUMNS = [
     *("op", "type", "cpu", "pid", "result", "size"),
     *("call_rows", "alloc_rows", "made_pages", "referenced", "asked_by", "nr_to_scan", "cgroup", "node"),
 ]
-_DELTA_COLUMNS = ["ts_ns", "offset", "seen_stored", "seen_pool_pages", "seen_handle", "seen_page", "call_ts_ns", "return_ts_ns"]
+_DELTA_COLUMNS = [
+    *("ts_ns", "offset", "seen_stored", "seen_pool_pages", "seen_handle", "seen_page", "call_ts_ns", "return_ts_ns"),
+]
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,10 @@ class TraceMetadata:
             values[key] = int(found[key]) if kind is int else found[key]
         if values.get("page_size", PAGE_SIZE) != PAGE_SIZE:
             raise TraceError(f"{path}: pages of {values['page_size']} bytes, this zreplay reads {PAGE_SIZE}")
-        if not all(word.isdecimal() for word in str(values.get("cgroups", "")).split()):
-            raise TraceError(f"{path}: metadata cgroups: found {values['cgroups']!r}, expected whole numbers")
+        if not all(word.isdecimal() and int(word) < 2**64 for word in str(values.get("cgroups", "")).split()):
+            raise TraceError(
+                f"{path}: metadata cgroups: found {values['cgroups']!r}, expected whole numbers of 64 bits"
+            )
         return cls(**{"converter": None, **values})  # type: ignore[arg-type]
 
 
@@ -121,6 +126,7 @@ class TraceWriter:
         self.path = Path(path)
         self.metadata = metadata
         self._schema = schema
+        self._words: set[str] = set()
         self.rows = 0
         if self.path.is_dir():
             raise UsageError(f"{self.path}: is a directory, expected the name of a file to write")
@@ -158,6 +164,7 @@ class TraceWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows; `batch` has the schema's columns and types."""
+        self._words.update(pc.unique(batch["op"]).to_pylist())
         self._pending.append(batch)
         self._pending_rows += batch.num_rows
         self.rows += batch.num_rows
@@ -179,7 +186,11 @@ class TraceWriter:
         try:
             if self._pending_rows or self.rows == 0:
                 self._write_group(self._pending_rows)
-            version = f"{FORMAT_MAJOR}.{max(MINOR_OF.get(name, 0) for name in self._schema.names)}"
+            minor = max(
+                *(MINOR_OF.get(name, 0) for name in self._schema.names),
+                *(WORDS_MINOR_OF.get(word, 0) for word in self._words),
+            )
+            version = f"{FORMAT_MAJOR}.{minor}"
             self._parquet.add_key_value_metadata(replace(self.metadata, format_version=version).to_file())
             self._parquet.close()
             self._file.flush()
@@ -356,7 +367,8 @@ class Trace:
         if "call_rows" not in self.columns:
             return 0
         file = self._open()
-        column = file.schema_arrow.get_field_index("call_rows")
+        leaves = [file.schema.column(i).path for i in range(len(file.schema))]
+        column = leaves.index("call_rows")
         most = 0
         for group in range(file.metadata.num_row_groups):
             chunk = file.metadata.row_group(group).column(column)

@@ -42,7 +42,8 @@ SCHEMA = pa.schema(
     ]
 )
 
-#: Columns that came with a minor version; a file without them says an older one.
+#: Words of ``op``, and columns, that came with a minor version; a file without them says an older one.
+WORDS_MINOR_OF = {"cma": 1, "visit": 2}
 MINOR_OF = {
     "seen_page": 2,
     "call_ts_ns": 2,

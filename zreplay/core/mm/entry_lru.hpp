@@ -4,7 +4,7 @@
 //      byte 0      8        12           13                 16     24       32      40            56
 //           | slot | length | referenced | resident |       | pool | object | objcg | lru: prev, next |
 //
-// Second chance ("mm: zswap: fix and enhance second chance", 2024): an entry comes in at the head, referenced. On its first
+// Second chance ("zswap: implement a second chance algorithm for dynamic zswap shrinker", 6.12): an entry comes in at the head, referenced. On its first
 // turn at the tail it loses the bit and goes back to the head; on its second it is evicted.
 //
 // There is a list for each cgroup and node ("zswap: make shrinking memcg-aware", 6.8), of which a trace may or may not know;

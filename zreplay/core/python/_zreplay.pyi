@@ -207,6 +207,7 @@ class ImportCounts:
     backward_times: int
     unpaired_lines: int
     open_calls: int
+    first_open_line: int
     other_events: int
     limit_refusals: int
     compress_refusals: int

@@ -72,6 +72,7 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("backward_times", &ImportCounts::backward_times)
         .def_ro("unpaired_lines", &ImportCounts::unpaired_lines)
         .def_ro("open_calls", &ImportCounts::open_calls)
+        .def_ro("first_open_line", &ImportCounts::first_open_line)
         .def_ro("other_events", &ImportCounts::other_events)
         .def_ro("limit_refusals", &ImportCounts::limit_refusals)
         .def_ro("compress_refusals", &ImportCounts::compress_refusals)

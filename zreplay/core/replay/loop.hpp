@@ -110,8 +110,8 @@ class Loop final : public Replay {
         Event event = batch.event(row);
         event.returns_later = batch.return_ts_ns.has(row);
         if (!(calls_.empty() && returns_.empty())) [[unlikely]] take_calls(batch, row);
-        if (!(decided_.empty() && reserved_.empty()) && event.op == Op::store) [[unlikely]] recall(event, rows_fed_ + row);
-        if (event.op == Op::store && batch.made_pages.get(row, 0)) [[unlikely]] model_.hand_over({});
+        if (!(decided_.empty() && reserved_.empty()) && event.op == Op::store) [[unlikely]] recall(event, batch, row);
+        if (batch.made_pages.get(row, 0) && event.op == Op::store && follows_readings()) [[unlikely]] model_.hand_over({});
         if constexpr (requires { pool_.set_cpu(0u); }) prepare_workers(batch, row);
         last_ts_ns_ = batch.ts_ns[row];
         size_t kind = static_cast<size_t>(event.op);
@@ -130,7 +130,7 @@ class Loop final : public Replay {
         } else {
             result = apply(event);
         }
-        if ((config_.driven || config_.policy.paced) && batch.seen_pool_pages.has(row))
+        if (follows_readings() && batch.seen_pool_pages.has(row))
             model_.catch_up_with(static_cast<uint64_t>(batch.seen_pool_pages[row]));
         model_.hand_back();
         if constexpr (requires { model_.returned(0); }) {
@@ -159,7 +159,7 @@ class Loop final : public Replay {
             model_.evacuate_a_share();
             ++op_counts_[static_cast<size_t>(Op::cma)];
             next_cma_ += config_.policy.cma.every_events;
-            if (config_.check_every == 1) check();
+            if (config_.check_every == 1 && reserved_.empty()) check();
         }
     }
 
@@ -192,18 +192,24 @@ class Loop final : public Replay {
         returns_.erase(returns_.begin(), returned);
     }
 
+    // What the kernel's own counter tells of compactions that others interrupted, and of stores that met in the allocator.
+    bool follows_readings() const { return config_.driven || config_.policy.paced; }
+
     void decide(int64_t row) {
         if constexpr (requires { model_.decide(); })
             if (!config_.driven) decided_.emplace_back(row, model_.decide());
     }
 
-    [[gnu::noinline]] void recall(Event& event, int64_t row) {
+    [[gnu::noinline]] void recall(Event& event, const EventBatch& batch, int64_t batch_row) {
+        const int64_t row = rows_fed_ + batch_row;
         if (auto found = std::ranges::find(decided_, row, &std::pair<int64_t, int>::first); found != decided_.end()) {
             event.admitted = found->second;
             decided_.erase(found);
         }
         if (auto found = std::ranges::find(reserved_, row, &std::pair<int64_t, Reservation>::first); found != reserved_.end()) {
-            model_.hand_over(found->second);
+            std::optional<uint64_t> seen_pages;
+            if (follows_readings() && batch.seen_pool_pages.has(batch_row)) seen_pages = batch.seen_pool_pages[batch_row];
+            model_.hand_over(found->second, seen_pages);
             reserved_.erase(found);
         }
     }

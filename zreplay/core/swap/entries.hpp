@@ -72,16 +72,18 @@ class Entries {
     // show there is taken to have been done.
     void catch_up_with(uint64_t seen_pool_pages) {
         if constexpr (in_steps) {
-            if (!compaction_) return;
-            charge_compaction();
-            while (pool_.pages() > seen_pool_pages && compaction_->step()) refresh_total_size(pool_.pages());
-            while (!compaction_->next_step_shows() && compaction_->step()) {
+            if (compaction_) {
+                charge_compaction();
+                while (pool_.pages() > seen_pool_pages && compaction_->step()) refresh_total_size(pool_.pages());
+                while (!compaction_->next_step_shows() && compaction_->step()) {
+                }
             }
         }
+        drift_ = static_cast<int64_t>(seen_pool_pages - pool_.pages());
     }
 
     // A store asks the allocator before the row where it takes effect. Where there is room it is given it now; where there is
-    // none, the allocator makes a new page, and does not look again when it has it (zbud_alloc, z3fold_alloc, zs_malloc).
+    // none, the allocator makes a new page, and does not look again when it has it (zs_malloc).
     // Nothing is reserved where a slot names places, since an object that is in no slot yet could not move.
     std::optional<Reservation> reserve(SwapEntry entry, uint32_t size_bytes) {
         if constexpr (requires { pool_.has_room(size_bytes); }) {
@@ -92,8 +94,11 @@ class Entries {
         }
         return {};
     }
-    // For the store that comes next; what it does not use goes back.
-    void hand_over(const Reservation& reservation) { reservation_ = reservation; }
+    // For the store that comes next, behind which the kernel counted so many pages; what it does not use goes back.
+    void hand_over(const Reservation& reservation, std::optional<uint64_t> seen_pool_pages = {}) {
+        reservation_ = reservation;
+        seen_pages_ = seen_pool_pages;
+    }
     void hand_back() {
         if (!reservation_) [[likely]] return;
         if (reservation_->object) pool_.free(reservation_->object);
@@ -128,11 +133,17 @@ class Entries {
         return made;
     }
 
+    // Of a store that met another in the allocator: was there room by the time it looked? If the kernel's count behind it is no
+    // further from the model's than the last was, the store made no page.
+    bool found_room(uint32_t size_bytes) const {
+        return seen_pages_ && pool_.has_room(size_bytes) && static_cast<int64_t>(*seen_pages_ - pool_.pages()) == drift_;
+    }
+
     Allocation take_memory(uint32_t size_bytes, SwapEntry entry) {
         if constexpr (requires { pool_.has_room(size_bytes); })
             if (reservation_) [[unlikely]] {
                 const Reservation reservation = *std::exchange(reservation_, std::nullopt);
-                if (!reservation.object) return pool_.alloc(size_bytes, entry, true);
+                if (!reservation.object) return pool_.alloc(size_bytes, entry, !found_room(size_bytes));
                 if (pool_.size(reservation.object) == size_bytes) return {reservation.object, 0};
                 pool_.free(reservation.object);
             }
@@ -299,14 +310,22 @@ class Entries {
     // is held against that recording takes it all the same, it stands for the next page that the kernel took and the model
     // refuses: then that takes its place, so that a decision made too early, and one too late, do not leave a page for good.
     void note_fate(const Event& event) {
+        forget_fate(event.entry);
         if (policy_.paced && event.size == Event::missing_size && event.result.value_or(0) < 0)
             without_fate_.push_back(event.entry);
     }
     std::optional<SwapEntry> stand_in(const Event& event) {
-        if (!policy_.paced || event.result.value_or(-1) != 0 || without_fate_.empty()) return {};
-        const SwapEntry slot = without_fate_.back();
-        without_fate_.pop_back();
-        return slot;
+        forget_fate(event.entry);
+        if (!policy_.paced || event.result.value_or(-1) != 0) return {};
+        while (!without_fate_.empty()) {
+            const SwapEntry slot = without_fate_.back();
+            without_fate_.pop_back();
+            if (index_.find(slot)) return slot;  // not loaded, evicted or invalidated since
+        }
+        return {};
+    }
+    void forget_fate(SwapEntry slot) {
+        if (!without_fate_.empty()) std::erase(without_fate_, slot);
     }
 
     // What the page held could not be compressed, whatever the pool: the recorded compressor gave an error.
@@ -405,6 +424,8 @@ class Entries {
     const uint32_t header_bytes_;
     std::optional<typename CompactionOf<P>::type> compaction_;  // the recorded one under way
     std::optional<Reservation> reservation_;                    // of the store that is next
+    std::optional<uint64_t> seen_pages_;                        // behind it, by the kernel's count
+    int64_t drift_ = 0;                                         // the kernel's pages less the model's, when last seen
     std::vector<SwapEntry> without_fate_;
     std::unordered_map<uint64_t, std::pair<uint64_t, SwapEntry>> kernel_pages_;  // address → the model's page, and an object in it
 };

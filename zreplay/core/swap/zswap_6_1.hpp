@@ -5,8 +5,8 @@
 //
 // A full pool queues the shrink work and refuses, and goes on refusing until it is below the accept threshold. The work is
 // one item per pool and runs when the store that queued it is done; on a real machine the worker may be scheduled later,
-// and requests meanwhile collapse into the pending one. A `paced` replay takes these moments from the recording: work that
-// is pending starts at a recorded shrink, and each recorded writeback is the time of one eviction.
+// and requests meanwhile collapse into the pending one. A `paced` replay takes these moments from the recording: the work
+// begins at each recorded shrink, and each recorded writeback is the time of one eviction.
 #pragma once
 
 #include "swap/zswap_under_frontswap.hpp"

@@ -290,24 +290,16 @@ class ZswapFolio : public Entries<P> {
     void run_shrink_work() {
         ++counters_.shrinks;
         charge(Op::shrink);
-        int failures = 0;
-        for (int attempts = 0; failures < reclaim_retries; ++turn_) {
+        for (int attempts = 0, failures = 0; failures < reclaim_retries;) {
             if (turn_ >= lru_.groups()) {  // the walk over all cgroups is over
                 turn_ = 0;
-                if (attempts == 0 && (lru_.groups() == 0 || ++failures == reclaim_retries)) return;
+                failures += attempts == 0;
                 attempts = 0;
+            } else if (CompressedEntry* entry = lru_.oldest_of_nth(turn_++)) {
+                ++attempts;
+                failures += !evict(entry);
             }
-            CompressedEntry* entry = lru_.oldest_of_nth(turn_);
-            if (!entry) {
-                if (lru_.entries() == 0) return;
-                continue;
-            }
-            ++attempts;
-            failures += !evict(entry);
-            if (pool_.pages() <= accept_pages()) {
-                ++turn_;
-                return;
-            }
+            if (pool_.pages() <= accept_pages()) return;
         }
     }
 
@@ -344,6 +336,7 @@ class ZswapFolio : public Entries<P> {
         bool queued = false, runs = false;
         bool enough = false, too_little = false;
         int failures = 0;
+        SwapEntry writes = SwapEntry::from_word(~uint64_t{0});  // the page that is being written, as recorded
     };
 
     // The recorded work has come to its end before the model's: the rest of it happens at once.
@@ -417,6 +410,7 @@ class ZswapFolio : public Entries<P> {
         if (verdict == lru_removed_retry) {
             if (recorded == lru_removed_retry && policy_.paced) leaving_.emplace_back(event.entry, slot);
             else write_back(slot);
+            if (by_limit) work_.writes = event.entry;
         }
         return verdict;
     }
@@ -427,6 +421,7 @@ class ZswapFolio : public Entries<P> {
         const SwapEntry slot = found->second;
         leaving_.erase(found);
         if (event.result.value_or(0) == 0) write_back(slot);
+        if (event.entry == work_.writes) work_.enough = work_.too_little = false;  // it looks when the page has left
         return 0;
     }
 

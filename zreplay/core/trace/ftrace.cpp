@@ -20,7 +20,7 @@ int32_t signed32(uint64_t value) { return static_cast<int32_t>(static_cast<int64
 bool can_call(Op outer, Op inner, const Family& family) {
     switch (outer) {
         // The memory manager's shrinker is a shrink as well, and may be asked for that page.
-        case Op::writeback: return inner != Op::writeback && (inner != Op::shrink || family.packed_slots);
+        case Op::writeback: return inner != Op::writeback && (inner != Op::shrink || family.taken_is_one);
         case Op::visit: return inner == Op::writeback;
         case Op::shrink: return inner == Op::writeback || inner == Op::visit;
         case Op::store: return inner != Op::store && inner != Op::load && inner != Op::invalidate;  // 3.12 evicts here
@@ -168,6 +168,7 @@ void FtraceImporter::dispatch(const FtraceLine& line) {
 
 void FtraceImporter::begin(const FtraceLine& line, Task& task) {
     Call call{op_of(line.probe)};
+    call.line = counts_.lines;
     while (!task.calls.empty() && !can_call(task.calls.back().op, call.op, family_))
         leave_in_stack(task, task.calls.size() - 1);
     if (line.has(Key::swap) || (line.has(Key::type) && line.has(Key::offset))) {
@@ -191,6 +192,7 @@ void FtraceImporter::begin(const FtraceLine& line, Task& task) {
             break;
         case Op::writeback:
             call.handle = line.has(Key::handle) ? line[Key::handle] : 0;
+            call.was_stored = slots_.contains(call.slot.word);  // and may be invalidated while it is written
             if (auto object = objects_.find(call.handle); object != objects_.end()) {
                 call.slot = object->second.slot;
                 call.slot_known = true;
@@ -221,7 +223,7 @@ void FtraceImporter::begin(const FtraceLine& line, Task& task) {
                 rows_[call.row].mark(Field::nr_to_scan);
             }
             // Since 6.6, and in zram, the work goes on until there is enough or nothing left: its begin and its end are rows.
-            call.in_two_rows = line.probe == Probe::zwriteback || (line.probe == Probe::shrink && family_.packed_slots);
+            call.in_two_rows = line.probe == Probe::zwriteback || (line.probe == Probe::shrink && family_.taken_is_one);
             if (call.in_two_rows) {
                 rows_.set_result(call.row, -e_inprogress);
                 rows_.complete(call.row);
@@ -333,6 +335,11 @@ void FtraceImporter::end_store(const FtraceLine& line, Call& call) {
             slots_[call.slot.word] = same_filled;
         }
         changed(nullptr, call.row);
+    }
+    if (!call.answered) rows_[call.row].clear(Field::alloc);  // the return of its allocation was lost
+    if (taken && rows_[call.row].size > page_bytes) {
+        unpaired("allocation of " + with_commas(rows_[call.row].size) + " bytes for a page of 4,096: size not known");
+        rows_[call.row].clear(Field::size);
     }
     if (!family_.taken_is_one) {
         rows_.set_result(call.row, signed32(line[Key::ret]));
@@ -457,7 +464,7 @@ void FtraceImporter::end_writeback(const FtraceLine& line, Call& call) {
             object->second.cpu = line.cpu;
             return rows_.drop(call.row);
         }
-        if (family_.packed_slots && !slots_.contains(call.slot.word)) {
+        if (family_.taken_is_one && !call.was_stored && !slots_.contains(call.slot.word)) {
             unpaired("writeback of an entry that was never stored: swap=" + std::to_string(call.slot.word));
             return rows_.drop(call.row);
         }
@@ -468,7 +475,7 @@ void FtraceImporter::end_writeback(const FtraceLine& line, Call& call) {
     }
     rows_.set_result(call.row, signed32(line[Key::ret]));
     // Under frontswap the free is the last thing it does; later kernels free before they write.
-    if (succeeded && call.freed && !family_.packed_slots) set_return(call.row, line);
+    if (succeeded && call.freed && !family_.taken_is_one) set_return(call.row, line);
     read_counters(line, call.row, succeeded && call.freed);
     rows_.complete(call.row);
 }
@@ -494,7 +501,7 @@ void FtraceImporter::abandon_all(Task& task) {
 }
 
 void FtraceImporter::abandon(Call& call) {
-    ++counts_.open_calls;
+    if (counts_.open_calls++ == 0 || call.line < counts_.first_open_line) counts_.first_open_line = call.line;
     if (call.pending) --changes_pending_;
     if (call.op == Op::compact) --compactions_open_;
     if (call.op == Op::invalidate ? !call.freed : call.op == Op::store && call.ends_unseen && !call.answered) {
@@ -505,6 +512,11 @@ void FtraceImporter::abandon(Call& call) {
     }
     if (call.check != none) end_check(call.check, false, none);
     if (call.row == none) return;
+    if (call.op == Op::store) {
+        TraceRow& store = rows_[call.row];
+        if (!call.answered) store.clear(Field::alloc);          // its row stands where it asked, or before
+        if (store.size > page_bytes) store.clear(Field::size);  // nobody is known to have taken it
+    }
     // A migration, or a writeback that freed nothing: without a return there is nothing to say.
     const bool said_nothing = call.op == Op::migrate || (call.op == Op::writeback && !call.freed);
     if (said_nothing) rows_.drop(call.row);

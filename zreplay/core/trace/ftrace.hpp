@@ -48,6 +48,7 @@ struct ImportCounts {
     uint64_t backward_times = 0;
     uint64_t unpaired_lines = 0;  // a return without its call, a free of an object never seen
     uint64_t open_calls = 0;      // calls whose return was never seen: result null
+    uint64_t first_open_line = 0; // where the first of them began
     uint64_t other_events = 0;    // events of other probes
     uint64_t limit_refusals = 0;  // stores refused, as told from the limits …
     uint64_t compress_refusals = 0;   // … and those that must have been the compressor's
@@ -100,6 +101,8 @@ class FtraceImporter {
         uint64_t row = none;
         int64_t asked_ns = 0;   // a store: when it asked the allocator, and for …
         uint64_t asked_bytes = 0;
+        uint64_t line = 0;        // of the text, where it begins
+        bool was_stored = false;  // of a writeback, when it began
         Asker asked_by = Asker::limit;  // a shrink
         bool in_two_rows = false;       // … whose begin and end are rows
         int32_t visits = 0;             // … entries it has looked at, or pages written

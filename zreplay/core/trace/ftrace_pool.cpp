@@ -50,9 +50,10 @@ void FtraceImporter::enter_pool(const FtraceLine& line, Task& task) {
         if (line.probe == Probe::free) races_.add({none, freed_pages_, 0});
         if (compactions_open_) races_.give_up();
     }
-    if (!in_pool_.empty()) ++counts_.pool_overlaps;
     task.overlaps = !in_pool_.empty();
-    for (int32_t other : in_pool_) tasks_[other].overlaps = true;
+    counts_.pool_overlaps += task.overlaps;
+    for (int32_t other : in_pool_)
+        if (!std::exchange(tasks_[other].overlaps, true)) ++counts_.pool_overlaps;
     task.in_pool = true;
     in_pool_.push_back(line.pid);
 }
@@ -259,7 +260,7 @@ void FtraceImporter::changed(Call* call, uint64_t number) {
 // was counted while a compaction was at work holds at that moment only: later readings of the same count are dropped.
 void FtraceImporter::read_counters(const FtraceLine& line, uint64_t own_row, bool refreshed) {
     const bool has_pool = line.has(Key::pool);
-    if (!line.has(Key::stored) || !(has_pool || family_.packed_slots)) return;
+    if (!line.has(Key::stored) || !(has_pool || family_.taken_is_one)) return;
     bool others_pending = changes_pending_ > 0;
     bool overtaken = last_change_ != none && last_change_ > own_row;
     if (overtaken && !refreshed) return;

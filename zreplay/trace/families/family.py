@@ -14,8 +14,8 @@ class Family:
         model: ``zswap`` or ``zram``.
         since: the first release of it, (major, minor).
         before: the first release that is not of it any more; None: there is none yet.
-        probes: names of events, and for each the keys one of which its lines must have, by which a text is known to be of
-            this family. (No key: the name alone tells.)
+        probes: names of events, and for each the key that its lines must have, by which a text is known to be of this
+            family. (No key: the name alone tells.)
         packed_slots: a slot comes as one word, ``swap=`` (type from bit 58 up, offset below).
         taken_is_one: stores and loads answer with a boolean, 1 taken or found and 0 not; else with 0 or minus an errno.
         load_is_errno: but loads do answer with an errno.
@@ -47,7 +47,7 @@ class Family:
         return size if first <= release < end else 0
 
     def releases(self) -> str:
-        """``6.8 to 6.14``-like words for a message."""
+        """``6.8 to before 6.14``-like words for a message."""
         since = f"{self.since[0]}.{self.since[1]}"
         return f"{since} and later" if self.before is None else f"{since} to before {self.before[0]}.{self.before[1]}"
 

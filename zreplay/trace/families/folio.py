@@ -1,8 +1,12 @@
-"""zswap called by folio: 6.6 to 6.14. A slot is one packed word, a store or load answers with a boolean.
+"""zswap called by folio, same-filled pages in its own hands: 6.6 to 6.11.
 
-"mm: zswap: ... frontswap removed" (6.6); loads take the entry since "mm/zswap: only support zswap_exclusive_loads_enabled"
-(6.9); an LRU of entries whose visits show since "list_lru: ... memcg-aware" and "zswap: make shrinking memcg-aware" (6.8).
-Whether 6.12 was full when it refused a store is not in the answer.
+A slot is one packed word; a store or load answers with a boolean since frontswap went (6.6, "mm: kill frontswap"), so
+the answer does not say why a store was refused. Zswap keeps pages of one repeated word in their entries, without an
+allocation.
+
+Loads take the entry: always since 6.9 ("mm/zswap: only support zswap_exclusive_loads_enabled"), before that by a
+parameter (`exclusive_loads`), and a load that left its entry frees nothing and stands at its call. Visits of the LRU
+are those of shrink_memcg_cb, which there is since 6.8 ("zswap: make shrinking memcg-aware"); older texts have none.
 """
 
 from zreplay.trace.families.family import Family

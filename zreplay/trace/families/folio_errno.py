@@ -1,7 +1,7 @@
 """zswap called by folio, whose loads say what went wrong: from 6.15 on.
 
-A load answers 0, −ENOENT where there is no entry, or another errno ("page_io: zswap: do not crash the kernel on decompression
-failure", 6.15).
+A load answers 0, −ENOENT where there is no entry, or another errno (6.15, "page_io: zswap: do not crash the kernel on
+decompression failure"). A store still answers with a boolean.
 """
 
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """zswap under frontswap: 3.11 to 6.5. A slot is a type and an offset; every call answers with 0 or minus an errno.
 
-Headers (the swap entry, in front of each object while its allocator could evict): zbud and z3fold to 6.4 ("mm: zswap: move
-writeback LRU from zpool to zswap", 6.5), zsmalloc from 6.2 ("zsmalloc: implement writeback mechanism for zsmalloc").
+Headers (the swap entry, in front of each object while its allocator could evict): zbud and z3fold to 6.4 (gone in 6.5,
+"mm: zswap: remove zswap_header"), zsmalloc from 6.2 ("zsmalloc: implement writeback mechanism for zsmalloc") to 6.4.
 """
 
 from zreplay.trace.families.family import Family

@@ -1,4 +1,7 @@
-"""zram: a page index for offset, and calls that are probed at their begin only. It puts no header in front of an object."""
+"""zram: a page index for offset, and calls that are probed at their begin only.
+
+It puts no header in front of an object. Of its calls only the user's writeback to the backing device has a return.
+"""
 
 from zreplay.trace.families.family import Family
 
