@@ -12,7 +12,10 @@ import pytest
 import zreplay
 from zreplay.replay.config import index_names, pool_names
 
-RECORDING = Path(__file__).parents[2] / "traces" / "linux-6.1-zsmalloc-g++.parquet"
+TRACES = Path(__file__).parents[2] / "traces"
+RECORDING = TRACES / "linux-6.1-zsmalloc-g++.parquet"
+#: Of 6.12: two pools with writeback and second chances, and a device.
+RECORDINGS_6_12 = ("zsmalloc-lzorle-writeback", "zbud-lzo-writeback", "zram-lz4-writeback")
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +28,13 @@ def a_million_resident(tmp_path_factory) -> Path:
 
 
 def replay(benchmark, trace: Path, index: str, pool: str, out: Path) -> None:
-    config = zreplay.Config(trace=trace, out=out / "run", index=index, pool=pool, force=True, max_pool_percent=100)
+    measure(
+        benchmark,
+        zreplay.Config(trace=trace, out=out / "run", index=index, pool=pool, force=True, max_pool_percent=100),
+    )
+
+
+def measure(benchmark, config: zreplay.Config) -> None:
     run = benchmark.pedantic(zreplay.run, args=(config,), rounds=3, warmup_rounds=1)
     best = run.summary()["events"] / benchmark.stats["min"]
     benchmark.extra_info["million_events_per_second"] = round(best / 1e6, 2)
@@ -35,6 +44,13 @@ def replay(benchmark, trace: Path, index: str, pool: str, out: Path) -> None:
 @pytest.mark.parametrize("index", index_names())
 def test_recording(benchmark, tmp_path, index, pool):
     replay(benchmark, RECORDING, index, pool, tmp_path)
+
+
+@pytest.mark.parametrize("recording", RECORDINGS_6_12)
+def test_recording_of_6_12(benchmark, tmp_path, recording):
+    """As its kernel would: its pool, its limit, its release's profile."""
+    trace = TRACES / f"linux-6.12-{recording}.parquet"
+    measure(benchmark, zreplay.Config(trace=trace, out=tmp_path / "run", force=True))
 
 
 @pytest.mark.parametrize("pool", pool_names())

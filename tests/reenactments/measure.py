@@ -30,7 +30,7 @@ from zreplay.trace.synth import Recipe, synth
 PAGE = 4096
 TRACES = Path(__file__).parents[2] / "traces"
 #: Recordings by name, without "linux-6.1-".
-RECORDINGS = tuple(sorted(path.stem.removeprefix("linux-6.1-") for path in TRACES.glob("*.parquet")))
+RECORDINGS = tuple(sorted(path.stem.removeprefix("linux-6.1-") for path in TRACES.glob("linux-6.1-*.parquet")))
 #: The recordings in which a program ran, not only fillers of memory, and whose swap was zswap.
 PROGRAMS = ("zsmalloc-g++", "zbud-lz4-node", "z3fold-zstd-python-mixed")
 #: The recordings with compactions.

@@ -23,7 +23,7 @@ from zreplay.replay.run import run
 
 TRACES = Path(__file__).parents[2] / "traces"
 #: All recordings, without "linux-6.1-".
-ALL = tuple(sorted(path.stem.removeprefix("linux-6.1-") for path in TRACES.glob("*.parquet")))
+ALL = tuple(sorted(path.stem.removeprefix("linux-6.1-") for path in TRACES.glob("linux-6.1-*.parquet")))
 #: Those that everything is replayed from. The last one's sizes are all known; it was recorded over zsmalloc.
 RECORDINGS = ("zbud-lz4-node", "zbud-lzo-mixed", "zbud-lzo-writeback", "zsmalloc-g++")
 #: The designs of the thread, as far as DESIGNS has them: 3.12's decisions, zbud's pages.
