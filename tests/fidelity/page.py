@@ -78,9 +78,13 @@ put on a list, and a worker frees it a moment later. The recording has no sign o
 or reclaimed again. Which page it is, says the address of the object that a store was given, where the recording has
 it (`seen_page`: linux-6.1-z3fold-lzo-writeback15, recorded with the lab's probe; pages equal 28.8 → 67.4 % driven).
 The older recordings name a migrated page by its `struct page` alone, which says nothing about the objects in it, so
-the model lets the row's number choose one. What still differs: z3fold's compaction and release work runs at once here
-and on a machine when its worker gets to run; which of two pages on a list is found first follows from it; and a
-predicted replay evicts other pages from then on.
+the model lets the row's number choose one. When z3fold's worker got the processor shows in the kernel's counter: an
+emptied page stays until its work has run, and a task that exits frees hundreds before it does. With both known,
+linux-6.1-z3fold-zstd-python is equal at every event, where a model whose work takes no time was at 55 %.
+What still differs: a page that the memory manager isolates to migrate it and then puts back goes to the head of
+z3fold's LRU (`z3fold_page_putback`), and there is no row of it. In linux-6.1-z3fold-lzo-writeback15 the first 96,126
+rows are equal; then the kernel's reclaim passes over a run of pages which it evicts 3.2 s later in reverse order, the
+order in which a compaction would have put them back. From there the model evicts other pages.
 
 **Stores decided at their call.** A store is admitted when it begins; its row stands at its allocation, ten
 milliseconds of compression and other tasks later. The model decides where the call stood (`call_rows`). An earlier

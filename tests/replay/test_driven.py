@@ -1,9 +1,10 @@
 """Replays driven by recordings that are not as neat as the model would have them."""
 
 import pytest
-from byhand import event, load, store, trace, writeback
+from byhand import event, invalidate, load, store, trace, writeback
 
 import zreplay
+from zreplay.analysis.validate import validate
 from zreplay.errors import TraceError
 from zreplay.replay import run as run_module
 
@@ -45,3 +46,20 @@ def test_an_area_without_a_type_is_refused(tmp_path):
     path = trace(tmp_path / "t.parquet", [store(0, 100), event("invalidate_area")])
     with pytest.raises(TraceError, match=r"type.*null.*as op is invalidate_area"):
         zreplay.run(zreplay.Config(trace=path, out=tmp_path / "r"))
+
+
+# ---- z3fold's worker ----
+
+
+def test_z3fold_page_with_work_pending_stays_until_the_counter_shows_that_the_worker_ran(tmp_path):
+    # 1000 bytes are 16 of 62 chunks: two objects are in one page. The first free queues the page's work, which holds
+    # the emptied page; an allocation passes over a page that waits for work.
+    emptied = [(store(1, 1000, result=0), 1), (store(2, 1000, result=0), 1), (invalidate(1), 1), (invalidate(2), 1)]
+    ran_before = [*emptied, (store(3, 1000, result=0), 1)]
+    ran_after = [*emptied, (store(3, 1000, result=0), 2), (store(4, 3000, result=0), 2)]
+    still_waits = [*emptied, (store(3, 1000, result=0), 2), (store(4, 3000, result=0), 3)]
+    for events in (ran_before, ran_after, still_waits):
+        rows = [row | {"seen_pool_pages": pages} for row, pages in events]
+        path = trace(tmp_path / "t.parquet", rows, kernel_release="6.1.0", pool="z3fold", totalram_pages=100_000)
+        stores = [pages for row, pages in events if row["op"] == "store"]
+        assert validate(path).curves["driven"].to_list() == stores

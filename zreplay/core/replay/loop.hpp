@@ -23,7 +23,7 @@ class Loop final : public Replay {
     // recording of 1.4 MB; above, rbtree on one of 3.8 MB wins a third by it (2 cores with 1 MiB of L2 each).
     static constexpr uint64_t warm_above_bytes = 3 << 20;
     static constexpr uint64_t descriptor_bytes = 48;  // per object
-    // Deferred work of a pool is done in pauses between events as long as this.
+    // Where no reading says it, deferred work of a pool is done in pauses between events as long as this.
     static constexpr int64_t worker_pause_ns = 1'000'000;
     // Class rows are many; one timeline sample in this many has them.
     static constexpr uint64_t class_sample_one_in = 10;
@@ -258,10 +258,17 @@ class Loop final : public Replay {
         return sum;
     }
 
-    // z3fold: whose CPU it is, and whether there was time for the workers of a pool whose work is deferred.
+    // z3fold: whose CPU it is, and whether the workers of a pool whose work is deferred have run since the last event. The
+    // kernel's own count says so where it is followed, since what is freed gives back one page at most; elsewhere a pause is
+    // the time for it.
     void prepare_workers(const EventBatch& batch, int64_t row) {
         pool_.set_cpu(batch.cpu.get(row, 0));
-        if (batch.ts_ns[row] - last_ts_ns_ < worker_pause_ns) return;
+        if (follows_readings() && batch.seen_pool_pages.values) {
+            const uint64_t freed = batch.op(row) == Op::invalidate;
+            if (!batch.seen_pool_pages.has(row) || pool_.pages() <= static_cast<uint64_t>(batch.seen_pool_pages[row]) + freed) return;
+        } else if (batch.ts_ns[row] - last_ts_ns_ < worker_pause_ns) {
+            return;
+        }
         model_.charge_compaction();
         pool_.run_work();
     }

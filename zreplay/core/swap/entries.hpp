@@ -69,7 +69,7 @@ class Entries {
     Entries& operator=(const Entries&) = delete;
 
     // A compaction that others interrupted: how far it had come shows in the kernel's own counter at their rows. What does not
-    // show there is taken to have been done.
+    // show there is taken to have been done. Pages that the model still has and the kernel has not, z3fold's worker has freed.
     void catch_up_with(uint64_t seen_pool_pages) {
         if constexpr (in_steps) {
             if (compaction_) {
@@ -77,6 +77,14 @@ class Entries {
                 while (pool_.pages() > seen_pool_pages && compaction_->step()) refresh_total_size(pool_.pages());
                 while (!compaction_->next_step_shows() && compaction_->step()) {
                 }
+            }
+        }
+        if constexpr (requires { pool_.run_work(); }) {
+            if (pool_.pages() > seen_pool_pages) {
+                const bool counted = total_pages() == pool_.pages();
+                charge_compaction();
+                pool_.run_work();
+                if (counted) refresh_total_size(pool_.pages());
             }
         }
         drift_ = static_cast<int64_t>(seen_pool_pages - pool_.pages());
