@@ -79,7 +79,7 @@ struct EventBatch {
     // Of a row whose operation has no slot: anything.
     SwapEntry entry(int64_t row) const { return {type.values ? type[row] : 0u, offset.values ? offset[row] : 0}; }
 
-    Event event(int64_t row) const {
+    [[gnu::always_inline]] Event event(int64_t row) const {
         Event event{op(row), entry(row)};
         event.row = row;
         if (event.op == Op::load || event.op == Op::invalidate) return event;

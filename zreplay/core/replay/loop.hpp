@@ -106,7 +106,7 @@ class Loop final : public Replay {
         std::array<uint32_t, group> sizes;  // of its stores
     };
 
-    void step(const EventBatch& batch, int64_t row) {
+    [[gnu::always_inline]] void step(const EventBatch& batch, int64_t row) {
         Event event = batch.event(row);
         event.returns_later = batch.return_ts_ns.has(row);
         if (!(calls_.empty() && returns_.empty())) [[unlikely]] take_calls(batch, row);
