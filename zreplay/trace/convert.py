@@ -130,15 +130,7 @@ def _convert(
     while chunks[-1] and not told_by_probes(chunks[-1]):
         chunks.append(source.text())
     context, family = _told_by_text(chunks[-1], context, source.name)
-    header_bytes = family.header_of(context.pool or "", context.release or (0, 0))
-    max_pages, accept_pages = context.limits()
-    importer = _zreplay.FtraceImporter(
-        header_bytes,
-        **family.for_engine(),
-        max_pages=max_pages,
-        accept_pages=accept_pages,
-        chain=_chain(context),
-    )
+    importer = make_importer(family, context)
     text_bytes = 0
     cgroups: set[int] = set()
     with TraceWriter(output, context.metadata(), force=force) as writer:
@@ -179,6 +171,18 @@ def _convert(
             cgroups=" ".join(map(str, sorted(cgroups))) or None,
         )
     return Conversion(rows, counts, importer.messages, text_bytes, time.perf_counter() - started)
+
+
+def make_importer(family: Family, context: Context) -> "_zreplay.FtraceImporter":
+    """What turns the text of a machine's kernel into rows."""
+    max_pages, accept_pages = context.limits()
+    return _zreplay.FtraceImporter(
+        family.header_of(context.pool or "", context.release or (0, 0)),
+        **family.for_engine(),
+        max_pages=max_pages,
+        accept_pages=accept_pages,
+        chain=_chain(context),
+    )
 
 
 def _chain(context: Context) -> int:

@@ -1,0 +1,53 @@
+"""Machines made of files: /proc and /sys in a folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zreplay.record.machine import Machine
+
+FRONTSWAP = [
+    *("zswap_frontswap_store", "zswap_frontswap_load", "zswap_frontswap_invalidate_page"),
+    *("zswap_frontswap_invalidate_area", "zpool_malloc", "zpool_map_handle", "zpool_free", "zpool_shrink"),
+    *("zswap_writeback_entry", "zswap_stored_pages", "zswap_pool_total_size"),
+]
+FOLIO = [
+    *("zswap_store", "zswap_load", "zswap_invalidate", "zswap_writeback_entry", "shrink_memcg_cb", "shrink_worker"),
+    *("zswap_shrinker_scan", "list_lru_walk_one", "zswap_list_lru", "zswap_stored_pages", "zs_malloc", "zs_free"),
+    *("zs_shrinker_scan", "zs_page_migrate"),
+]
+ZRAM = ["zram_submit_bio", "zram_slot_free_notify", "zram_free_page", "zs_malloc", "zs_free", "zs_compact"]
+
+
+def machine(
+    root: Path,
+    *,
+    release: str = "6.1.0-56-amd64",
+    symbols: Sequence[str] = FRONTSWAP,
+    zswap: dict[str, str] | None = None,
+    swaps: Sequence[str] = ("/dev/sda2",),
+    tracefs: bool = True,
+    kprobes: bool = True,
+    lockdown: str | None = None,
+) -> Machine:
+    """A machine with 1,000 pages of memory and two CPUs; `zswap` None: on, over zbud, 20 %, 90 %."""
+    if zswap is None:
+        zswap = {"enabled": "Y", "zpool": "zbud", "compressor": "lzo", "max_pool_percent": "20"}
+        zswap["accept_threshold_percent"] = "90"
+    files = {
+        "proc/sys/kernel/osrelease": release,
+        "proc/kallsyms": "\n".join(f"ffffffff81{i:06x} T {name}" for i, name in enumerate(symbols)),
+        "proc/swaps": "\n".join(["Filename Type Size Used Priority", *(f"{name} partition 1 0 -2" for name in swaps)]),
+        "proc/meminfo": "MemTotal:           4000 kB",
+        "sys/devices/system/cpu/possible": "0-1",
+        **{f"sys/module/zswap/parameters/{name}": value for name, value in zswap.items()},
+    }
+    if tracefs:
+        files["sys/kernel/tracing/trace_clock"] = "[local] mono"
+    if tracefs and kprobes:
+        files["sys/kernel/tracing/kprobe_events"] = ""
+    if lockdown:
+        files["sys/kernel/security/lockdown"] = f"none integrity [{lockdown}]"
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text + "\n")
+    return Machine(root)

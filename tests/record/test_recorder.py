@@ -1,0 +1,151 @@
+"""A recording from the text a trace instance gives: the trace that `convert` would make of it, in parts or whole."""
+
+import sys
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from ftrace_text import Imported, invalidated, stored, text
+from machines import machine
+
+from zreplay.errors import UsageError
+from zreplay.record import recorder as recorder_module
+from zreplay.record.parts import PartsWriter, join, parts_of
+from zreplay.record.probes import plan
+from zreplay.record.recorder import record
+from zreplay.trace.files import open_trace
+
+FOREVER = "import time; time.sleep(600)"
+
+
+class Instance:
+    """Tracing without a kernel: hands out text, then nothing."""
+
+    def __init__(self, log: str, *, lost: tuple[int, ...] = (0, 0), fails: bool = False) -> None:
+        self.chunks = [log[i : i + 100].encode() for i in range(0, len(log), 100)]
+        self.lost = list(lost)
+        self.fails = fails
+        self.is_armed = False
+
+    def __call__(self, tracefs: Path, *, buffer_kb: int) -> "Instance":
+        return self
+
+    def __enter__(self) -> "Instance":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_armed = False
+
+    def arm(self, planned: object) -> None:
+        self.is_armed = True
+
+    def read(self, wait_seconds: float) -> bytes:
+        if not self.chunks and self.fails:
+            raise OSError("the pipe broke")
+        return self.chunks.pop(0) if self.chunks else b""
+
+    def stop(self) -> None: ...
+
+    def lost_by_cpu(self) -> list[int]:
+        return self.lost
+
+    def missed(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def recorded(tmp_path, monkeypatch):
+    """Record a text; the trace's table and what `record` says."""
+
+    def recorded(log: str, *, instance: Instance | None = None, **options):
+        made = machine(tmp_path / "machine")
+        instance = instance or Instance(log)
+        monkeypatch.setattr(recorder_module, "Tracing", instance)
+        out = tmp_path / "t.parquet"
+        options = {"seconds": 0.2} | options
+        done = record(made, plan(made, "zswap"), out, **options)
+        assert not instance.is_armed
+        return (pq.read_table(out) if out.exists() else None), done
+
+    return recorded
+
+
+LOG = text(*stored(1000), *stored(7, 0xFFFF_8880_0000_1040, pid=50), *invalidated(1000))
+
+
+def test_trace_is_what_convert_makes_of_the_text_without_addresses(recorded, tmp_path):
+    table, done = recorded(LOG)
+    rows = [{k: v for k, v in row.items() if v is not None} for row in table.to_pylist()]
+    expected = [{k: v for k, v in row.items() if k != "seen_handle"} for row in Imported(LOG).rows]
+    assert rows == expected
+    assert {op: n for op, n in done.rows.items() if n} == {"store": 2, "invalidate": 1}
+    assert not parts_of(tmp_path / "t.parquet").exists()
+    metadata = open_trace(tmp_path / "t.parquet").metadata
+    assert (metadata.model, metadata.pool, metadata.source_kernel) == ("zswap", "zbud", "6.1.0-56-amd64")
+    assert (metadata.totalram_pages, metadata.cpus, metadata.lost_events) == (1000, 2, 0)
+
+
+def test_addresses_are_kept_when_asked_for(recorded):
+    table, _ = recorded(LOG, handles=True)
+    assert table["seen_handle"].to_pylist() == [row.get("seen_handle") for row in Imported(LOG).rows]
+
+
+def test_anonymised_slots_stay_in_their_cluster_and_tasks_get_numbers(recorded):
+    log = text(*stored(1000), *stored(1001, 0xFFFF_8880_0000_1040, pid=50), *stored(9000, 0xFFFF_8880_0000_2040))
+    table, _ = recorded(log, anonymise=True)
+    first, second, third = table["offset"].to_pylist()
+    assert (first % 256, third % 256) == (1000 % 256, 9000 % 256)
+    assert second == first + 1
+    assert third // 256 != first // 256
+    assert table["pid"].to_pylist() == [1, 2, 1]
+
+
+def test_lost_events_are_in_the_metadata(recorded, tmp_path):
+    _, done = recorded(LOG, instance=Instance(LOG, lost=(3, 4)))
+    assert done.lost_by_cpu == [3, 4]
+    assert open_trace(tmp_path / "t.parquet").metadata.lost_events == 7
+
+
+def test_ends_with_its_command_and_says_its_status(recorded):
+    _, done = recorded(LOG, seconds=None, command=[sys.executable, "-c", "raise SystemExit(3)"])
+    assert done.command_status == 3
+
+
+def test_time_is_up_before_the_command(recorded):
+    _, done = recorded(LOG, seconds=0.3, command=[sys.executable, "-c", FOREVER])
+    assert done.seconds < 60
+
+
+def test_nothing_swapped_writes_nothing(recorded, tmp_path):
+    table, done = recorded("")
+    assert table is None
+    assert sum(done.rows.values()) == 0
+    assert not parts_of(tmp_path / "t.parquet").exists()
+
+
+def test_command_that_is_none(recorded):
+    with pytest.raises(UsageError, match="no-such-program: cannot be run"):
+        recorded(LOG, command=["no-such-program"])
+
+
+def test_what_was_recorded_before_a_failure_can_be_joined(recorded, tmp_path, monkeypatch):
+    monkeypatch.setattr(recorder_module, "_STATUS_SECONDS", 0.0)
+    with pytest.raises(OSError, match="the pipe broke"):
+        recorded(LOG, instance=Instance(LOG, fails=True))
+    out = tmp_path / "t.parquet"
+    with pytest.raises(
+        UsageError, match=r"left by a recording that was killed; `zreplay record --cleanup -o .*` makes"
+    ):
+        PartsWriter(out, open_trace(next(parts_of(out).glob("*.parquet"))).metadata)
+    join(out)
+    table = pq.read_table(out)
+    assert table["offset"].to_pylist() == [row["offset"] for row in Imported(LOG).rows][: table.num_rows]
+    assert pc.min(table["offset"]).as_py() == 7 or table.num_rows == 1
+
+
+def test_output_that_exists_is_not_touched(recorded, tmp_path):
+    (tmp_path / "t.parquet").write_bytes(b"precious")
+    with pytest.raises(UsageError, match="already exists; --force replaces it"):
+        recorded(LOG)
+    assert (tmp_path / "t.parquet").read_bytes() == b"precious"
