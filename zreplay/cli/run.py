@@ -244,6 +244,10 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
     if config["mm"] == "inactive-lru":
         limit = "none: the memory manager reclaims"
     notes = [] if config["driven"] or config["model"] == "zram" else [("pool limit", limit)]
+    if (one_in := config["sample_one_in"]) > 1:
+        notes.append(
+            ("a sample", f"of one slot in {one_in}: stores, loads and pages are {one_in} times what was replayed")
+        )
     if config["slots_hold"] == "handle":
         notes.append(("slots hold", f"{config['pool']} handles (indirection: one page is not one location)"))
     return f"{heading}\n\n{aligned(rows + notes)}"

@@ -38,7 +38,7 @@ _MODELS_WITH = (
     ("zram", "latest", "none"),
 )
 #: Fields that the engine is not told; all others are settings of its Replay.make by the same name.
-_NOT_THE_ENGINES = ("trace", "out", "force", "sample_ms", "design", "locate", "pointer_bits")
+_NOT_THE_ENGINES = ("trace", "out", "force", "sample_ms", "design", "locate", "pointer_bits", "sample_one_in")
 
 
 def index_names() -> tuple[str, ...]:
@@ -94,6 +94,7 @@ class Config:
         check_every: verify every structure each so many events; 0: at the end only.
         observe: keep the model's state after every event (for comparing with a kernel's).
         force: replace an existing run directory.
+        sample_one_in: the trace has one slot in so many (`zreplay cut --sample`); the trace says it, no option.
 
     Raises:
         UsageError: a name or value that cannot be; the message names the option.
@@ -138,6 +139,7 @@ class Config:
     check_every: int = 0
     observe: bool = False
     force: bool = False
+    sample_one_in: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trace", Path(self.trace))
@@ -200,6 +202,7 @@ class Config:
             kernel=kernel,
             pool=self.pool or design.get("pool") or profile.pool_for(metadata.pool),
             totalram_pages=_first(self.totalram_pages, metadata.totalram_pages),
+            sample_one_in=metadata.sample_one_in or 1,
             locate=_first(self.locate, design.get("locate")),
             cgroups=self.cgroups or tuple(int(word) for word in (metadata.cgroups or "").split()),
             movable=_first(self.movable, design.get("movable"), False),
@@ -247,6 +250,9 @@ class Config:
     def engine_settings(self) -> dict[str, Any]:
         """Settings of the engine's ``Replay.make``, of a resolved configuration."""
         settings = {name: value for name, value in asdict(self).items() if name not in _NOT_THE_ENGINES}
+        # A sample of one slot in N fills a machine of an N-th of the memory.
+        if self.totalram_pages:
+            settings["totalram_pages"] = max(self.totalram_pages // self.sample_one_in, 1)
         settings["sample_ns"] = round(self.sample_ms * 1e6) if self.sample_ms else 0
         way = (self.locate or "object").split(":")[0]
         settings["slot_holds"] = "object" if way == "indirect" else way

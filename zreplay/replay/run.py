@@ -209,7 +209,7 @@ def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_sec
     loads = operations["load"]
     taken = counters["stores"] - counters["stores_rejected"]
     lookups = counters["loads_hit"] + counters["loads_missed"] - counters["loads_unknown"]
-    return {
+    found = {
         "events": events,
         "events_per_second": events / seconds if seconds else 0.0,
         "seconds": seconds,
@@ -226,6 +226,24 @@ def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_sec
         "is_bound": config.is_bound,
         "config": config.model_settings(),
     }
+    return _scaled(found, config.sample_one_in) if config.sample_one_in > 1 else found
+
+
+#: What a replay of a sample has an N-th of: events of slots and pages. Index nodes are not among them: a sample's slots
+#: lie apart, and have nodes of their own.
+_OF_SLOTS = (
+    *("stores", "stores_rejected", "loads_hit", "loads_missed", "loads_unknown", "invalidates", "invalidates_unknown"),
+    *("stored_pages", "stored_pages_peak", "same_filled_pages", "stored_incompressible_pages", "huge_pages"),
+    *("pool_pages_peak", "pool_pages_mean", "pool_pages_final", "pool_total_size", "compressed_bytes", "loaded_bytes"),
+    *("entry_bytes", "handle_bytes", "writebacks", "written_back_pages", "writebacks_failed", "pages_compacted"),
+    *("pool_limit_hit", "reject_hysteresis", "reject_compress_poor", "reject_alloc_fail", "reject_compress_fail"),
+    *("reject_missing_size", "reject_exists", "stores_imputed", "duplicate_entry", "device_writes", "device_reads"),
+)
+
+
+def _scaled(summary: dict[str, Any], one_in: int) -> dict[str, Any]:
+    """The summary of a sample of one slot in so many, as that of all of them."""
+    return {name: value * one_in if name in _OF_SLOTS else value for name, value in summary.items()}
 
 
 def _cost_of_moving(operations: dict[str, dict[str, Any]], pages: int) -> dict[str, float]:

@@ -68,6 +68,8 @@ class TraceMetadata:
     unreadable_lines: int | None = None
     backward_times: int | None = None
     cgroups: str | None = None
+    cut: str | None = None
+    sample_one_in: int | None = None
     converter: str | None = f"zreplay {__version__}"
     synth: str | None = None
 
@@ -391,7 +393,7 @@ class Trace:
         columns = []
         for name, kind in kinds.schema.items():
             if name not in self.columns:
-                columns.append(pl.lit(None, kind).alias(name))
+                columns.append(pl.lit(None, pl.Enum(WORDS[name]) if name in WORDS else kind).alias(name))
             elif name in WORDS:
                 columns.append(pl.col(name).cast(pl.String).cast(pl.Enum(WORDS[name])))
             else:

@@ -81,6 +81,8 @@ METADATA: dict[str, type] = {
     "unreadable_lines": int,
     "backward_times": int,
     "cgroups": str,  # ids of those that swapped, ascending, with spaces between
+    "cut": str,  # what of a longer trace this is
+    "sample_one_in": int,  # its slots are a sample of one in so many
     "converter": str,
     "synth": str,  # a generated trace's recipe, as JSON
 }
