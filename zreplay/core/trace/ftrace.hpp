@@ -191,7 +191,7 @@ class FtraceImporter {
     bool device_of(const FtraceLine& line, uint32_t& device);
     bool bio_pages(const FtraceLine& line, uint64_t& pages);
     bool page_done(const Call& call) const {
-        return (call.allocated && call.answered && call.error == 0) || (call.slot_seen && call.pages_left);
+        return (call.allocated && call.answered && call.error == 0) || (call.slot_seen && call.pages_left && !call.allocated && !frees_first_);
     }
     void write_page(const FtraceLine& line, Call& call, SwapEntry slot);
     void end_page(Call& call);
@@ -253,6 +253,9 @@ class FtraceImporter {
     std::unordered_map<uint64_t, uint64_t> slots_;    // swap entry → handle, or same_filled
     std::unordered_set<uint64_t> on_device_;          // zram: slots written back
     std::map<uint64_t, uint32_t> devices_;            // zram: dev= → type
+    // zram: a write frees what its page held before it asks for memory (since 6.14), not after; as seen at the last page
+    // of which it can be told.
+    bool frees_first_ = false;
     bool frees_seen_ = false, devices_told_ = false;
     uint64_t overwritten_ = 0;        // zram: pages written again while an object held them
     uint64_t first_kept_line_ = 0;    // where the first of counts_.kept_overwritten was

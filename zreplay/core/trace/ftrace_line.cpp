@@ -160,7 +160,7 @@ const char* read_rest(const char* bracket, const char* end, FtraceLine& line, st
     }
     uint64_t seconds = 0;
     at = read_digits(word, end, 10, seconds);
-    if (!at || at == end || *at != '.') return nullptr;
+    if (!at || at == end || *at != '.' || seconds >= INT64_MAX / 1'000'000'000) return nullptr;
     const char* fraction = at + 1;
     at = read_digits(fraction, end, 9, value);
     if (!at || at == end || *at != ':') return nullptr;
@@ -201,7 +201,7 @@ bool read_value(std::string_view word, uint64_t& value) {
 }
 
 constexpr uint64_t most_bytes = uint64_t{1} << 52;  // of memory, for a count that can be
-constexpr uint64_t most_passing = 4096;  // below zero: a counter that another CPU will raise in a moment
+constexpr uint64_t most_nodes = 1024;  // MAX_NUMNODES
 
 size_t find_key(std::string_view word) {
     for (size_t key = 0; key < key_names.size(); ++key)
@@ -236,9 +236,14 @@ std::string parse_arguments(std::string_view arguments, uint32_t required, Ftrac
         return "expected index= below 2^58, found " + quoted(arguments);
     if (line.has(Key::sector) && line[Key::sector] / (page_bytes / 512) > SwapEntry::offset_mask)
         return "expected sector= below 2^61, found " + quoted(arguments);
-    for (Key key : {Key::stored, Key::pages, Key::pool})
-        if (line.has(key) && line[key] >> 63 == 0 ? line[key] > most_bytes : line.has(key) && line[key] < 0 - most_passing)
+    for (Key key : {Key::stored, Key::pages, Key::pool, Key::freed}) {
+        const bool is_stop = key == Key::freed && line[key] + 1 == 0;  // SHRINK_STOP
+        if (line.has(key) && line[key] > (key == Key::freed ? INT32_MAX : most_bytes) && !is_stop)
             return "expected a count, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
+    }
+    for (Key key : {Key::node, Key::nid})  // -1: of no node
+        if (line.has(key) && line[key] >= most_nodes && static_cast<int32_t>(line[key]) != -1)
+            return "expected a node below 1,024, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
     if (line.has(Key::pool) && line[Key::pool] % page_bytes)
         return "expected pool= in whole pages of 4096 bytes, found " + quoted(arguments);
     return {};

@@ -28,6 +28,7 @@ void FtraceImporter::on_alloc(const FtraceLine& line, Task& task) {
         ++counts_.spoiled_lines;
         return;
     }
+    frees_first_ |= call.slot_seen && !call.allocated && !call.pages_left;
     if (page_done(call) && !next_page(line, call)) return unpaired("alloc in a store whose pages have theirs");
     uint64_t asked = line[Key::size];
     TraceRow& store = rows_[call.row];
@@ -234,6 +235,8 @@ void FtraceImporter::on_load_map(const FtraceLine& line, Call& call) {
 // somebody else held the entry. 6.1: an entry goes with its last reference, whoever drops it.
 void FtraceImporter::on_free(const FtraceLine& line, Task& task) {
     uint64_t handle = line[Key::handle];
+    freed_pages_ = 0;
+    if (is_errno(handle)) return;  // zs_free of no object
     auto found = objects_.find(handle);
     bool known = found != objects_.end();
     Object object = known ? found->second : Object{};
@@ -274,12 +277,16 @@ void FtraceImporter::on_free(const FtraceLine& line, Task& task) {
         return forget(handle);
     }
     // A store over an occupied slot frees the old object itself.
-    if (replaced && call->allocated && call->error == 0) return forget(handle);
+    if (replaced && call->allocated && call->error == 0) {
+        frees_first_ &= !call->ends_unseen;
+        return forget(handle);
+    }
     read_pages_before(line);
     // zram: same-filled over an occupied slot. 6.6 on: a store that was refused, and takes the older copy out.
     if (replaced && (call->ends_unseen || family_.taken_is_one)) {
         call->row = rows_.move(call->row, line);
         changed(call->ends_unseen ? nullptr : call, call->row);
+        call->slot_seen = call->ends_unseen;
         return forget(handle);
     }
     if (call && call->op == Op::shrink && known && call->asked_by == Asker::user) {

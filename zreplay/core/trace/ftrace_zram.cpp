@@ -251,10 +251,11 @@ void FtraceImporter::on_slot(const FtraceLine& line, Task& task) {
         if (call.spoiled) return;
         if (call.op == Op::store) write_up_to(line, call, slot);
         if (call.op == Op::store && call.slot == slot) {
+            frees_first_ &= !call.allocated;
             call.slot_seen = call.slots_told = true;
             return;
         }
-        if (call.discards && row_of(call, slot)) return;
+        if (call.discards) return;
         // Another slot than that of the call before, so that call has ended.
         if (call.slot != slot) end_unseen(task);
     }
