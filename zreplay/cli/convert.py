@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--max-pool-percent", type=int, metavar="N", help="zswap's limit, 1 to 100.")
 @click.option("--accept-threshold-percent", type=int, metavar="N", help="zswap's hysteresis, 0 to 100.")
 @click.option("--cpus", type=int, metavar="N", help="Its CPUs.")
+@click.option("--page-size", type=int, metavar="N", help="Its pages' bytes, getconf PAGE_SIZE: only 4096 is modelled.")
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read.")
 @click.option("--allow-partial", is_flag=True, help="Convert even if over 10 % of the lines are of no use.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; warnings still.")
@@ -47,6 +48,7 @@ def command(
     max_pool_percent: int | None,
     accept_threshold_percent: int | None,
     cpus: int | None,
+    page_size: int | None,
 ) -> None:
     """Turn the text of an ftrace recording into a trace.
 
@@ -68,6 +70,7 @@ def command(
         max_pool_percent=max_pool_percent,
         accept_threshold_percent=accept_threshold_percent,
         cpus=cpus,
+        page_size=page_size,
     )
     context = (read_context(context_file) if context_file else Context()).overridden_by(options)
     with _bar(log, quiet=quiet) as progress:
@@ -100,11 +103,19 @@ def _warn(done: "Conversion") -> None:
             f"calls never returned: their result is unknown (the first: line {counts.first_open_line:,})",
         ),
         (counts.unpaired_lines, "lines belong to no call or object that was seen"),
+        (counts.spoiled_lines, "allocations and frees are of calls whose begin could not be read"),
+        (
+            counts.unsure_pages,
+            "pages of calls for several have no line of their own: which they are is not known",
+        ),
+        (counts.kept_overwritten, "pages were written again without a free of what they held"),
         (counts.unexpected_stores, "stores were taken though the pool was at its limit"),
     ]
     for number, what in warnings:
         if number:
             click.echo(f"zreplay: warning: {number:,} {what}", err=True)
+    for note in done.notes:
+        click.echo(f"zreplay: warning: {note}", err=True)
     for message in done.messages:
         click.echo(f"  {message}", err=True)
 
@@ -112,9 +123,9 @@ def _warn(done: "Conversion") -> None:
 def _summary(done: "Conversion", output: Path) -> str:
     rows = ", ".join(f"{count:,} {op}" for op, count in done.rows.items() if count)
     counts = done.counts
-    overlaps = ""
+    overlaps = f"; {counts.empty_discards:,} pages discarded that held nothing" if counts.empty_discards else ""
     if counts.pool_overlaps:
-        overlaps = (
+        overlaps += (
             f"; {counts.pool_overlaps:,} allocations and frees met another in the pool: {counts.overlaps_by_lock:,} "
             f"ordered by a probe behind its lock, {counts.overlaps_by_count:,} by the pool's count"
         )

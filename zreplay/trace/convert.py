@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from zreplay.errors import TraceError, UsageError
 from zreplay.trace.context import Context
-from zreplay.trace.families import FAMILIES, Family, family_of, told_by_probes
+from zreplay.trace.families import FAMILIES, FUNCTIONS, Family, family_of, told_by_probes, told_by_sight
 from zreplay.trace.files import TraceWriter
 from zreplay.trace.schema import OPS, SCHEMA, WORDS
 
@@ -22,6 +22,7 @@ CHUNK_BYTES = 4 << 20
 _TAKE_ROWS = 1 << 16
 #: More unreadable or unpaired lines than this percentage of a text's own events, and a conversion fails.
 MOST_LOST_PERCENT = 10
+_ERRNO_NOTE = "its stores answer with 0 or an errno, those of Linux %s with a boolean: read as they are, 0 is taken"
 # Compression is known by a file's first bytes, whatever it is called.
 _MAGICS = {b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"\x1f\x8b": "gzip"}
 
@@ -35,6 +36,7 @@ class Conversion:
     messages: list[str]  #: the first unreadable lines, "line 1,204: expected …, found …"
     text_bytes: int
     seconds: float
+    notes: tuple[str, ...] = ()  #: what the text is taken for against what its release says
 
 
 class _Source:
@@ -170,7 +172,8 @@ def _convert(
             backward_times=counts.backward_times,
             cgroups=" ".join(map(str, sorted(cgroups))) or None,
         )
-    return Conversion(rows, counts, importer.messages, text_bytes, time.perf_counter() - started)
+    notes = (_ERRNO_NOTE % context.kernel_release,) if family.answers_errno else ()
+    return Conversion(rows, counts, importer.messages, text_bytes, time.perf_counter() - started, notes)
 
 
 def make_importer(family: Family, context: Context) -> "_zreplay.FtraceImporter":
@@ -182,6 +185,7 @@ def make_importer(family: Family, context: Context) -> "_zreplay.FtraceImporter"
         max_pages=max_pages,
         accept_pages=accept_pages,
         chain=_chain(context),
+        functions=FUNCTIONS,
     )
 
 
@@ -222,12 +226,13 @@ def _told_by_text(text: bytes, given: Context, name: str) -> tuple[Context, Fami
 
     Raises UsageError where the given context is another kernel's, or leaves open what sizes and answers mean.
     """
-    candidates = told_by_probes(text)
+    seen = _zreplay.sight(text, FUNCTIONS)
+    candidates = told_by_sight(seen)
     if not candidates:
         return given, FAMILIES[0]
     is_zram = candidates[0].model == "zram"
     # zs_malloc is called by name only where there is no zpool in between.
-    pool = "zsmalloc" if is_zram or b" (zs_malloc+" in text else None
+    pool = "zsmalloc" if is_zram or seen.names_zsmalloc else None
     context = Context(model=candidates[0].model, pool=pool).overridden_by(given)
     candidates = tuple(family for family in candidates if family.model == context.model)
     if not candidates:

@@ -1,5 +1,7 @@
 // The ftrace importer, and the checks a trace's rows must pass.
 #include <nanobind/stl/array.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/set.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -7,6 +9,7 @@
 #include "event_batch.hpp"
 #include "module.hpp"
 #include "trace/ftrace.hpp"
+#include "trace/ftrace_sight.hpp"
 #include "trace/rows.hpp"
 
 namespace zreplay {
@@ -79,20 +82,27 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("unexpected_stores", &ImportCounts::unexpected_stores)
         .def_ro("pool_overlaps", &ImportCounts::pool_overlaps)
         .def_ro("overlaps_by_lock", &ImportCounts::overlaps_by_lock)
-        .def_ro("overlaps_by_count", &ImportCounts::overlaps_by_count);
+        .def_ro("overlaps_by_count", &ImportCounts::overlaps_by_count)
+        .def_ro("unsure_pages", &ImportCounts::unsure_pages)
+        .def_ro("spoiled_lines", &ImportCounts::spoiled_lines)
+        .def_ro("empty_discards", &ImportCounts::empty_discards)
+        .def_ro("kept_overwritten", &ImportCounts::kept_overwritten);
     nb::class_<FtraceImporter>(module, "FtraceImporter")
         .def("__init__",
              [](FtraceImporter* importer, uint32_t header_bytes, bool packed_slots, bool taken_is_one, bool load_is_errno,
-                bool loads_take, bool same_filled_in_pool, uint64_t max_pages, uint64_t accept_pages, uint32_t chain) {
+                bool loads_take, bool same_filled_in_pool, bool answers_errno, uint64_t max_pages, uint64_t accept_pages,
+                uint32_t chain, Functions functions) {
                  PagesMade made;
                  if (chain == 1) made = PagesMade::one();
                  else if (chain) made = PagesMade(ClassTable(chain == 4 ? ClassRule::a : ClassRule::b, chain));
-                 new (importer) FtraceImporter({packed_slots, taken_is_one, load_is_errno, loads_take, same_filled_in_pool},
-                                               header_bytes, {max_pages, accept_pages}, made);
+                 new (importer) FtraceImporter({packed_slots, taken_is_one, load_is_errno, loads_take, same_filled_in_pool,
+                                                answers_errno},
+                                               header_bytes, {max_pages, accept_pages}, made, std::move(functions));
              },
              nb::arg("header_bytes"), nb::kw_only(), nb::arg("packed_slots") = false, nb::arg("taken_is_one") = false,
              nb::arg("load_is_errno") = false, nb::arg("loads_take") = false, nb::arg("same_filled_in_pool") = true,
-             nb::arg("max_pages") = 0, nb::arg("accept_pages") = 0, nb::arg("chain") = 0)
+             nb::arg("answers_errno") = false, nb::arg("max_pages") = 0, nb::arg("accept_pages") = 0, nb::arg("chain") = 0,
+             nb::arg("functions") = Functions{})
         .def("feed",
              [](FtraceImporter& importer, nb::handle text) {
                  Py_buffer view;
@@ -113,6 +123,17 @@ void bind_trace(nanobind::module_& module) {
         .def_prop_ro("counts", &FtraceImporter::counts, nb::rv_policy::copy)
         .def_prop_ro("messages", &FtraceImporter::messages)
         .def_prop_ro("contradiction", &FtraceImporter::contradiction);
+    nb::class_<Sighting>(module, "Sighting")
+        .def_ro("events", &Sighting::events)
+        .def_ro("names_frontswap", &Sighting::names_frontswap)
+        .def_ro("names_zsmalloc", &Sighting::names_zsmalloc)
+        .def_ro("stores_answer_errno", &Sighting::stores_answer_errno)
+        .def_ro("stores_answer_boolean", &Sighting::stores_answer_boolean);
+    module.def("sight", [](nb::bytes text, const Functions& functions) {
+        const std::string_view view(text.c_str(), text.size());
+        nb::gil_scoped_release release;
+        return sight(view, functions);
+    }, nb::arg("text"), nb::arg("functions") = Functions{});
     module.def("find_bad_row",
                [](nb::handle batch, int64_t previous_ts_ns) -> nb::object {
                    ArrowBatch arrow(batch);
