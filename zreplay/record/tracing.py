@@ -7,16 +7,24 @@ nothing of other users is touched. What a process that was killed left behind is
 import errno
 import os
 import re
-import select
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+import _zreplay
 
 from zreplay.errors import UsageError
 from zreplay.record.probes import Plan, Probe
 
 _PREFIX = "zreplay_"
 _NAME = re.compile(rf"{_PREFIX}(\d+)(?:_\d+)?")
-_READ_BYTES = 1 << 16
+# What one read gives is a page of the buffer; sub-buffers can be set larger (6.8).
+_MOST_PAGE_BYTES = 1 << 16
+_MOST_PAGES = 1024
+# An event has its time when its record is begun; until it is in, a reader of another CPU may be past it.
+_IN_FLIGHT_NS = 20_000_000
+_FOREVER_NS = 2**64 - 1
+_FIELD = re.compile(r"field:(.*?) ?(\w+)(?:\[\])?;\s*offset:(\d+);\s*size:(\d+);\s*signed:(\d);")
 
 
 class Tracing:
@@ -32,7 +40,9 @@ class Tracing:
         self._name = f"{_PREFIX}{os.getpid()}"
         self._instance = tracefs / "instances" / self._name
         self._buffer_kb = buffer_kb
-        self._pipe: int | None = None
+        self._pipes: dict[int, int] = {}  # by CPU
+        self._ring = _zreplay.RingBuffer()
+        self._stopped = False
         self.refused: list[tuple[Probe, str]] = []  #: probes that the kernel would not set, and why
 
     def __enter__(self) -> "Tracing":
@@ -56,9 +66,11 @@ class Tracing:
         if lost:
             probe, why = lost[0]
             raise UsageError(f"the kernel refused the probe {probe.definition(self._name)!r}: {why}")
-        self._pipe = os.open(self._instance / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
+        for folder in self._instance.glob("per_cpu/cpu*"):
+            self._pipes[int(folder.name[3:])] = os.open(folder / "trace_pipe_raw", os.O_RDONLY | os.O_NONBLOCK)
         for probe in taken:
             event = self._instance / "events" / self._group(probe) / probe.event
+            self._learn(probe, (event / "format").read_text())
             if probe.filter:
                 _write(event / "filter", probe.filter)
         # Returns first: a call whose return is not probed yet would stay open.
@@ -80,31 +92,46 @@ class Tracing:
             return False
         return True
 
+    def _learn(self, probe: Probe, description: str) -> None:
+        """What an event's record has where."""
+        number = re.search(r"^ID: (\d+)$", description, re.MULTILINE)
+        assert number is not None
+        fields = []
+        for kind, name, offset, size, signed in _FIELD.findall(description):
+            if name.startswith(("common_", "__probe_")):
+                continue
+            shown = "string" if kind.startswith("__data_loc") else "signed" if signed == "1" else "unsigned"
+            if f"{name}=0x%" in description:
+                shown = "hex"
+            fields.append((name, int(offset), int(size), shown))
+        self._ring.add_event(int(number[1]), probe.event, probe.symbol, probe.at_return, fields)
+
     def stop(self) -> None:
         """No more events; those in the buffers can still be read."""
+        self._stopped = True
         for enable in self._instance.glob(f"events/{self._name}*/enable"):
             _write(enable, "0")
 
     def read(self, wait_seconds: float) -> bytes:
-        """Text that is there, waited for so long; empty: nothing came."""
-        assert self._pipe is not None
-        chunks: list[bytes] = []
-        while sum(map(len, chunks)) < _READ_BYTES:
-            try:
-                chunk = os.read(self._pipe, _READ_BYTES)
-            except BlockingIOError:
-                chunk = b""
-            except OSError as error:
-                if error.errno != errno.EINTR:
-                    raise
-                chunk = b""
-            if not chunk:
-                break
-            chunks.append(chunk)
-        if not chunks and wait_seconds:
-            select.select([self._pipe], [], [], wait_seconds)
-            return self.read(0)
-        return b"".join(chunks)
+        """Text of the events since, in order of time; waits so long where there are none. Empty: none yet."""
+        begun_ns = time.monotonic_ns()
+        until_ns = _FOREVER_NS if self._stopped else begun_ns - _IN_FLIGHT_NS
+        pages = 0
+        for cpu, pipe in self._pipes.items():
+            for _ in range(_MOST_PAGES):
+                try:
+                    page = os.read(pipe, _MOST_PAGE_BYTES)
+                except (BlockingIOError, InterruptedError):
+                    page = b""
+                if not page:
+                    break
+                last_ns = self._ring.feed(cpu, page)
+                pages += 1
+            else:  # there is more: of this CPU's events only those read are all there
+                until_ns = min(until_ns, last_ns)
+        if not pages and wait_seconds:
+            time.sleep(wait_seconds)
+        return self._ring.take(until_ns)
 
     def lost_by_cpu(self) -> list[int]:
         """Events that a full buffer lost, by CPU."""
@@ -127,9 +154,8 @@ class Tracing:
 
     def disarm(self) -> None:
         """Remove the instance and the probes; done twice it does nothing."""
-        if self._pipe is not None:
-            os.close(self._pipe)
-            self._pipe = None
+        while self._pipes:
+            os.close(self._pipes.popitem()[1])
         _remove(self._tracefs, self._name)
 
 
