@@ -16,6 +16,7 @@ VERBS = {
     "plot": "Draw one chart of runs.",
     "validate": "Compare the models with the kernel that made a recording, event by event.",
     "info": "Say what is in a trace.",
+    "check": "Say whether a trace can be believed.",
     "convert": "Turn the text of an ftrace recording into a trace.",
     "synth": "Generate a trace.",
 }

@@ -81,6 +81,17 @@ METADATA: dict[str, type] = {
     "unreadable_lines": int,
     "backward_times": int,
     "cgroups": str,  # ids of those that swapped, ascending, with spaces between
+    "cut": str,  # what this is a part of, as JSON: each `zreplay cut` that made it
+    "sample": str,  # the share of the slots that are in it, as N/M
     "converter": str,
     "synth": str,  # a generated trace's recipe, as JSON
+}
+
+#: What values of the metadata can be: words, or the least and the most of a number.
+METADATA_WORDS = {"model": ("zswap", "zram"), "pool": ("zbud", "z3fold", "zsmalloc")}
+METADATA_RANGES = {
+    "max_pool_percent": (1, 100),
+    "accept_threshold_percent": (0, 100),
+    "totalram_pages": (1, 2**48),
+    "cpus": (1, 2**16),
 }

@@ -244,6 +244,44 @@ class FtraceImporter:
 
 def find_bad_row(batch: object, previous_ts_ns: int) -> tuple[int, str, str, str] | None: ...
 
+class CheckFinding:
+    name: str
+    count: int
+    first_rows: list[int]
+    example: str
+
+class Check:
+    events: list[int]
+    rows: int
+    taken: int
+    taken_out: int
+    store_results: int
+    seen_counts: int
+    types_used: int
+    types_stored: int
+    offset_bits: int
+    def __init__(self, *, pause_ns: int) -> None: ...
+    def add(self, batch: object) -> None: ...
+    def findings(self) -> list[CheckFinding]: ...
+    @property
+    def distinct_stored(self) -> int: ...
+
+class Cut:
+    def __init__(
+        self,
+        reach: int,
+        *,
+        rows: tuple[int, int],
+        ts_ns: tuple[int, int],
+        types: int,
+        cgroups: list[int],
+        offsets: tuple[int, int],
+        sample: tuple[int, int],
+    ) -> None: ...
+    def next(self, batch: object) -> Columns: ...
+    @property
+    def past_end(self) -> bool: ...
+
 class Survey:
     events: list[int]
     rows: int

@@ -1,11 +1,14 @@
 // The ftrace importer, and the checks a trace's rows must pass.
 #include <nanobind/stl/array.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "arrow.hpp"
 #include "event_batch.hpp"
 #include "module.hpp"
+#include "trace/check.hpp"
+#include "trace/cut.hpp"
 #include "trace/ftrace.hpp"
 #include "trace/rows.hpp"
 
@@ -145,6 +148,57 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("resident_peak", &Survey::resident_peak)
         .def_prop_ro("distinct_slots", &Survey::distinct_slots)
         .def_prop_ro("sizes", &Survey::sizes);
+    nb::class_<Check::Finding>(module, "CheckFinding")
+        .def_ro("name", &Check::Finding::name)
+        .def_ro("count", &Check::Finding::count)
+        .def_ro("first_rows", &Check::Finding::first_rows)
+        .def_ro("example", &Check::Finding::example);
+    nb::class_<Check>(module, "Check")
+        .def(nb::init<uint64_t>(), nb::kw_only(), nb::arg("pause_ns"))
+        .def("add",
+             [](Check& check, nb::handle batch) {
+                 ArrowBatch arrow(batch);
+                 EventBatch rows = numbered_events(arrow);
+                 nb::gil_scoped_release release;
+                 check.add(rows);
+             },
+             nb::arg("batch"))
+        .def("findings", &Check::findings)
+        .def_ro("events", &Check::events)
+        .def_ro("rows", &Check::rows)
+        .def_ro("taken", &Check::taken)
+        .def_ro("taken_out", &Check::taken_out)
+        .def_ro("store_results", &Check::store_results)
+        .def_ro("seen_counts", &Check::seen_counts)
+        .def_ro("types_used", &Check::types_used)
+        .def_ro("types_stored", &Check::types_stored)
+        .def_ro("offset_bits", &Check::offset_bits)
+        .def_prop_ro("distinct_stored", &Check::distinct_stored);
+    nb::class_<Cut>(module, "Cut")
+        .def("__init__",
+             [](Cut* cut, uint64_t reach, std::pair<int64_t, int64_t> rows, std::pair<int64_t, int64_t> ts_ns, uint32_t types,
+                const std::vector<uint64_t>& cgroups, std::pair<uint64_t, uint64_t> offsets,
+                std::pair<uint64_t, uint64_t> sample) {
+                 CutWhat what{rows.first, rows.second, ts_ns.first, ts_ns.second, types, {cgroups.begin(), cgroups.end()},
+                              offsets.first, offsets.second, sample.first, sample.second};
+                 new (cut) Cut(std::move(what), reach);
+             },
+             nb::arg("reach"), nb::kw_only(), nb::arg("rows"), nb::arg("ts_ns"), nb::arg("types"), nb::arg("cgroups"),
+             nb::arg("offsets"), nb::arg("sample"))
+        .def("next",
+             [](Cut& cut, nb::handle batch) {
+                 ArrowBatch arrow(batch);
+                 EventBatch rows = numbered_events(arrow);
+                 nb::gil_scoped_release release;
+                 Cut::Kept kept = cut.next(rows);
+                 ColumnsOut out;
+                 out.add("keep", "C", std::move(kept.keep));
+                 out.add("call_rows", "I", std::move(kept.call_rows), kept.has_call);
+                 out.add("alloc_rows", "I", std::move(kept.alloc_rows), kept.has_alloc);
+                 return out;
+             },
+             nb::arg("batch"))
+        .def_prop_ro("past_end", &Cut::past_end);
 }
 
 }  // namespace zreplay
