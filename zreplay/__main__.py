@@ -17,6 +17,7 @@ VERBS = {
     "validate": "Compare the models with the kernel that made a recording, event by event.",
     "info": "Say what is in a trace.",
     "record": "Record this machine's swap, as root.",
+    "check": "Say whether a trace can be believed.",
     "convert": "Turn the text of an ftrace recording into a trace.",
     "cut": "Take a part of a trace: a time, rows, slots, or a sample of the slots.",
     "synth": "Generate a trace.",

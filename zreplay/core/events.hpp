@@ -66,7 +66,7 @@ struct EventBatch {
     Column<int32_t> result;
     Column<uint16_t> cpu;
     Column<int32_t> pid;
-    Column<int64_t> seen_pool_pages;
+    Column<int64_t> seen_pool_pages, seen_stored;
     Column<int64_t> call_ts_ns, return_ts_ns;
     Column<uint32_t> call_rows, alloc_rows;
     Column<uint8_t> made_pages;

@@ -22,6 +22,8 @@ from zreplay.trace.schema import (
     FORMAT_MAJOR,
     FORMAT_MINOR,
     METADATA,
+    METADATA_RANGES,
+    METADATA_WORDS,
     MINOR_OF,
     PAGE_SIZE,
     REQUIRED_COLUMNS,
@@ -102,16 +104,34 @@ class TraceMetadata:
         for key, kind in METADATA.items():
             if key not in found:
                 continue
-            if kind is int and not found[key].isdecimal():
-                raise TraceError(f"{path}: metadata {key}: found {found[key]!r}, expected a whole number")
+            if expected := _metadata_fault(key, found[key]):
+                raise MetadataError(f"{path}: metadata {key}: found {found[key]!r}, expected {expected}", key)
+            if key == "page_size" and int(found[key]) != PAGE_SIZE:
+                raise MetadataError(f"{path}: pages of {found[key]} bytes, this zreplay reads {PAGE_SIZE}", key)
             values[key] = int(found[key]) if kind is int else found[key]
-        if values.get("page_size", PAGE_SIZE) != PAGE_SIZE:
-            raise TraceError(f"{path}: pages of {values['page_size']} bytes, this zreplay reads {PAGE_SIZE}")
-        if not all(word.isdecimal() and int(word) < 2**64 for word in str(values.get("cgroups", "")).split()):
-            raise TraceError(
-                f"{path}: metadata cgroups: found {values['cgroups']!r}, expected whole numbers of 64 bits"
-            )
         return cls(**{"converter": None, **values})  # type: ignore[arg-type]
+
+
+class MetadataError(TraceError):
+    """A value of the metadata that cannot be; `key` says which."""
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def _metadata_fault(key: str, value: str) -> str | None:
+    """What was expected, of a value of the metadata that cannot be; None of one that can."""
+    if METADATA[key] is int and not (value.isascii() and value.isdecimal() and int(value) < 2**63):
+        return "a whole number"
+    if key in METADATA_WORDS and value not in METADATA_WORDS[key]:
+        return f"one of {', '.join(METADATA_WORDS[key])}"
+    if key in METADATA_RANGES:
+        low, high = METADATA_RANGES[key]
+        return None if low <= int(value) <= high else f"{low:,} to {high:,}"
+    if key == "cgroups" and not all(word.isdecimal() and int(word) < 2**64 for word in value.split()):
+        return "whole numbers of 64 bits"
+    return None
 
 
 class TraceWriter:
@@ -234,11 +254,13 @@ def sync_directory(path: Path) -> None:
 class Trace:
     """A trace file, opened and its metadata checked; the rows are read when asked for."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, without_metadata: Sequence[str] = ()) -> None:
         self.path = Path(path)
         file = self._open()
         self.rows: int = file.metadata.num_rows
-        self.metadata = TraceMetadata.from_file(self.path, file.metadata.metadata or {})
+        left_out = {(_PREFIX + key).encode() for key in without_metadata}
+        pairs = {key: value for key, value in (file.metadata.metadata or {}).items() if key not in left_out}
+        self.metadata = TraceMetadata.from_file(self.path, pairs)
         self._check_columns(file.schema_arrow)
         self.columns: tuple[str, ...] = tuple(name for name in SCHEMA.names if name in file.schema_arrow.names)
 
@@ -296,12 +318,26 @@ class Trace:
         """
         from _zreplay import find_bad_row
 
+        first_row = 0
+        previous_ts_ns = -(2**63)
+        for batch in self.unchecked_batches(columns, batch_rows):
+            if bad := find_bad_row(batch, previous_ts_ns):
+                row, column, found, expected = bad
+                raise self._bad_row(first_row + row, column, found, expected)
+            if "ts_ns" in batch.schema.names:
+                previous_ts_ns = batch["ts_ns"][-1].as_py()
+            yield batch
+            first_row += batch.num_rows
+
+    def unchecked_batches(
+        self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """The same, with rows that cannot be among them. Raises TraceError for damage and for what has another type."""
         names = SCHEMA.names if columns is None else [name for name in SCHEMA.names if name in columns]
         schema = pa.schema([SCHEMA.field(name) for name in names])
         file = self._open()
         source = file.iter_batches(batch_size=batch_rows, columns=[name for name in names if name in self.columns])
         first_row = 0
-        previous_ts_ns = -(2**63)
         while True:
             try:
                 raw = next(source, None)
@@ -310,15 +346,10 @@ class Trace:
                 raise TraceError(f"{self.path}: damaged at or after row {first_row:,}: {reason}") from error
             if raw is None:
                 return
-            batch = pa.RecordBatch.from_arrays([self._column(raw, name, first_row) for name in names], schema=schema)
-            if bad := find_bad_row(batch, previous_ts_ns):
-                row, column, found, expected = bad
-                raise self._bad_row(first_row + row, column, found, expected)
-            if batch.num_rows:
-                if "ts_ns" in names:
-                    previous_ts_ns = batch["ts_ns"][-1].as_py()
-                yield batch
-            first_row += batch.num_rows
+            if raw.num_rows:
+                columns_read = [self._column(raw, name, first_row) for name in names]
+                yield pa.RecordBatch.from_arrays(columns_read, schema=schema)
+            first_row += raw.num_rows
 
     def _bad_row(self, row: int, column: str, found: object, expected: str) -> TraceError:
         return TraceError(f"{self.path}: row {row:,}: column {column}: found {found}, expected {expected}")

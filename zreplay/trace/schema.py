@@ -86,3 +86,13 @@ METADATA: dict[str, type] = {
     "converter": str,
     "synth": str,  # a generated trace's recipe, as JSON
 }
+
+#: What values of the metadata can be: words, or the least and the most of a number.
+METADATA_WORDS = {"model": ("zswap", "zram"), "pool": ("zbud", "z3fold", "zsmalloc")}
+METADATA_RANGES = {
+    "max_pool_percent": (1, 100),
+    "accept_threshold_percent": (0, 100),
+    "totalram_pages": (1, 2**48),
+    "cpus": (1, 2**16),
+    "sample_one_in": (2, 2**32),
+}

@@ -268,6 +268,28 @@ class Sighting:
 def sight(text: bytes, functions: dict[str, str] = {}) -> Sighting: ...
 def find_bad_row(batch: object, previous_ts_ns: int) -> tuple[int, str, str, str] | None: ...
 
+class CheckFinding:
+    name: str
+    count: int
+    first_rows: list[int]
+    example: str
+
+class Check:
+    events: list[int]
+    rows: int
+    taken: int
+    taken_out: int
+    store_results: int
+    seen_counts: int
+    types_used: int
+    types_stored: int
+    offset_bits: int
+    def __init__(self, *, pause_ns: int) -> None: ...
+    def add(self, batch: object) -> None: ...
+    def findings(self) -> list[CheckFinding]: ...
+    @property
+    def distinct_stored(self) -> int: ...
+
 class Survey:
     events: list[int]
     rows: int

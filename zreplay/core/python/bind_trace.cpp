@@ -2,12 +2,14 @@
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/set.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "arrow.hpp"
 #include "event_batch.hpp"
 #include "module.hpp"
+#include "trace/check.hpp"
 #include "trace/ftrace.hpp"
 #include "trace/ftrace_sight.hpp"
 #include "trace/rows.hpp"
@@ -166,6 +168,32 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("resident_peak", &Survey::resident_peak)
         .def_prop_ro("distinct_slots", &Survey::distinct_slots)
         .def_prop_ro("sizes", &Survey::sizes);
+    nb::class_<Check::Finding>(module, "CheckFinding")
+        .def_ro("name", &Check::Finding::name)
+        .def_ro("count", &Check::Finding::count)
+        .def_ro("first_rows", &Check::Finding::first_rows)
+        .def_ro("example", &Check::Finding::example);
+    nb::class_<Check>(module, "Check")
+        .def(nb::init<uint64_t>(), nb::kw_only(), nb::arg("pause_ns"))
+        .def("add",
+             [](Check& check, nb::handle batch) {
+                 ArrowBatch arrow(batch);
+                 EventBatch rows = numbered_events(arrow);
+                 nb::gil_scoped_release release;
+                 check.add(rows);
+             },
+             nb::arg("batch"))
+        .def("findings", &Check::findings)
+        .def_ro("events", &Check::events)
+        .def_ro("rows", &Check::rows)
+        .def_ro("taken", &Check::taken)
+        .def_ro("taken_out", &Check::taken_out)
+        .def_ro("store_results", &Check::store_results)
+        .def_ro("seen_counts", &Check::seen_counts)
+        .def_ro("types_used", &Check::types_used)
+        .def_ro("types_stored", &Check::types_stored)
+        .def_ro("offset_bits", &Check::offset_bits)
+        .def_prop_ro("distinct_stored", &Check::distinct_stored);
 }
 
 }  // namespace zreplay

@@ -34,6 +34,7 @@ EventBatch numbered_events(const ArrowBatch& batch) {
     events.cpu = column_of<uint16_t>(batch, "cpu", "S");
     events.pid = column_of<int32_t>(batch, "pid", "i");
     events.seen_pool_pages = column_of<int64_t>(batch, "seen_pool_pages", "l");
+    events.seen_stored = column_of<int64_t>(batch, "seen_stored", "l");
     events.call_ts_ns = column_of<int64_t>(batch, "call_ts_ns", "l");
     events.call_rows = column_of<uint32_t>(batch, "call_rows", "I");
     events.alloc_rows = column_of<uint32_t>(batch, "alloc_rows", "I");

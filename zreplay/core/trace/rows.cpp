@@ -1,15 +1,23 @@
 #include "trace/rows.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace zreplay {
 
 namespace {
 
+constexpr int32_t most_errno = 4095;  // MAX_ERRNO
 constexpr uint32_t refused_size_limit = 2 * page_bytes;  // zswap compresses into a buffer of two pages
 
 bool needs_slot(Op op) { return op == Op::store || op == Op::load || op == Op::invalidate || op == Op::visit; }
 bool needs_type(Op op) { return needs_slot(op) || op == Op::invalidate_area; }
+
+// What a result may be: a count, a verdict, or 0 and errnos.
+bool counts_in_result(Op op) { return op == Op::shrink || op == Op::compact; }
+int32_t most_result(Op op) {
+    return counts_in_result(op) ? std::numeric_limits<int32_t>::max() : op == Op::visit ? int32_t{lru_stop} : 0;
+}
 
 // Ored together, one pass per column and no branch in it, so that the compiler can vectorise.
 template <class T, class Get>
@@ -48,7 +56,22 @@ void each_null(const Column<T>& column, int64_t rows, Visit visit) {
     }
 }
 
-// May say yes for what lies under a null, never no for a bad row.
+// In batches of most recordings no result is above 0; only where one is do the words of `op` matter.
+bool may_be_no_result(const EventBatch& batch) {
+    if (!batch.result.values || !batch.op_code.values) return false;
+    uint32_t signs = any_bits(batch.result, batch.rows, [](int32_t result) {
+        return static_cast<uint32_t>(-int64_t{result} >> 63) | static_cast<uint32_t>((int64_t{result} + most_errno) >> 63);
+    });
+    if (!signs) return false;
+    const int32_t* results = batch.result.values + batch.result.offset;
+    const int8_t* ops = batch.op_code.values + batch.op_code.offset;
+    bool bad = false;
+    for (int64_t i = 0; i < batch.rows; ++i) bad |= results[i] < -most_errno || results[i] > most_result(static_cast<Op>(ops[i]));
+    return bad;
+}
+
+}  // namespace
+
 bool may_be_bad(const EventBatch& batch, int64_t previous_ts_ns) {
     bool bad = goes_back(batch.ts_ns, batch.rows, previous_ts_ns);
     each_null(batch.ts_ns, batch.rows, [&](int64_t) { bad = true; });
@@ -62,42 +85,48 @@ bool may_be_bad(const EventBatch& batch, int64_t previous_ts_ns) {
     auto needed = [&](int64_t row) { bad |= batch.op_code.values && needs_type(static_cast<Op>(batch.op_code[row])); };
     each_null(batch.type, batch.rows, needed);
     each_null(batch.offset, batch.rows, needed);
-    return bad;
+    return bad || may_be_no_result(batch);
 }
 
-}  // namespace
+BadRow bad_row_at(const EventBatch& batch, int64_t i, int64_t previous_ts_ns) {
+    auto number = [](auto value) { return std::to_string(value); };
+    auto missing = [](const auto& column, int64_t row) { return column.values && !column.has(row); };
+    if (missing(batch.ts_ns, i)) return {i, "ts_ns", "null", "a time in nanoseconds"};
+    if (batch.ts_ns.values && batch.ts_ns[i] < previous_ts_ns)
+        return {i, "ts_ns", number(batch.ts_ns[i]), "at least " + number(previous_ts_ns) + ", the time of the row before"};
+    bool refused_store = false, counts_pages = false;
+    if (missing(batch.op_code, i)) return {i, "op", "null", "one of the words of the format"};
+    if (batch.op_code.values) {
+        auto code = static_cast<uint8_t>(batch.op_code[i]);
+        if (code >= op_count) return {i, "op", number(int{batch.op_code[i]}), "a number from 0 to " + number(op_count - 1)};
+        auto op = static_cast<Op>(code);
+        refused_store = op == Op::store && batch.result.get(i, 0) < 0;
+        counts_pages = op == Op::cma;
+        bool no_type = missing(batch.type, i);
+        if ((needs_type(op) && no_type) || (needs_slot(op) && missing(batch.offset, i)))
+            return {i, no_type ? "type" : "offset", "null", "a value, as op is " + std::string(op_names[code])};
+        if (int32_t result = batch.result.get(i, 0); result < -most_errno || result > most_result(op)) {
+            const char* expected = counts_in_result(op) ? "a count, or minus an errno, -4095 to -1"
+                                   : op == Op::visit    ? "one of the kernel's enum lru_status, 0 to 5"
+                                                        : "0, or minus an errno, -4095 to -1";
+            return {i, "result", number(result), expected + (", as op is " + std::string(op_names[code]))};
+        }
+    }
+    if (batch.type.has(i) && batch.type[i] >= swap_types) return {i, "type", number(batch.type[i]), "below 32"};
+    if (batch.offset.has(i) && batch.offset[i] > SwapEntry::offset_mask)
+        return {i, "offset", number(batch.offset[i]), "below 2^58"};
+    if (batch.size.has(i) && refused_store && batch.size[i] > refused_size_limit)
+        return {i, "size", number(batch.size[i]), "at most 8192 bytes, for a store that was refused"};
+    if (batch.size.has(i) && !refused_store && !counts_pages && batch.size[i] > page_bytes)
+        return {i, "size", number(batch.size[i]), "at most 4096 bytes, the page size"};
+    return {};
+}
 
 BadRow find_bad_row(const EventBatch& batch, int64_t previous_ts_ns) {
     if (batch.rows == 0 || !may_be_bad(batch, previous_ts_ns)) return {};
-    auto number = [](auto value) { return std::to_string(value); };
-    auto missing = [](const auto& column, int64_t row) { return column.values && !column.has(row); };
-    int64_t ts_ns = previous_ts_ns;
     for (int64_t i = 0; i < batch.rows; ++i) {
-        if (missing(batch.ts_ns, i)) return {i, "ts_ns", "null", "a time in nanoseconds"};
-        if (batch.ts_ns.values) {
-            if (batch.ts_ns[i] < ts_ns)
-                return {i, "ts_ns", number(batch.ts_ns[i]), "at least " + number(ts_ns) + ", the time of the row before"};
-            ts_ns = batch.ts_ns[i];
-        }
-        bool refused_store = false, counts_pages = false;
-        if (missing(batch.op_code, i)) return {i, "op", "null", "one of the words of the format"};
-        if (batch.op_code.values) {
-            auto code = static_cast<uint8_t>(batch.op_code[i]);
-            if (code >= op_count) return {i, "op", number(int{batch.op_code[i]}), "a number from 0 to " + number(op_count - 1)};
-            auto op = static_cast<Op>(code);
-            refused_store = op == Op::store && batch.result.get(i, 0) < 0;
-            counts_pages = op == Op::cma;
-            bool no_type = missing(batch.type, i);
-            if ((needs_type(op) && no_type) || (needs_slot(op) && missing(batch.offset, i)))
-                return {i, no_type ? "type" : "offset", "null", "a value, as op is " + std::string(op_names[code])};
-        }
-        if (batch.type.has(i) && batch.type[i] >= swap_types) return {i, "type", number(batch.type[i]), "below 32"};
-        if (batch.offset.has(i) && batch.offset[i] > SwapEntry::offset_mask)
-            return {i, "offset", number(batch.offset[i]), "below 2^58"};
-        if (batch.size.has(i) && refused_store && batch.size[i] > refused_size_limit)
-            return {i, "size", number(batch.size[i]), "at most 8192 bytes, for a store that was refused"};
-        if (batch.size.has(i) && !refused_store && !counts_pages && batch.size[i] > page_bytes)
-            return {i, "size", number(batch.size[i]), "at most 4096 bytes, the page size"};
+        if (BadRow bad = bad_row_at(batch, i, previous_ts_ns); bad.row >= 0) return bad;
+        if (batch.ts_ns.values) previous_ts_ns = batch.ts_ns[i];
     }
     return {};
 }
@@ -138,6 +167,8 @@ void SlotTable::grow() {
         states_[at] = states[i];
     }
 }
+
+SlotTable::State SlotTable::state(SwapEntry slot) const { return static_cast<State>(states_[find(slot)]); }
 
 void SlotTable::clear_type(uint32_t type) {
     for (size_t i = 0; i < words_.size(); ++i) {

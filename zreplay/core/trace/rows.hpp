@@ -18,10 +18,19 @@ struct BadRow {
 // The first row that cannot be, by the rules of docs/trace-format.md. `previous_ts_ns`: of the row before this batch.
 BadRow find_bad_row(const EventBatch& batch, int64_t previous_ts_ns);
 
+// The same of one row.
+BadRow bad_row_at(const EventBatch& batch, int64_t row, int64_t previous_ts_ns);
+
+// Whether find_bad_row has to look at the rows one by one. May say yes for what lies under a null, never no for a bad row.
+bool may_be_bad(const EventBatch& batch, int64_t previous_ts_ns);
+
 // Every slot a trace names, and whether something is stored there: open addressing, since this is all that a survey's
 // speed hangs on. Slots are never taken out, so an empty cell ends a search.
 class SlotTable {
   public:
+    enum State : uint8_t { is_empty, is_seen, is_resident };
+
+    State state(SwapEntry slot) const;  // is_empty: never seen
     void see(SwapEntry slot) { cell(slot); }
     void set_resident(SwapEntry slot, bool resident) {
         uint8_t& state = states_[cell(slot)];
@@ -33,8 +42,6 @@ class SlotTable {
     uint64_t residents() const { return residents_; }
 
   private:
-    enum : uint8_t { is_empty, is_seen, is_resident };
-
     size_t cell(SwapEntry slot);
     size_t find(SwapEntry slot) const;
     void grow();
