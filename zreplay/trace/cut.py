@@ -128,7 +128,7 @@ def _is_past(batch: pa.RecordBatch, read: int, selection: Selection, trace: Trac
 def _mask(batch: pa.RecordBatch, first_row: int, first_ts_ns: int, selection: Selection) -> pa.Array:
     """Which rows of a batch stay, cgroups apart."""
     rows = batch.num_rows
-    mask = pa.array([True]).take(pa.array([0] * rows, pa.int32())) if rows else pa.array([], pa.bool_())
+    mask = pl.repeat(True, rows, eager=True).to_arrow()
 
     def keep(condition: pa.Array) -> None:
         nonlocal mask
@@ -142,7 +142,7 @@ def _mask(batch: pa.RecordBatch, first_row: int, first_ts_ns: int, selection: Se
         begin, end = (None if t is None else first_ts_ns + round(t * _NS) for t in selection.seconds)
         keep(within(batch["ts_ns"], begin or 0, end))
     if selection.rows:
-        number = pa.array(range(first_row, first_row + rows), pa.int64())
+        number = pl.int_range(first_row, first_row + rows, eager=True).to_arrow()
         keep(within(number, *selection.rows))
     slotless = pc.is_null(batch["offset"])
     if selection.types is not None:
@@ -194,7 +194,7 @@ class _Distances:
         before = pc.add(pc.subtract(pc.cumulative_sum(kept), kept), self._kept)
         joined = pa.concat_arrays([self._before, before])
         first = len(self._before)
-        own = pa.array(range(first, first + batch.num_rows), pa.int64())
+        own = pl.int_range(first, first + batch.num_rows, eager=True).to_arrow()
         out = {}
         for name in ("call_rows", "alloc_rows"):
             at = pc.max_element_wise(pc.subtract(own, batch[name].cast(pa.int64())), 0, skip_nulls=False)
@@ -220,4 +220,4 @@ class _Members:
         found = filled.tail(rows.height)
         self._known = filled.drop_nulls().unique("slot", keep="last", maintain_order=True)
         inside = found.select(pl.col("slot").is_null() | pl.col("cgroup").is_in(self._cgroups).fill_null(False))
-        return pa.array(inside.to_series().to_list(), pa.bool_())
+        return inside.to_series().to_arrow()
