@@ -209,6 +209,8 @@ class ImportCounts:
     open_calls: int
     first_open_line: int
     other_events: int
+    count_times: int
+    without_cpu: int
     limit_refusals: int
     compress_refusals: int
     unexpected_stores: int

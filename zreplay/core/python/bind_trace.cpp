@@ -74,6 +74,8 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("open_calls", &ImportCounts::open_calls)
         .def_ro("first_open_line", &ImportCounts::first_open_line)
         .def_ro("other_events", &ImportCounts::other_events)
+        .def_ro("count_times", &ImportCounts::count_times)
+        .def_ro("without_cpu", &ImportCounts::without_cpu)
         .def_ro("limit_refusals", &ImportCounts::limit_refusals)
         .def_ro("compress_refusals", &ImportCounts::compress_refusals)
         .def_ro("unexpected_stores", &ImportCounts::unexpected_stores)
@@ -108,7 +110,9 @@ void bind_trace(nanobind::module_& module) {
         .def_prop_ro("ready_rows", &FtraceImporter::ready_rows)
         .def("take", [](FtraceImporter& importer) {
             nb::gil_scoped_release release;
-            return to_columns(importer.take());
+            ColumnsOut columns = to_columns(importer.ready());
+            importer.clear_ready();
+            return columns;
         })
         .def_prop_ro("counts", &FtraceImporter::counts, nb::rv_policy::copy)
         .def_prop_ro("messages", &FtraceImporter::messages)

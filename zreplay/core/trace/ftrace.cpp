@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "trace/ftrace_columns.hpp"
+
 namespace zreplay {
 
 namespace {
@@ -95,13 +97,16 @@ void FtraceImporter::read_line(std::string_view text) {
         return unreadable("expected at most " + std::to_string(most_line_bytes) + " bytes, found a longer line");
     uint16_t cpu = 0;
     uint64_t lost = 0;
-    if (parse_lost_line(text, cpu, lost)) return on_lost(cpu, lost);
+    if (text.front() == 'C' && parse_lost_line(text, cpu, lost)) return on_lost(cpu, lost);
+    if ((text.front() == 'c' || text.front() == 'v' || text.front() == 'C') && is_heading(text)) return;
     FtraceLine line;
     if (std::string error = parse_ftrace_line(text, line); !error.empty()) return unreadable(error);
     if (line.probe == Probe::other) {
         ++counts_.other_events;
         return;
     }
+    counts_.count_times += !line.has_point;
+    counts_.without_cpu += !line.has_cpu;
     if (line.ts_ns < last_ts_ns_) {
         ++counts_.backward_times;
         line.ts_ns = last_ts_ns_;

@@ -26,7 +26,7 @@ def told_by_probes(text: bytes) -> tuple[Family, ...]:
         family
         for family in FAMILIES
         if any(
-            re.search(rb" %s: \([^)\n]*\)%s" % (name.encode(), rb"[^\n]* %s=" % key.encode() if key else b""), text)
+            re.search(rb"[ :]%s: +\([^)\n]*\)%s" % (name.encode(), rb"[^\n]* %s=" % key.encode() if key else b""), text)
             for name, key in family.probes.items()
         )
     ]
