@@ -68,6 +68,7 @@ class TraceMetadata:
     unreadable_lines: int | None = None
     backward_times: int | None = None
     cgroups: str | None = None
+    lacks: str | None = None
     converter: str | None = f"zreplay {__version__}"
     synth: str | None = None
 

@@ -81,6 +81,7 @@ METADATA: dict[str, type] = {
     "unreadable_lines": int,
     "backward_times": int,
     "cgroups": str,  # ids of those that swapped, ascending, with spaces between
+    "lacks": str,  # what a recording could not say: words of lacks.WORDS, with spaces between
     "converter": str,
     "synth": str,  # a generated trace's recipe, as JSON
 }

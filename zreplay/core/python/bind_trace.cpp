@@ -7,6 +7,7 @@
 #include "event_batch.hpp"
 #include "module.hpp"
 #include "trace/ftrace.hpp"
+#include "trace/line_merger.hpp"
 #include "trace/rows.hpp"
 
 namespace zreplay {
@@ -117,6 +118,17 @@ void bind_trace(nanobind::module_& module) {
         .def_prop_ro("counts", &FtraceImporter::counts, nb::rv_policy::copy)
         .def_prop_ro("messages", &FtraceImporter::messages)
         .def_prop_ro("contradiction", &FtraceImporter::contradiction);
+    nb::class_<LineMerger>(module, "LineMerger")
+        .def(nb::init<size_t>(), nb::arg("inputs"))
+        .def("feed",
+             [](LineMerger& merger, size_t input, nb::bytes text) { merger.feed(input, {text.c_str(), text.size()}); },
+             nb::arg("input"), nb::arg("text"))
+        .def("end", &LineMerger::end, nb::arg("input"))
+        .def("wants", &LineMerger::wants)
+        .def("take", [](LineMerger& merger) {
+            std::string merged = merger.take();
+            return nb::bytes(merged.data(), merged.size());
+        });
     module.def("find_bad_row",
                [](nb::handle batch, int64_t previous_ts_ns) -> nb::object {
                    ArrowBatch arrow(batch);

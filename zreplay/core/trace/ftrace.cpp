@@ -105,6 +105,11 @@ void FtraceImporter::read_line(std::string_view text) {
         ++counts_.other_events;
         return;
     }
+    if (last_ts_ns_ == INT64_MIN) times_are_counts_ = !line.has_point;
+    if (line.has_point == times_are_counts_ && contradiction_.empty())
+        contradiction_ = "line " + with_commas(counts_.lines) + ": found a time " + (line.has_point ? "in seconds" : "without a point") +
+                         ", expected one " + (line.has_point ? "without a point" : "in seconds") +
+                         " as in the lines before: a text is of one clock";
     counts_.count_times += !line.has_point;
     counts_.without_cpu += !line.has_cpu;
     if (line.ts_ns < last_ts_ns_) {

@@ -204,6 +204,7 @@ class FtraceImporter {
     uint64_t first_check_ = 0, next_check_ = 0;  // the front's number; the first one that is not settled
     bool reached_full_ = false;
     int64_t last_ts_ns_ = INT64_MIN;
+    bool times_are_counts_ = false;  // of the first event
     uint64_t last_lost_line_ = 0;    // of any CPU
     std::unordered_map<int32_t, Task> tasks_;         // by PID
     size_t sweep_tasks_at_ = 2 * least_sweep;         // so that a long recording's dead tasks do not pile up
