@@ -16,6 +16,16 @@ WORDS = {
 }
 
 
+def told(metadata: str | None) -> tuple[str, ...]:
+    """The words of a trace's metadata; those of a newer zreplay are passed over."""
+    return tuple(word for word in (metadata or "").split() if word in WORDS)
+
+
+def rests_on(word: str) -> str:
+    """Which figures of a replay rest on what is lacking, and how it is made up for."""
+    return WORDS[word]
+
+
 class Lacks:
     """Sees all rows of a trace; says what none of them had."""
 

@@ -56,6 +56,7 @@ class BlkparseReading(RowsReading):
             parsed = frame.with_columns(pl.col("text").str.extract_groups(_LINE).alias("at")).unnest("at")
             is_line = pl.col("device").is_not_null()
             is_ours = is_line & (pl.col("action") == self._action) & pl.col("rwbs").str.contains("[RWD]")
+            is_ours &= pl.col("sector").is_not_null() | ~pl.col("rwbs").str.starts_with("F")  # a flush alone
             pages = pl.col("sector").cast(pl.UInt64), pl.col("sectors").cast(pl.UInt64)
             is_whole = ((pages[0] % SECTORS_A_PAGE == 0) & (pages[1] % SECTORS_A_PAGE == 0)).fill_null(False)
             parsed = parsed.with_columns(

@@ -75,7 +75,8 @@ class BpftraceReading(RowsReading):
                     for key in ("stored", "pages")
                 ),
                 pl.col("result").is_between(-4095, 0)
-                | (pl.col("result").is_null() & pl.col("k_ret").is_null() & pl.col("k_result").is_null()),
+                | (pl.col("result").is_null() & pl.col("k_ret").is_null() & pl.col("k_result").is_null())
+                | (pl.col("result").is_null() & pl.col("op").str.starts_with("invalidate")),
             ]
             ok = pl.all_horizontal(fits).fill_null(False)
             bad = pl.when(is_line).then(~ok).otherwise(~pl.col("text").str.contains(_PASSED_OVER))
@@ -122,7 +123,7 @@ class BpftraceReading(RowsReading):
             .then(_load(ret, family))
             .when(op == "writeback")
             .then(ret)
-            .otherwise(pl.lit(0, pl.Int128)),
+            .otherwise(None),
         )
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from zreplay.trace.source import Source
 
 _BATCH_ROWS = 1 << 16
+# A name or value that is no UTF-8 is a ValueError.
+_UNREADABLE = (pa.ArrowException, OSError, ValueError)
 _FORMAT_VERSION = b"zreplay.format_version"
 _HEADER = re.compile(rb"(?:^|[\t,;\"])(?:ts_ns|op)(?:[\t,;\"\r]|$)")
 
@@ -67,8 +69,8 @@ class TableReading(RowsReading):
         while True:
             try:
                 part = next(self._parts, None)
-            except (pa.ArrowException, OSError) as error:
-                raise TraceError(f"{name}: at or after row {first_row:,}: {str(error).splitlines()[0]}") from error
+            except _UNREADABLE as error:
+                raise TraceError(f"{name}: at or after row {first_row:,}: {_reason(error)}") from error
             if part is None:
                 break
             found = pl.from_arrow(part)
@@ -118,9 +120,13 @@ class CsvReading(TableReading):
                 parse_options=pa_csv.ParseOptions(delimiter=separator),
                 convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
             )
-        except (pa.ArrowException, OSError) as error:
-            raise TraceError(f"{self.source.name}: {str(error).splitlines()[0]}") from error
-        return reader.schema.names, iter(reader)
+            return reader.schema.names, iter(reader)
+        except _UNREADABLE as error:
+            raise TraceError(f"{self.source.name}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _names(first: bytes, separator: str) -> Iterator[list[str]]:
@@ -135,9 +141,9 @@ class NdjsonReading(TableReading):
     def _open(self) -> tuple[list[str], Iterator[pa.RecordBatch]]:
         try:
             reader = pa_json.open_json(pa.PythonFile(_Text(self.source, self), mode="r"))
-        except (pa.ArrowException, OSError) as error:
-            raise TraceError(f"{self.source.name}: {str(error).splitlines()[0]}") from error
-        return reader.schema.names, iter(reader)
+            return reader.schema.names, iter(reader)
+        except _UNREADABLE as error:
+            raise TraceError(f"{self.source.name}: {_reason(error)}") from error
 
 
 class ParquetReading(TableReading):
@@ -151,13 +157,14 @@ class ParquetReading(TableReading):
                 self.text_bytes = source.path.stat().st_size
             else:
                 file = pq.ParquetFile(pa.BufferReader(_Text(source, self).read()))
-        except (pa.ArrowException, OSError) as error:
-            raise TraceError(f"{source.name}: damaged: {str(error).splitlines()[0]}") from error
+            names = file.schema_arrow.names
+        except _UNREADABLE as error:
+            raise TraceError(f"{source.name}: damaged: {_reason(error)}") from error
         if _FORMAT_VERSION in (file.metadata.metadata or {}) and not self._is_mapped:
             raise UsageError(
                 f"{source.name}: is a trace already, which needs no conversion (--map reads it as a table)"
             )
-        return file.schema_arrow.names, file.iter_batches(_BATCH_ROWS)
+        return names, file.iter_batches(_BATCH_ROWS)
 
 
 def _is_csv(head: bytes, has_map: bool) -> bool:
