@@ -7,7 +7,7 @@ from zreplay.trace.schema import OPS
 
 #: What may be lacking: word of the metadata's ``lacks`` → the figures of a replay that rest on it.
 WORDS = {
-    "size": "pool pages, rejected stores and all that follows from the pool's size: sizes are drawn or given",
+    "size": "every figure of the pool: stores are refused (missing size), since there is no size to draw from",
     "invalidate": "stored and pool pages: nothing says when a page is let go, so they only grow",
     "result": "rejected stores and missed loads, where driven by the recording: every call counts as having succeeded",
     "cpu": "per-CPU lists of z3fold: all calls are of one CPU",

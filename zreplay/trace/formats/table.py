@@ -113,11 +113,12 @@ class CsvReading(TableReading):
     def _open(self) -> tuple[list[str], Iterator[pa.RecordBatch]]:
         first = self.source.peek(1 << 16).partition(b"\n")[0]
         separator = next((mark for mark in (b"\t", b",", b";") if mark in first), b",").decode()
-        names = next(iter(_names(first, separator)), [])
+        options = pa_csv.ParseOptions(delimiter=separator)
         try:
+            names = pa_csv.read_csv(pa.BufferReader(first + b"\n"), parse_options=options).column_names
             reader = pa_csv.open_csv(
                 pa.PythonFile(_Text(self.source, self), mode="r"),
-                parse_options=pa_csv.ParseOptions(delimiter=separator),
+                parse_options=options,
                 convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
             )
             return reader.schema.names, iter(reader)
@@ -127,12 +128,6 @@ class CsvReading(TableReading):
 
 def _reason(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _names(first: bytes, separator: str) -> Iterator[list[str]]:
-    import csv
-
-    yield from csv.reader([first.decode(errors="replace").strip("\r\n")], delimiter=separator)
 
 
 class NdjsonReading(TableReading):
