@@ -581,13 +581,14 @@ def test_any_order_of_lines_gives_rows_a_reader_accepts(drawn: tuple[str, list[s
 
 
 @given(texts(), st.sampled_from(OPTIONS))
-def test_every_store_and_load_becomes_one_row_and_no_call_stands_before_the_trace(
+def test_every_store_and_load_becomes_a_row_and_no_call_stands_before_the_trace(
     drawn: tuple[str, list[str]], options: dict[str, Any]
 ) -> None:
     log, names = drawn
     found = Imported(log, **options)
-    for op in ("store", "load"):
-        assert found.columns("op").count((op,)) == names.count(op)
+    assert found.columns("op").count(("load",)) == names.count("load")
+    # A call that asks for more than one object is of a large folio: a row for each.
+    assert 0 <= found.columns("op").count(("store",)) - names.count("store") <= names.count("alloc")
     for number, (called, asked) in enumerate(found.columns("call_rows", "alloc_rows")):
         assert (asked or 0) <= (called or 0) <= number
 

@@ -1,4 +1,4 @@
-"""``zreplay convert``: turn the text of an ftrace recording into a trace."""
+"""``zreplay convert``: turn a recording into a trace."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from zreplay.trace.convert import Conversion
 
 
-@click.command("convert", short_help="Turn the text of an ftrace recording into a trace.")
-@click.argument("log", metavar="LOG")
+@click.command("convert", short_help="Turn a recording into a trace.")
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="TRACE", help="The file to write."
 )
@@ -29,11 +29,15 @@ if TYPE_CHECKING:
 @click.option("--accept-threshold-percent", type=int, metavar="N", help="zswap's hysteresis, 0 to 100.")
 @click.option("--cpus", type=int, metavar="N", help="Its CPUs.")
 @click.option("--page-size", type=int, metavar="N", help="Its pages' bytes, getconf PAGE_SIZE: only 4096 is modelled.")
+@click.option("--clock", metavar="NAME", help="The trace_clock it was recorded with.")
+@click.option(
+    "--map", "mapping", metavar="MAP", help="A table's columns: offset=sector/8,op=rw:R=load:W=store,ts_ns=time*1000."
+)
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read.")
 @click.option("--allow-partial", is_flag=True, help="Convert even if over 10 % of the lines are of no use.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; warnings still.")
 def command(
-    log: str,
+    logs: tuple[str, ...],
     output: Path,
     force: bool,
     context_file: Path | None,
@@ -49,14 +53,19 @@ def command(
     accept_threshold_percent: int | None,
     cpus: int | None,
     page_size: int | None,
+    clock: str | None,
+    mapping: str | None,
 ) -> None:
-    """Turn the text of an ftrace recording into a trace.
+    """Turn a recording into a trace.
 
-    LOG is the text of trace_pipe, plain or compressed (zstd, lz4, gzip); - reads standard input. What the text does not
-    say comes from --context or from options; an option beats the file.
+    LOG is text of ftrace (trace_pipe in any style, trace-cmd report, perf script), of bpftrace or blkparse, or a table
+    (CSV, NDJSON, Parquet) with --map: told by its content, plain or compressed (zstd, lz4, gzip, xz, bzip2). - reads
+    standard input. Several are merged by time. What a recording does not say comes from --context or from options; an
+    option beats the file.
 
     \b
     zreplay convert trace.txt.zst --context context.txt -o trace.parquet
+    trace-cmd report trace.dat | zreplay convert - --pool zsmalloc --kernel-release 6.8.0 -o trace.parquet
     """
     from zreplay.trace.context import Context, read_context
     from zreplay.trace.convert import convert
@@ -71,24 +80,34 @@ def command(
         accept_threshold_percent=accept_threshold_percent,
         cpus=cpus,
         page_size=page_size,
+        clock=clock,
     )
     context = (read_context(context_file) if context_file else Context()).overridden_by(options)
-    with _bar(log, quiet=quiet) as progress:
-        done = convert(log, output, context, force=force, strict=strict, allow_partial=allow_partial, progress=progress)
+    with _bar(logs, quiet=quiet) as progress:
+        done = convert(
+            logs,
+            output,
+            context,
+            mapping=mapping,
+            force=force,
+            strict=strict,
+            allow_partial=allow_partial,
+            progress=progress,
+        )
     _warn(done)
     if not quiet:
         click.echo(_summary(done, output))
 
 
 @contextmanager
-def _bar(log: str, *, quiet: bool) -> Iterator[Callable[[int], object]]:
-    """A bar by bytes of the log, on a terminal only."""
+def _bar(logs: tuple[str, ...], *, quiet: bool) -> Iterator[Callable[[int], object]]:
+    """A bar by bytes of the logs, on a terminal only."""
     from tqdm import tqdm
 
-    path = Path(log)
-    total = path.stat().st_size if path.is_file() else None
+    paths = [Path(log) for log in logs]
+    total = sum(path.stat().st_size for path in paths) if all(path.is_file() for path in paths) else None
     # disable=None: only on a terminal
-    with tqdm(total=total, unit="B", unit_scale=True, leave=False, desc=path.name, disable=quiet or None) as bar:
+    with tqdm(total=total, unit="B", unit_scale=True, leave=False, desc=paths[0].name, disable=quiet or None) as bar:
         yield lambda read_bytes: bar.update(read_bytes - bar.n)
 
 
@@ -109,6 +128,10 @@ def _warn(done: "Conversion") -> None:
             "pages of calls for several have no line of their own: which they are is not known",
         ),
         (counts.kept_overwritten, "pages were written again without a free of what they held"),
+        (
+            counts.count_times,
+            "events have a count for a time (trace_clock counter or tsc): ts_ns is that, not nanoseconds",
+        ),
         (counts.unexpected_stores, "stores were taken though the pool was at its limit"),
     ]
     for number, what in warnings:
@@ -129,8 +152,9 @@ def _summary(done: "Conversion", output: Path) -> str:
             f"; {counts.pool_overlaps:,} allocations and frees met another in the pool: {counts.overlaps_by_lock:,} "
             f"ordered by a probe behind its lock, {counts.overlaps_by_count:,} by the pool's count"
         )
+    lacks = f"; not in it: {', '.join(done.lacks)}" if done.lacks else ""
     return (
         f"{output}: {sum(done.rows.values()):,} rows ({rows}) from {counts.lines:,} lines; "
-        f"{counts.lost_events:,} events lost, {counts.unreadable_lines:,} lines unreadable{overlaps}; "
+        f"{counts.lost_events:,} events lost, {counts.unreadable_lines:,} lines unreadable{overlaps}{lacks}; "
         f"{done.text_bytes / 1e6:,.1f} MB of text at {done.text_bytes / 1e6 / done.seconds:,.0f} MB/s"
     )

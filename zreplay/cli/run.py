@@ -177,21 +177,24 @@ def command(as_json: bool, quiet: bool, **options: Any) -> None:
     """Replay TRACE through a swap index and a pool, and write a run directory."""
     from zreplay.replay.config import Config
     from zreplay.replay.run import run
+    from zreplay.trace.files import open_trace
+    from zreplay.trace.lacks import told
 
     config = Config(**options)
     with bytes_bar(config.trace, quiet=quiet) as progress:
         summary = run(config, progress).summary()
     if quiet:
         return
+    lacks = told(open_trace(config.trace).metadata.lacks)
     if as_json:
-        json.dump(summary, sys.stdout)
+        json.dump({**summary, "lacks": lacks} if lacks else summary, sys.stdout)
         print()
     else:
-        print(_text(config.trace.name, summary))
+        print(_text(config.trace.name, summary, lacks))
         print(f"\n{config.out}")
 
 
-def _text(trace: str, summary: dict[str, Any]) -> str:
+def _text(trace: str, summary: dict[str, Any], lacks: tuple[str, ...] = ()) -> str:
     config = summary["config"]
 
     def share(part: str, whole: float) -> str:
@@ -250,6 +253,9 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
         )
     if config["slots_hold"] == "handle":
         notes.append(("slots hold", f"{config['pool']} handles (indirection: one page is not one location)"))
+    from zreplay.trace.lacks import rests_on
+
+    notes += [(f"no {word} in the trace", rests_on(word)) for word in lacks]
     return f"{heading}\n\n{aligned(rows + notes)}"
 
 

@@ -72,6 +72,7 @@ class TraceMetadata:
     cgroups: str | None = None
     cut: str | None = None
     sample_one_in: int | None = None
+    lacks: str | None = None
     converter: str | None = f"zreplay {__version__}"
     synth: str | None = None
 

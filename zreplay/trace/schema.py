@@ -83,6 +83,7 @@ METADATA: dict[str, type] = {
     "cgroups": str,  # ids of those that swapped, ascending, with spaces between
     "cut": str,  # what of a longer trace this is
     "sample_one_in": int,  # its slots are a sample of one in so many
+    "lacks": str,  # what a recording could not say: words of lacks.WORDS, with spaces between
     "converter": str,
     "synth": str,  # a generated trace's recipe, as JSON
 }

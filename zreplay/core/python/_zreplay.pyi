@@ -209,6 +209,8 @@ class ImportCounts:
     open_calls: int
     first_open_line: int
     other_events: int
+    count_times: int
+    without_cpu: int
     limit_refusals: int
     compress_refusals: int
     unexpected_stores: int
@@ -219,6 +221,13 @@ class ImportCounts:
     spoiled_lines: int
     empty_discards: int
     kept_overwritten: int
+
+class LineMerger:
+    def __init__(self, inputs: int) -> None: ...
+    def feed(self, input: int, text: bytes) -> None: ...
+    def end(self, input: int) -> None: ...
+    def wants(self) -> int: ...
+    def take(self) -> bytes: ...
 
 class FtraceImporter:
     def __init__(

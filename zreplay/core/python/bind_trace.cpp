@@ -12,6 +12,7 @@
 #include "trace/check.hpp"
 #include "trace/ftrace.hpp"
 #include "trace/ftrace_sight.hpp"
+#include "trace/line_merger.hpp"
 #include "trace/rows.hpp"
 
 namespace zreplay {
@@ -79,6 +80,8 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("open_calls", &ImportCounts::open_calls)
         .def_ro("first_open_line", &ImportCounts::first_open_line)
         .def_ro("other_events", &ImportCounts::other_events)
+        .def_ro("count_times", &ImportCounts::count_times)
+        .def_ro("without_cpu", &ImportCounts::without_cpu)
         .def_ro("limit_refusals", &ImportCounts::limit_refusals)
         .def_ro("compress_refusals", &ImportCounts::compress_refusals)
         .def_ro("unexpected_stores", &ImportCounts::unexpected_stores)
@@ -120,7 +123,9 @@ void bind_trace(nanobind::module_& module) {
         .def_prop_ro("ready_rows", &FtraceImporter::ready_rows)
         .def("take", [](FtraceImporter& importer) {
             nb::gil_scoped_release release;
-            return to_columns(importer.take());
+            ColumnsOut columns = to_columns(importer.ready());
+            importer.clear_ready();
+            return columns;
         })
         .def_prop_ro("counts", &FtraceImporter::counts, nb::rv_policy::copy)
         .def_prop_ro("messages", &FtraceImporter::messages)
@@ -136,6 +141,17 @@ void bind_trace(nanobind::module_& module) {
         nb::gil_scoped_release release;
         return sight(view, functions);
     }, nb::arg("text"), nb::arg("functions") = Functions{});
+    nb::class_<LineMerger>(module, "LineMerger")
+        .def(nb::init<size_t>(), nb::arg("inputs"))
+        .def("feed",
+             [](LineMerger& merger, size_t input, nb::bytes text) { merger.feed(input, {text.c_str(), text.size()}); },
+             nb::arg("input"), nb::arg("text"))
+        .def("end", &LineMerger::end, nb::arg("input"))
+        .def("wants", &LineMerger::wants)
+        .def("take", [](LineMerger& merger) {
+            std::string merged = merger.take();
+            return nb::bytes(merged.data(), merged.size());
+        });
     module.def("find_bad_row",
                [](nb::handle batch, int64_t previous_ts_ns) -> nb::object {
                    ArrowBatch arrow(batch);

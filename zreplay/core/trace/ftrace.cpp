@@ -4,6 +4,8 @@
 #include <bit>
 #include <utility>
 
+#include "trace/ftrace_columns.hpp"
+
 namespace zreplay {
 
 namespace {
@@ -127,7 +129,8 @@ void FtraceImporter::read_line(std::string_view text) {
         return unreadable("expected at most " + std::to_string(most_line_bytes) + " bytes, found a longer line");
     uint16_t cpu = 0;
     uint64_t lost = 0;
-    if (parse_lost_line(text, cpu, lost)) return on_lost(cpu, lost);
+    if (text.front() == 'C' && parse_lost_line(text, cpu, lost)) return on_lost(cpu, lost);
+    if ((text.front() == 'c' || text.front() == 'v' || text.front() == 'C') && is_heading(text)) return;
     FtraceLine line;
     if (std::string error = parse_ftrace_line(text, line, functions_); !error.empty()) {
         if (line.probe == Probe::alloc) unreadable_alloc(line);
@@ -138,6 +141,13 @@ void FtraceImporter::read_line(std::string_view text) {
         ++counts_.other_events;
         return;
     }
+    if (last_ts_ns_ == INT64_MIN) times_are_counts_ = !line.has_point;
+    if (line.has_point == times_are_counts_ && contradiction_.empty())
+        contradiction_ = "line " + with_commas(counts_.lines) + ": found a time " + (line.has_point ? "in seconds" : "without a point") +
+                         ", expected one " + (line.has_point ? "without a point" : "in seconds") +
+                         " as in the lines before: a text is of one clock";
+    counts_.count_times += !line.has_point;
+    counts_.without_cpu += !line.has_cpu;
     if (line.ts_ns < last_ts_ns_) {
         ++counts_.backward_times;
         line.ts_ns = last_ts_ns_;

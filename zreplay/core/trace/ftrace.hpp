@@ -51,6 +51,8 @@ struct ImportCounts {
     uint64_t open_calls = 0;      // calls whose return was never seen: result null
     uint64_t first_open_line = 0; // where the first of them began
     uint64_t other_events = 0;    // events of other probes
+    uint64_t count_times = 0;     // events whose time is a count, not seconds
+    uint64_t without_cpu = 0;     // events whose line does not say the CPU
     uint64_t limit_refusals = 0;  // stores refused, as told from the limits …
     uint64_t compress_refusals = 0;   // … and those that must have been the compressor's
     uint64_t unexpected_stores = 0;   // stores taken though the pool was full
@@ -80,7 +82,8 @@ class FtraceImporter {
     void finish();                     // the text is over: what is open stays without a result
 
     size_t ready_rows() const { return rows_.ready_rows(); }
-    std::vector<TraceRow> take() { return rows_.take(); }
+    const std::vector<TraceRow>& ready() const { return rows_.ready(); }
+    void clear_ready() { rows_.clear_ready(); }
     const ImportCounts& counts() const { return counts_; }
     const std::vector<std::string>& messages() const { return messages_; }  // of the first lines that are of no use
     // Not empty: the text is of two kernels, or of another than its family; nothing after it was read.
@@ -246,6 +249,7 @@ class FtraceImporter {
     uint64_t first_check_ = 0, next_check_ = 0;  // the front's number; the first one that is not settled
     bool reached_full_ = false;
     int64_t last_ts_ns_ = INT64_MIN;
+    bool times_are_counts_ = false;  // of the first event
     uint64_t last_lost_line_ = 0;    // of any CPU
     std::unordered_map<int32_t, Task> tasks_;         // by PID
     size_t sweep_tasks_at_ = 2 * least_sweep;         // so that a long recording's dead tasks do not pile up

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
+#include "trace/ftrace_columns.hpp"
 #include "types.hpp"
 
 namespace zreplay {
@@ -11,21 +11,6 @@ namespace zreplay {
 namespace {
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool is_word(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-
-const char* skip_spaces(const char* at, const char* end) {
-    while (at < end && *at == ' ') ++at;
-    return at;
-}
-
-// Reads decimal digits, at most `most` of them; returns where they end, or nullptr when there are none or too many.
-const char* read_digits(const char* at, const char* end, int most, uint64_t& value) {
-    const char* start = at;
-    value = 0;
-    while (at < end && is_digit(*at)) value = value * 10 + static_cast<uint64_t>(*at++ - '0');
-    return at == start || at - start > most ? nullptr : at;
-}
-
 struct Name {
     std::string_view word;
     Probe probe;
@@ -129,51 +114,6 @@ std::string expected_key(size_t key, std::string_view arguments) {
     return "expected " + std::string(key_names[key]) + "=…, found " + quoted(arguments);
 }
 
-// `-PID ` (or `-PID (TGID) `) right before `bracket`.
-bool read_pid(const char* start, const char* bracket, int32_t& pid) {
-    const char* at = bracket;
-    if (at == start || at[-1] != ' ') return false;
-    while (at > start && at[-1] == ' ') --at;
-    if (at > start && at[-1] == ')') {
-        while (at > start && *at != '(') --at;
-        while (at > start && at[-1] == ' ') --at;
-    }
-    const char* end = at;
-    while (at > start && is_digit(at[-1])) --at;
-    uint64_t value = 0;
-    if (at == start || at[-1] != '-' || !read_digits(at, end, 10, value) || value > INT32_MAX) return false;
-    pid = static_cast<int32_t>(value);
-    return true;
-}
-
-// `[CPU] FLAGS SECONDS: EVENT: ` from `bracket` on; FLAGS is absent in some tools' output.
-const char* read_rest(const char* bracket, const char* end, FtraceLine& line, std::string_view& event) {
-    uint64_t value = 0;
-    const char* at = read_digits(bracket + 1, end, 5, value);
-    if (!at || at == end || *at != ']' || value > UINT16_MAX) return nullptr;
-    line.cpu = static_cast<uint16_t>(value);
-    const char* word = skip_spaces(at + 1, end);
-    if (word == at + 1) return nullptr;
-    if (word < end && !is_digit(*word)) {
-        while (word < end && *word != ' ') ++word;
-        word = skip_spaces(word, end);
-    }
-    uint64_t seconds = 0;
-    at = read_digits(word, end, 10, seconds);
-    if (!at || at == end || *at != '.' || seconds >= INT64_MAX / 1'000'000'000) return nullptr;
-    const char* fraction = at + 1;
-    at = read_digits(fraction, end, 9, value);
-    if (!at || at == end || *at != ':') return nullptr;
-    for (auto digits = at - fraction; digits < 9; ++digits) value *= 10;
-    line.ts_ns = static_cast<int64_t>(seconds * 1'000'000'000 + value);
-    const char* name = skip_spaces(at + 1, end);
-    at = name;
-    while (at < end && is_word(*at)) ++at;
-    if (at == name || at == end || *at != ':') return nullptr;
-    event = {name, static_cast<size_t>(at - name)};
-    return at + 1;
-}
-
 // A decimal or 0x number that fills the word; false for `(fault)` and for a number cut in two.
 bool read_value(std::string_view word, uint64_t& value) {
     value = 0;
@@ -203,10 +143,29 @@ bool read_value(std::string_view word, uint64_t& value) {
 constexpr uint64_t most_bytes = uint64_t{1} << 52;  // of memory, for a count that can be
 constexpr uint64_t most_nodes = 1024;  // MAX_NUMNODES
 
+// A word's place in a table of 64, by its length and three of its letters: no two keys fall into one.
+constexpr size_t place_of(std::string_view word) {
+    auto letter = [&](size_t at) { return static_cast<size_t>(static_cast<unsigned char>(word[at])); };
+    return (letter(0) * 1 + letter(word.size() - 1) * 13 + letter(word.size() / 2) * 43 + word.size()) % 64;
+}
+
+constexpr uint8_t no_key = static_cast<uint8_t>(Key::count);
+
+constexpr auto key_places = [] {
+    std::array<uint8_t, 64> places{};
+    places.fill(no_key);
+    for (size_t key = 0; key < key_names.size(); ++key) {
+        uint8_t& place = places[place_of(key_names[key])];
+        if (place != no_key) throw "two keys in one place: choose other factors in place_of";
+        place = static_cast<uint8_t>(key);
+    }
+    return places;
+}();
+
 size_t find_key(std::string_view word) {
-    for (size_t key = 0; key < key_names.size(); ++key)
-        if (key_names[key] == word) return key;
-    return key_names.size();
+    if (word.empty()) return key_names.size();
+    const size_t key = key_places[place_of(word)];
+    return key < key_names.size() && key_names[key] == word ? key : key_names.size();
 }
 
 std::string parse_arguments(std::string_view arguments, uint32_t required, FtraceLine& line) {
@@ -252,23 +211,21 @@ std::string parse_arguments(std::string_view arguments, uint32_t required, Ftrac
 }  // namespace
 
 std::string parse_ftrace_line(std::string_view text, FtraceLine& line, const Functions& functions) {
-    const char* start = text.data();
-    const char* end = start + text.size();
-    std::string_view event;
-    const char* rest = nullptr;
-    for (const char* bracket = start; bracket < end; ++bracket) {
-        bracket = static_cast<const char*>(std::memchr(bracket, '[', static_cast<size_t>(end - bracket)));
-        if (!bracket) break;
-        if (read_pid(start, bracket, line.pid) && (rest = read_rest(bracket, end, line, event))) break;
-    }
-    if (!rest) return "expected COMM-PID [CPU] FLAGS SECONDS: EVENT: …, found " + quoted(text);
+    Columns columns;
+    if (!read_columns(text, columns)) return "expected COMM-PID [CPU] FLAGS SECONDS: EVENT: …, found " + quoted(text);
+    line.pid = columns.pid;
+    line.cpu = columns.cpu;
+    line.has_cpu = columns.has_cpu;
+    line.has_point = columns.has_point;
+    line.ts_ns = columns.ts_ns;
+    const std::string_view event = columns.event;
 
     const Name* name = find_name(event, line.is_return);
-    if (!name) name = find_by_function(event, {rest, static_cast<size_t>(end - rest)}, functions, line.is_return);
+    if (!name) name = find_by_function(event, columns.rest, functions, line.is_return);
     if (!name) return {};
     line.probe = name->probe;
     // The probe point is in parentheses and may itself hold `[module]` and spaces, but no parenthesis.
-    std::string_view arguments(rest, static_cast<size_t>(end - rest));
+    std::string_view arguments = columns.rest;
     size_t closing = arguments.find(')');
     if (closing == arguments.npos) return "expected (PROBE POINT) after " + std::string(event) + ":, found " + quoted(arguments);
     line.names_zsmalloc = line.probe == Probe::alloc && (arguments.substr(0, closing).find("zs_malloc") != arguments.npos ||
@@ -283,19 +240,5 @@ std::string_view name_of(Probe probe) {
 }
 
 std::string_view name_of(Key key) { return key_names[static_cast<size_t>(key)]; }
-
-bool parse_lost_line(std::string_view text, uint16_t& cpu, uint64_t& lost) {
-    if (!text.starts_with("CPU:")) return false;
-    const char* end = text.data() + text.size();
-    uint64_t value = 0;
-    const char* at = read_digits(text.data() + 4, end, 5, value);
-    if (!at) return false;
-    std::string_view rest(at, static_cast<size_t>(end - at));
-    cpu = static_cast<uint16_t>(value);
-    lost = 1;
-    if (rest == " [LOST EVENTS]") return true;
-    if (!rest.starts_with(" [LOST ") || !rest.ends_with(" EVENTS]")) return false;
-    return read_digits(rest.data() + 7, end, 19, lost) == end - 8;
-}
 
 }  // namespace zreplay

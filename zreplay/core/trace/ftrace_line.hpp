@@ -1,11 +1,7 @@
 // One line of ftrace text, taken apart:
 //
 //     kworker/0:2-47      [000] .N...    40.330286: store_ret: (caller+0x56/0xd0 <- probe) ret=0 stored=1 pool=4096
-//     COMM ------ PID     [CPU] FLAGS     SECONDS   EVENT       PROBE POINT               key=value …
-//
-// COMM is whatever a program calls itself: it may hold spaces, dashes, colons and brackets, so it cannot be read from
-// the left. It is at most 15 bytes, which is too short to hold everything that must surround the true `[CPU]`; so the
-// first bracket with `-PID ` before it and ` FLAGS SECONDS: EVENT:` behind it is the right one.
+//     columns (ftrace_columns.hpp)                  EVENT       PROBE POINT               key=value …
 #pragma once
 
 #include <cstdint>
@@ -33,6 +29,8 @@ enum class Key : uint8_t {
 struct FtraceLine {
     Probe probe = Probe::other;
     bool is_return = false;
+    bool has_cpu = true;
+    bool has_point = true;  // else the time is a count, not seconds
     uint16_t cpu = 0;
     int32_t pid = 0;
     int64_t ts_ns = 0;
@@ -61,8 +59,5 @@ constexpr bool is_errno(uint64_t value) {
 // The names of the probe and of the keys, as in a line.
 std::string_view name_of(Probe probe);
 std::string_view name_of(Key key);
-
-// `CPU:3 [LOST 120 EVENTS]`: true, with the CPU and the number (1 when the kernel does not say how many).
-bool parse_lost_line(std::string_view text, uint16_t& cpu, uint64_t& lost);
 
 }  // namespace zreplay

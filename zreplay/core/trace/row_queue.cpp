@@ -3,7 +3,7 @@
 namespace zreplay {
 
 uint64_t RowQueue::place(Op op, const FtraceLine& line) {
-    TraceRow& placed = rows_.emplace_back();
+    TraceRow& placed = rows_.push_back({});
     placed.op = op;
     placed.ts_ns = placed.call_ts_ns = line.ts_ns;
     placed.cpu = line.cpu;

@@ -14,10 +14,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <utility>
 #include <vector>
 
+#include "trace/chunked_queue.hpp"
 #include "trace/ftrace_line.hpp"
 #include "types.hpp"
 
@@ -100,11 +99,12 @@ class RowQueue {
     void give_up_front() { rows_.front().state = TraceRow::State::complete; }
 
     size_t ready_rows() const { return ready_.size(); }
-    std::vector<TraceRow> take() { return std::exchange(ready_, {}); }
+    const std::vector<TraceRow>& ready() const { return ready_; }
+    void clear_ready() { ready_.clear(); }  // keeps its memory: the next part is as large
 
   private:
     std::vector<TraceRow> ready_;
-    std::deque<TraceRow> rows_;
+    ChunkedQueue<TraceRow> rows_;
     uint64_t front_ = 0;  // the number of rows_.front()
     uint64_t left_ = 0;   // rows of the trace that have become ready
 };

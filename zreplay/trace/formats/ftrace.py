@@ -1,0 +1,147 @@
+"""Text of ftrace, in the styles of the kernel, trace-cmd and perf. The reading is C++ (core/trace/ftrace.hpp)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import _zreplay
+import pyarrow as pa
+
+from zreplay.errors import TraceError, UsageError
+from zreplay.trace.context import Context
+from zreplay.trace.families import FAMILIES, FUNCTIONS, Family, family_of, told_by_probes, told_by_sight
+from zreplay.trace.formats.format import Format, Text
+from zreplay.trace.schema import SCHEMA, WORDS
+
+_TAKE_ROWS = 1 << 16
+#: What the clock is called of a text whose times are counts, where nobody says it.
+COUNT_CLOCK = "counter"
+_ERRNO_NOTE = "its stores answer with 0 or an errno, those of Linux %s with a boolean: read as they are, 0 is taken"
+
+
+class FtraceReading:
+    """An ftrace text being read; `chunks` of it have been looked at already."""
+
+    def __init__(self, source: Text, context: Context, mapping: str | None) -> None:
+        if mapping is not None:
+            raise UsageError(f"--map: {source.name} is ftrace text, which has no columns to map")
+        self.source = source
+        # What the text is has to be known before its first line is read: the first chunk with an event of ours tells.
+        self._chunks = [source.text()]
+        while self._chunks[-1] and not told_by_probes(self._chunks[-1]):
+            self._chunks.append(source.text())
+        self.context, family = _told_by_text(self._chunks[-1], context, source.name)
+        self.importer = make_importer(family, self.context)
+        self.notes = (_ERRNO_NOTE % self.context.kernel_release,) if family.answers_errno else ()
+        self.text_bytes = 0
+
+    @property
+    def counts(self) -> "_zreplay.ImportCounts":
+        """What became of the lines."""
+        return self.importer.counts
+
+    @property
+    def messages(self) -> list[str]:
+        """The first lines that are of no use."""
+        return self.importer.messages
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows in the order in which the events took effect."""
+        importer = self.importer
+        while text := self._chunks.pop(0) if self._chunks else self.source.text():
+            self.text_bytes += len(text)
+            importer.feed(text)
+            self._check()
+            if importer.ready_rows >= _TAKE_ROWS:
+                yield self._take()
+        importer.finish()
+        self._check()
+        if self.counts.count_times:
+            self.context = replace(self.context, clock=self.context.clock or COUNT_CLOCK)
+        yield self._take()
+
+    def _check(self) -> None:
+        if self.importer.contradiction:
+            raise TraceError(f"{self.source.name}: {self.importer.contradiction}; nothing was written")
+
+    def _take(self) -> pa.RecordBatch:
+        batch = to_schema(pa.record_batch(self.importer.take()))
+        if self.counts.without_cpu:
+            batch = batch.set_column(
+                SCHEMA.get_field_index("cpu"), SCHEMA.field("cpu"), pa.nulls(len(batch), pa.uint16())
+            )
+        return batch
+
+
+def to_schema(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch with the engine's numbers for words as one of the trace's schema."""
+    columns = [
+        pa.DictionaryArray.from_arrays(batch[name], pa.array(WORDS[name], pa.string()), safe=False)
+        if name in WORDS
+        else batch[name]
+        for name in SCHEMA.names
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def make_importer(family: Family, context: Context) -> "_zreplay.FtraceImporter":
+    """What turns the text of a machine's kernel into rows."""
+    max_pages, accept_pages = context.limits()
+    return _zreplay.FtraceImporter(
+        family.header_of(context.pool or "", context.release or (0, 0)),
+        **family.for_engine(),
+        max_pages=max_pages,
+        accept_pages=accept_pages,
+        chain=_chain(context),
+        functions=FUNCTIONS,
+    )
+
+
+def _chain(context: Context) -> int:
+    """The most pages that an allocation brings: 1 of zbud, a zspage's of zsmalloc; 0 where it is not known."""
+    if context.pool != "zsmalloc":
+        return 1 if context.pool == "zbud" else 0
+    return 8 if context.release and context.release >= (6, 3) else 4
+
+
+def _told_by_text(text: bytes, given: Context, name: str) -> tuple[Context, Family]:
+    """What the probes' names and keys give away, and the family of kernels they are of.
+
+    Raises UsageError where the given context is another kernel's, or leaves open what sizes and answers mean.
+    """
+    seen = _zreplay.sight(text, FUNCTIONS)
+    candidates = told_by_sight(seen)
+    if not candidates:
+        return given, FAMILIES[0]
+    is_zram = candidates[0].model == "zram"
+    # zs_malloc is called by name only where there is no zpool in between.
+    pool = "zsmalloc" if is_zram or seen.names_zsmalloc else None
+    context = Context(model=candidates[0].model, pool=pool).overridden_by(given)
+    candidates = tuple(family for family in candidates if family.model == context.model)
+    if not candidates:
+        raise UsageError(f"--model {context.model}: {name} has no event of {context.model}")
+    if is_zram and context.model == "zram":
+        return replace(context, pool="zsmalloc"), candidates[0]  # a context may name zswap's pool beside
+    unknown = [what for what, value in (("pool", context.pool), ("kernel", context.release)) if value is None]
+    if unknown:
+        options = {"pool": "--pool", "kernel": "--kernel-release"}
+        raise UsageError(
+            f"the {' and the '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} unknown, so sizes cannot be told "
+            f"from what zswap adds to them; give --context or {' and '.join(options[what] for what in unknown)}"
+        )
+    family = family_of(candidates, context.release)
+    if family is None:
+        there = " or ".join(dict.fromkeys(found.releases() for found in candidates))
+        raise UsageError(
+            f"{name}: its probes are those of Linux {there}, found release {context.kernel_release}: is the context "
+            "another recording's? --context or --kernel-release names this one's"
+        )
+    return context, family
+
+
+FORMAT = Format(
+    name="ftrace text",
+    knows=lambda head, has_map: not has_map,
+    read=FtraceReading,
+    merges_text=True,
+    records=("invalidate",),
+)
