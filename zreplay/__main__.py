@@ -17,6 +17,7 @@ VERBS = {
     "validate": "Compare the models with the kernel that made a recording, event by event.",
     "info": "Say what is in a trace.",
     "check": "Say whether a trace can be believed.",
+    "cut": "Take a part of a trace: a time, rows, types, cgroups, offsets, a sample.",
     "convert": "Turn the text of an ftrace recording into a trace.",
     "synth": "Generate a trace.",
 }

@@ -156,7 +156,8 @@ def test_what_validate_would_lack(tmp_path: Path) -> None:
         ("totalram_pages", "0", "1 to 281,474,976,710,656"),
         ("cpus", "0", "1 to 65,536"),
         ("lost_events", "many", "a whole number"),
-        ("sample", "8/1", "a share like 1/8"),
+        ("sample", "8/1", "a share above 0/1 and up to 1/1, like 1/8"),
+        ("cut", "half", "a JSON list, as `zreplay cut` writes it"),
     ],
 )
 def test_metadata_that_cannot_be(zreplay, tmp_path: Path, key: str, value: str, expected: str) -> None:

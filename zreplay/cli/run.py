@@ -244,6 +244,10 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
     if config["mm"] == "inactive-lru":
         limit = "none: the memory manager reclaims"
     notes = [] if config["driven"] or config["model"] == "zram" else [("pool limit", limit)]
+    if config["trace_sample"]:
+        notes.append(
+            ("sample", f"{config['trace_sample']} of the slots; pages, nodes and bytes are scaled back, events are not")
+        )
     if config["slots_hold"] == "handle":
         notes.append(("slots hold", f"{config['pool']} handles (indirection: one page is not one location)"))
     return f"{heading}\n\n{aligned(rows + notes)}"

@@ -5,6 +5,7 @@ SCHEMA's columns and types, its ``op`` codes are the numbers of `OPS`, and each 
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 
 from zreplay import __version__
 from zreplay.errors import TraceError, UsageError
+from zreplay.trace.sample import Sample
 from zreplay.trace.schema import (
     FORMAT_MAJOR,
     FORMAT_MINOR,
@@ -111,12 +113,6 @@ class TraceMetadata:
             values[key] = int(found[key]) if kind is int else found[key]
         return cls(**{"converter": None, **values})  # type: ignore[arg-type]
 
-    @property
-    def sampled(self) -> tuple[int, int]:
-        """The share of the slots that are in the trace, as (N, M); (1, 1) of a whole one."""
-        kept, _, of = (self.sample or "1/1").partition("/")
-        return int(kept), int(of)
-
 
 class MetadataError(TraceError):
     """A value of the metadata that cannot be; `key` says which."""
@@ -137,10 +133,16 @@ def _metadata_fault(key: str, value: str) -> str | None:
         return None if low <= int(value) <= high else f"{low:,} to {high:,}"
     if key == "cgroups" and not all(word.isdecimal() and int(word) < 2**64 for word in value.split()):
         return "whole numbers of 64 bits"
+    if key == "cut":
+        try:
+            return None if isinstance(json.loads(value), list) else "a JSON list, as `zreplay cut` writes it"
+        except ValueError:
+            return "a JSON list, as `zreplay cut` writes it"
     if key == "sample":
-        kept, _, of = value.partition("/")
-        if not (kept.isdecimal() and of.isdecimal() and 0 < int(kept) <= int(of) < 2**32):
-            return "a share like 1/8"
+        try:
+            Sample.parse(value)
+        except ValueError as error:
+            return str(error)
     return None
 
 
