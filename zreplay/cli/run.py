@@ -246,7 +246,7 @@ def _text(trace: str, summary: dict[str, Any]) -> str:
     notes = [] if config["driven"] or config["model"] == "zram" else [("pool limit", limit)]
     if config["trace_sample"]:
         notes.append(
-            ("sample", f"{config['trace_sample']} of the slots; pages, nodes and bytes are scaled back, events are not")
+            ("sample", f"{config['trace_sample']} of the slots; what is stored is scaled back, events are not")
         )
     if config["slots_hold"] == "handle":
         notes.append(("slots hold", f"{config['pool']} handles (indirection: one page is not one location)"))

@@ -30,9 +30,8 @@ from zreplay.replay.directory import (
 )
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.scaling import scaled_batch, scaled_row
+from zreplay.replay.scaling import Scaling
 from zreplay.trace.files import Trace, open_trace
-from zreplay.trace.sample import Sample
 
 #: Rows of a batch handed to the engine: large enough to make the crossing free, small enough to stay in cache.
 BATCH_ROWS = 65_536
@@ -162,7 +161,7 @@ class Recorder:
         self._timeline = TableFile(staging / "timeline.parquet")
         self._classes = TableFile(staging / "classes.parquet")
         self._observations = TableFile(staging / "observations.parquet") if config.observe else None
-        self._sample = Sample.parse(config.trace_sample)
+        self._scaling = Scaling.of(config)
         self._engine_seconds = 0.0
 
     def feed(self, batch: pa.RecordBatch, calls: _zreplay.Calls | None) -> None:
@@ -185,7 +184,7 @@ class Recorder:
             if file:
                 file.close()
         seconds = time.perf_counter() - started
-        summary = scaled_row(_summary(self._replay, self._config, seconds, self._engine_seconds), self._sample)
+        summary = self._scaling.row(_summary(self._replay, self._config, seconds, self._engine_seconds))
         write_table(self._staging / "operations.parquet", self._replay.operations())
         settings = summary.pop("config")
         row = summary | {f"config_{name}": value for name, value in settings.items()}
@@ -193,8 +192,8 @@ class Recorder:
         write_manifest(self._staging, _manifest(self._config, trace, content_hash, row))
 
     def _flush(self) -> None:
-        self._timeline.append(scaled_batch(pa.record_batch(self._replay.take_timeline()), self._sample))
-        self._classes.append(scaled_batch(pa.record_batch(self._replay.take_classes()), self._sample))
+        self._timeline.append(self._scaling.batch(pa.record_batch(self._replay.take_timeline())))
+        self._classes.append(self._scaling.batch(pa.record_batch(self._replay.take_classes())))
 
     @contextmanager
     def _checked(self) -> Iterator[None]:
