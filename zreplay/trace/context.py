@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from zreplay.errors import UsageError
 from zreplay.trace.files import TraceMetadata
+from zreplay.trace.schema import METADATA_RANGES, METADATA_WORDS
 
 if TYPE_CHECKING:
     from zreplay.trace.families import Release
 
-POOLS = ("zbud", "z3fold", "zsmalloc")
-MODELS = ("zswap", "zram")
+POOLS = METADATA_WORDS["pool"]
+MODELS = METADATA_WORDS["model"]
 _PAGE_KB = 4
 
 
@@ -42,16 +43,10 @@ class Context:
                 raise UsageError(f"--{name} {value}: unknown{_near(value, known)}")
         if self.kernel_release is not None and _release_numbers(self.kernel_release) is None:
             raise UsageError(f"--kernel-release {self.kernel_release}: expected a release like 6.1.0-54-amd64")
-        for name, low, high in (
-            ("totalram_pages", 1, None),
-            ("max_pool_percent", 1, 100),
-            ("accept_threshold_percent", 0, 100),
-            ("cpus", 1, None),
-        ):
+        for name, (low, high) in METADATA_RANGES.items():  # what is written, a reader accepts
             value = getattr(self, name)
-            if value is not None and (value < low or (high is not None and value > high)):
-                expected = f"{low} to {high}" if high is not None else f"at least {low}"
-                raise UsageError(f"--{name.replace('_', '-')} {value}: expected {expected}")
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: expected {low:,} to {high:,}")
 
     def overridden_by(self, other: "Context") -> "Context":
         """Every value of `other` that is known, otherwise this one's."""
