@@ -1,61 +1,92 @@
-"""Write docs/sampling.md, how far a replay of a sample is from one of the whole trace: python docs/sampling.py"""
+"""Hold samples of every recording in traces/ against the whole and write docs/sampling.md: python docs/sampling.py"""
 
-import tempfile
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-import zreplay
-from zreplay.trace.cut import Selection, cut
+HERE = Path(__file__).parent
+sys.path.pop(0)  # this folder
 
-DOCS = Path(__file__).parent
-TRACES = DOCS.parent / "traces"
-SHARES = (4, 16)
-WHAT = {"stored_pages_peak": "stored, peak", "pool_pages_mean": "pool, mean", "pool_pages_peak": "pool, peak"}
+from zreplay.replay.config import Config  # noqa: E402
+from zreplay.replay.run import run  # noqa: E402
+from zreplay.trace.cut import Selection, cut  # noqa: E402
+from zreplay.trace.sample import Sample  # noqa: E402
 
-HEAD = """<!-- Written by python docs/sampling.py. -->
-# Samples
+SAMPLES = (Sample(1, 2), Sample(1, 4), Sample(1, 8), Sample(1, 16))
+INTRODUCTION = """# How far off a run on a sample is
 
-    zreplay cut trace.parquet --sample 1/16 -o sample.parquet
-    zreplay run sample.parquet -o runs/sample
+Written by `python docs/sampling.py`; the results are zreplay's own, of the whole recording and of samples of its slots
+(`zreplay cut --sample`), each replayed as `zreplay run` does by default: the recorded kernel's model, pool and limits.
+A sample is of one hash, so the numbers are the same every time; another set of slots would have other errors of this
+size.
 
-keeps every event of one slot in 16, chosen by the hash of its type and offset (as SHARDS does, FAST 2015), and in its
-metadata that it did (`sample_one_in`). `zreplay run` gives the sample a 16th of the machine's memory, so that the
-pool's limit is one of the sample, and its summary says 16 times the pages and events of slots it saw. Index nodes,
-costs and ratios are the sample's own: its slots lie apart, so they share fewer nodes. `timeline.parquet` is not scaled.
+Read it so: with a sample of 1/8, the highest count of pool pages is off by that many percent of the whole's. Shares are
+compared in percentage points: refused stores of all stores, missed loads of all loads, writebacks of all stores.
 
-How far off that is, in percent of the whole trace's replay, for each recording in its own profile and pool (rbtree or
-xarray as it had them). Rare events (a limit that was hit a few times) and small pools are where a sample tells least.
-zsmalloc keeps a zspage of several pages open in each size class, however few objects there are: a
-sample of a small pool has as many of them as the whole, and each stands for 16. zbud and z3fold have no such floor.
+What to expect:
 
+* **The highest count** is the limit where the pool came up to it, and that is scaled exactly. Pools of zbud and z3fold
+  are else within a percent or a few, as long as some thousand pages stay in the sample.
+* **zsmalloc** keeps part of a zspage free in each of its classes, however small the pool is; a sample has as many
+  classes as the whole, and its waste is scaled up. A pool of few thousand pages comes out too large, and where that
+  reaches the limit the sample writes back what the whole keeps.
+* **Near the limit** a replay refuses in bursts (from the limit down to the accept threshold), and one burst more or
+  less in a short recording is some percentage points.
+* **The memory manager's demands** (shrinks, compactions, migrations) stay whole in a sample, as they name no slot, so a
+  sample is asked more often than its size would have it.
+* **Index bytes** are scaled for rbtree, a node an entry. Of the others they are what the sample itself took: zram's
+  table is as large as ever, and of xarray's nodes of 64 slots the sample has between its share and all. The column is
+  of the recorded kernel's own index.
 """
 
 
-def measured(path: Path, folder: Path, one_in: int | None) -> dict[str, float]:
-    """The summary of a trace, or of a sample of it."""
-    trace = path
-    if one_in:
-        trace = folder / "sample.parquet"
-        cut(path, trace, Selection(one_in=one_in), force=True)
-    return zreplay.run(zreplay.Config(trace=trace, out=folder / "run", force=True)).summary()
+def measured(trace: Path, place: Path) -> dict[str, Any]:
+    """The summary of a run with every default."""
+    return run(Config(trace=trace, out=place, force=True)).summary()
 
 
-def main() -> None:
-    columns = [f"{what}, 1/{one_in}" for one_in in SHARES for what in (*WHAT.values(), "writebacks")]
-    lines = ["| recording | stored, peak | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for path in sorted(TRACES.glob("linux-*.parquet")):
-            whole = measured(path, folder, None)
-            cells = []
-            for one_in in SHARES:
-                part = measured(path, folder, one_in)
-                cells += [f"{100 * (part[what] / whole[what] - 1):+.1f} %" for what in WHAT]
-                cells.append(f"{part['writebacks']:,} for {whole['writebacks']:,}" if whole["writebacks"] else "–")
-            short = path.stem.removeprefix("linux-")
-            lines.append(f"| {short} | {whole['stored_pages_peak']:,} | " + " | ".join(cells) + " |")
-            print(lines[-1], flush=True)
-    (DOCS / "sampling.md").write_text(HEAD + "\n".join(lines) + "\n")
+def share(part: float, whole: float) -> float:
+    """Percent; 0 of nothing."""
+    return 100 * part / whole if whole else 0.0
+
+
+def rows_of(trace: Path, work: Path) -> list[str]:
+    """A line of the table for each sample of one recording."""
+    whole = measured(trace, work / "whole")
+    lines = []
+    for sample in SAMPLES:
+        part = work / "part.parquet"
+        cut(trace, part, Selection(sample=sample), force=True)
+        found = measured(part, work / "part")
+        cells = [f"{trace.stem}" if sample == SAMPLES[0] else "", str(sample)]
+        for name in ("pool_pages_peak", "pool_pages_mean", "stored_pages_peak", "index_bytes_peak"):
+            cells.append(f"{share(found[name] - whole[name], whole[name]):+.1f}")
+        for part_name, whole_name in (
+            (("stores_rejected",), ("stores",)),
+            (("loads_missed",), ("loads_hit", "loads_missed")),
+            (("writebacks",), ("stores",)),
+        ):
+            shares = [share(sum(x[n] for n in part_name), sum(x[n] for n in whole_name)) for x in (found, whole)]
+            cells.append(f"{shares[0] - shares[1]:+.1f}")
+        cells.insert(2, f"{whole['pool_pages_peak']:,}" if sample == SAMPLES[0] else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def page() -> str:
+    """The whole document."""
+    lines = [
+        INTRODUCTION,
+        "| recording | sample | pool pages, peak | of it, % | pool pages, mean, % | stored pages, peak, % "
+        "| index bytes, peak, % | refused, points | missed, points | written back, points |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    with TemporaryDirectory() as work:
+        for trace in sorted((HERE.parent / "traces").glob("*.parquet")):
+            lines += rows_of(trace, Path(work))
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    main()
+    (HERE / "sampling.md").write_text(page(), encoding="utf-8")

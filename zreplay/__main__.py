@@ -18,8 +18,8 @@ VERBS = {
     "info": "Say what is in a trace.",
     "record": "Record this machine's swap, as root.",
     "check": "Say whether a trace can be believed.",
+    "cut": "Take a part of a trace: a time, rows, types, cgroups, offsets, a sample.",
     "convert": "Turn the text of an ftrace recording into a trace.",
-    "cut": "Take a part of a trace: a time, rows, slots, or a sample of the slots.",
     "synth": "Generate a trace.",
 }
 

@@ -156,7 +156,8 @@ def test_what_validate_would_lack(tmp_path: Path) -> None:
         ("totalram_pages", "0", "1 to 281,474,976,710,656"),
         ("cpus", "0", "1 to 65,536"),
         ("lost_events", "many", "a whole number"),
-        ("sample_one_in", "1", "2 to 4,294,967,296"),
+        ("sample", "8/1", "a share above 0/1 and up to 1/1, like 1/8"),
+        ("cut", "half", "a JSON list, as `zreplay cut` writes it"),
     ],
 )
 def test_metadata_that_cannot_be(zreplay, tmp_path: Path, key: str, value: str, expected: str) -> None:
@@ -226,4 +227,6 @@ def test_any_synthetic_trace_is_valid(tmp_path: Path, **numbers: Any) -> None:
     numbers["resident"] = max(numbers["resident"], numbers["types"])
     recipe = Recipe(**numbers, rewrite_share=0.05, compact_every=100, migrate_every=70)
     synth(recipe, tmp_path / "t", force=True)
-    assert check(tmp_path / "t").findings == () or check(tmp_path / "t").valid
+    report = check(tmp_path / "t")
+    assert report.valid, report.findings
+    assert report.rows == numbers["events"]

@@ -1,186 +1,262 @@
-"""``zreplay cut``: rows kept by hand-made choices, distances counted anew, and samples that stand for the whole."""
+"""``zreplay cut``: which rows stay is worked out by hand; parts put together are the whole."""
 
+import json
+import sys
 from pathlib import Path
+from typing import Any
 
+import byhand
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from byhand import event, invalidate, load, store, trace
-from click.testing import CliRunner
+from byhand import event, invalidate, load, store, writeback
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-import zreplay
-from zreplay.cli.cut import command
-from zreplay.errors import UsageError
-from zreplay.trace.files import open_trace
+from zreplay import open_trace
+from zreplay.__main__ import main
+from zreplay.trace.cut import Selection, cut
+from zreplay.trace.sample import Sample
+from zreplay.trace.synth import Recipe, synth
 
-
-@pytest.fixture
-def cut(tmp_path):
-    """Cut a trace; the part's rows."""
-
-    def cut(path: Path, *options: str) -> pl.DataFrame:
-        part = tmp_path / "part.parquet"
-        CliRunner().invoke(command, [str(path), "-o", str(part), "--force", *options], catch_exceptions=False)
-        return open_trace(part).events().collect()
-
-    return cut
-
-
-def slots(rows: pl.DataFrame) -> list[int | None]:
-    return rows["offset"].to_list()
-
-
-def called(row: dict, back: int, asked: int | None = None) -> dict:
-    return row | {"call_rows": back, "call_ts_ns": 0, "alloc_rows": asked}
+TRACES = Path(__file__).parents[2] / "traces"
+RECORDING = TRACES / "linux-6.1-zbud-lzo-mixed-2cpu.parquet"
 
 
 @pytest.fixture
-def ten(tmp_path):
-    """Slots 0 to 9 of types 0 and 1 in turn, one a millisecond, then a compaction."""
-    rows = [store(slot, 100, type=slot % 2) | {"ts_ns": 5_000_000_000 + slot * 1_000_000} for slot in range(10)]
-    return trace(tmp_path / "ten.parquet", [*rows, event("compact", result=0, ts_ns=6_000_000_000)])
+def zreplay(monkeypatch, capfd):
+    """Calls a verb; returns exit code, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[Any, str, str]:
+        monkeypatch.setattr(sys, "argv", ["zreplay", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        return (exit_.value.code, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def kept(zreplay, tmp_path: Path):
+    """Cuts a trace of the given events; returns the numbers of the rows that stayed (row i is at i µs)."""
+
+    def of(events: list[dict[str, Any]], *options: str, **metadata: Any) -> list[int]:
+        path = byhand.trace(tmp_path / "whole", events, **metadata)
+        code, out, err = zreplay("cut", path, "-o", tmp_path / "part", "--force", *options)
+        assert (code, err) == (0, "")
+        rows = pl.read_parquet(tmp_path / "part")["ts_ns"].to_list()
+        assert out == f"{tmp_path / 'part'}: {len(rows):,} of {len(events):,} rows\n"
+        return [ts_ns // 1000 for ts_ns in rows]
+
+    return of
+
+
+EVENTS = [
+    store(1, 100, type=0),
+    store(2, 100, type=1),
+    event("compact", result=0),
+    load(1, type=0),
+    event("invalidate_area", type=1),
+    invalidate(1, type=0),
+    writeback(7, type=0),
+    event("writeback", result=0),  # names no slot
+]
 
 
 @pytest.mark.parametrize(
-    ("options", "kept"),
+    ("options", "rows"),
     [
-        (["--rows", "2:4"], [2, 3]),
-        (["--rows", "9:"], [9, None]),
+        (["--rows", "2:5"], [2, 3, 4]),
         (["--rows", ":2"], [0, 1]),
-        (["--seconds", "0.002:0.0041"], [2, 3, 4]),
-        (["--seconds", "0.5:"], [None]),
-        (["--type", "1"], [1, 3, 5, 7, 9, None]),  # the compaction is of no type
-        (["--offsets", "3:5"], [3, 4, None]),
-        (["--offsets", "3:8", "--type", "0", "--rows", ":7"], [4, 6]),
+        (["--rows", "6:"], [6, 7]),
+        (["--from", "0.000003"], [3, 4, 5, 6, 7]),
+        (["--to", "0.000003"], [0, 1, 2]),
+        (["--from", "0.000001", "--to", "0.0000045"], [1, 2, 3, 4]),
+        (["--type", "0"], [0, 2, 3, 5, 6, 7]),
+        (["--type", "1"], [1, 2, 4, 7]),
+        (["--type", "0", "--type", "1", "--rows", "1:4"], [1, 2, 3]),
+        (["--offsets", "2:7"], [1, 2, 4, 7]),
+        (["--offsets", "2:"], [1, 2, 4, 6, 7]),
     ],
 )
-def test_what_is_kept(cut, ten, options, kept):
-    assert slots(cut(ten, *options)) == kept
+def test_rows_that_stay(kept, options: list[str], rows: list[int]) -> None:
+    assert kept(EVENTS, *options) == rows
 
 
-def test_what_was_cut_is_in_the_metadata_and_other_metadata_stay(cut, tmp_path):
-    path = trace(tmp_path / "t.parquet", [store(1, 100), store(2, 100), store(3, 100)], pool="zbud", totalram_pages=50)
-    cut(path, "--rows", "1:")
-    metadata = open_trace(tmp_path / "part.parquet").metadata
-    assert (metadata.cut, metadata.pool, metadata.totalram_pages) == ("rows 1 to the end", "zbud", 50)
-
-
-def test_distances_count_the_rows_that_stay(cut, tmp_path):
-    # Slot 5's store was called before row 1 and asked before row 3; slots 2 and 4 are left out in between.
-    rows = [store(1, 9), store(2, 9), store(3, 9), store(4, 9), store(7, 9), called(store(5, 9), 4, 2)]
-    path = trace(tmp_path / "t.parquet", rows)
-    whole = cut(path, "--rows", "0:6")
-    assert (whole["call_rows"][5], whole["alloc_rows"][5]) == (4, 2)
-    odd = cut(path, "--offsets", "5:8")  # of the rows in between slot 7's alone
-    assert (odd["call_rows"].to_list(), odd["alloc_rows"].to_list()) == ([None, 1], [None, 1])
-    begun_before = cut(path, "--rows", "3:")
-    assert (begun_before["call_rows"][2], begun_before["alloc_rows"][2]) == (2, 2)  # up to the part's begin
-
-
-def test_cgroup_has_what_belongs_to_the_slots_it_stored_last(cut, tmp_path):
-    rows = [
-        store(1, 9) | {"cgroup": 7},
-        store(2, 9) | {"cgroup": 8},
+def test_a_slot_belongs_to_the_cgroup_of_the_store_that_filled_it(kept) -> None:
+    events = [
+        {**store(1, 100), "cgroup": 40},
+        {**store(2, 100), "cgroup": 50},
         load(1),
-        store(1, 9) | {"cgroup": 8},  # now 8's
-        invalidate(1),
-        invalidate(2),
-        load(3),  # nobody knows whose
+        load(2),
+        {**store(1, 100), "cgroup": 50},  # 4: over 40's page
+        load(1),
+        {**event("shrink", result=0), "cgroup": 40},
+        event("compact", result=0),
+        {**store(3, 100, result=-12), "cgroup": 40},  # 8: refused, so the slot is nobody's
+        load(3),
     ]
-    path = trace(tmp_path / "t.parquet", rows)
-    ops = cut(path, "--cgroup", "7")["op"].cast(pl.String).to_list()
-    assert ops == ["store", "load"]
-    assert slots(cut(path, "--cgroup", "8")) == [2, 1, 1, 2]
+    assert kept(events, "--cgroup", "40", cgroups="40 50") == [0, 2, 6, 7, 8]
+    assert kept(events, "--cgroup", "50", cgroups="40 50") == [1, 3, 4, 5, 7]
+    assert kept(events, "--cgroup", "50", "--rows", "5:") == [5, 7]  # filled before the stretch
 
 
-def test_parts_one_after_the_other_are_the_whole(cut, tmp_path):
-    path = tmp_path / "synth.parquet"
-    recipe = ["synth", "-o", str(path), "--events", "5000", "--resident", "300", "--load-share", "0.3"]
-    from zreplay.__main__ import zreplay as program
-
-    assert CliRunner().invoke(program, recipe).exit_code == 0
-    whole = open_trace(path).events().collect()
-    parts = [cut(path, "--rows", rows) for rows in (":1234", "1234:1235", "1235:")]
-    assert pl.concat(parts).equals(whole)
-
-
-# ---- samples ----
-
-
-@pytest.fixture
-def pages(tmp_path):
-    """4,000 slots, each stored, loaded and, every other one, freed again."""
-    rows = [store(slot, 3000, result=0) for slot in range(4000)]
-    rows += [load(slot) for slot in range(4000)]
-    rows += [invalidate(slot) for slot in range(0, 4000, 2)]
-    return trace(tmp_path / "t.parquet", rows, kernel_release="6.1.0", pool="zbud", totalram_pages=10_000)
+def test_metadata_stay_and_say_what_was_cut(zreplay, tmp_path: Path) -> None:
+    path = byhand.trace(tmp_path / "whole", EVENTS, pool="zbud", lost_events=3, converter="mine", cgroups="40 50")
+    zreplay("cut", path, "-o", tmp_path / "a", "--rows", "0:6", "--from", "0.000001")
+    zreplay("cut", tmp_path / "a", "-o", tmp_path / "b", "--type", "0", "--sample", "2/2")
+    metadata = open_trace(tmp_path / "b").metadata
+    assert (metadata.pool, metadata.lost_events, metadata.converter, metadata.sample) == ("zbud", 3, "mine", None)
+    assert json.loads(metadata.cut) == [
+        {"trace": "whole", "rows_of_it": 8, "rows_kept": 5, "from_ns": 1000, "rows": [0, 6]},
+        {"trace": "a", "rows_of_it": 5, "rows_kept": 3, "types": [0]},
+    ]
+    zreplay("cut", path, "-o", tmp_path / "c", "--sample", "1/2")
+    assert open_trace(tmp_path / "c").metadata.sample == "1/2"
 
 
-def test_sample_keeps_the_whole_life_of_one_slot_in_eight(cut, pages):
-    rows = cut(pages, "--sample", "1/8")
-    stored = set(rows.filter(pl.col("op").cast(pl.String) == "store")["offset"].to_list())
-    assert 400 < len(stored) < 600  # 500 expected; binomial, three deviations are 63
-    expected = [s for s in range(4000) if s in stored]
-    assert slots(rows) == expected * 2 + [s for s in expected if s % 2 == 0]
-    assert slots(cut(pages, "--sample", "1/8")) == slots(rows)
+def test_calls_are_counted_anew(zreplay, tmp_path: Path) -> None:
+    events = [
+        store(1, 9),
+        store(2, 9, type=1),
+        {**store(3, 9), "call_rows": 2, "alloc_rows": 1, "call_ts_ns": 5},  # called before row 0 + …: before row 0
+        store(4, 9, type=1),
+        {**store(5, 9), "call_rows": 3, "alloc_rows": 0, "call_ts_ns": 900},  # called before row 1
+    ]
+    path = byhand.trace(tmp_path / "whole", events)
+    zreplay("cut", path, "-o", tmp_path / "type", "--type", "0")
+    part = pl.read_parquet(tmp_path / "type")
+    # Rows 0, 2, 4. Before row 2: 0 and 1, of which 0 stayed; the allocator was asked before 1.
+    assert part["call_rows"].to_list() == [None, 1, 1]
+    assert part["alloc_rows"].to_list() == [None, 0, 0]
+    zreplay("cut", path, "-o", tmp_path / "rows", "--rows", "1:")
+    part = pl.read_parquet(tmp_path / "rows")
+    assert part["call_rows"].to_list() == [None, None, None, 3]  # the first call began before the part does
+    assert part["alloc_rows"].to_list() == [None, 1, None, 0]
+    assert part["call_ts_ns"].to_list() == [None, 5, None, 900]
 
 
-def test_run_of_a_sample_stands_for_the_whole(cut, pages, tmp_path):
-    rows = cut(pages, "--sample", "1/8")
-    stored = rows.filter(pl.col("op").cast(pl.String) == "store").height
-    config = zreplay.Config(
-        trace=tmp_path / "part.parquet", out=tmp_path / "run", kernel="6.1", pool="zbud", totalram_pages=100_000
-    )
-    summary = zreplay.run(config).summary()
-    # 3,000 bytes and the header are more than half a page: a page each.
-    assert (summary["stores"], summary["pool_pages_peak"], summary["stored_pages_peak"]) == (8 * stored,) * 3
-    assert summary["events"] == rows.height
+def test_what_the_kernel_counted_of_all_slots_goes_when_some_go(zreplay, tmp_path: Path) -> None:
+    events = [{**store(1, 9), "seen_stored": 1, "seen_pool_pages": 1, "made_pages": 1}, store(2, 9, type=1)]
+    path = byhand.trace(tmp_path / "whole", events)
+    zreplay("cut", path, "-o", tmp_path / "rows", "--rows", "0:1")
+    zreplay("cut", path, "-o", tmp_path / "type", "--type", "0")
+    assert open_trace(tmp_path / "rows").columns == open_trace(path).columns
+    assert set(open_trace(path).columns) - set(open_trace(tmp_path / "type").columns) == {
+        "seen_stored",
+        "seen_pool_pages",
+        "made_pages",
+    }
 
 
-def test_limit_of_a_sample_is_its_share_of_the_machine(cut, pages, tmp_path):
-    # 10,000 · 20 % is 2,000 pages; the sample's limit is 1,250 · 20 % = 250, and it stops one above it.
-    cut(pages, "--sample", "1/8")
-    config = zreplay.Config(trace=tmp_path / "part.parquet", out=tmp_path / "run", kernel="6.1", pool="zbud")
-    assert zreplay.run(config).summary()["pool_pages_peak"] == 8 * 251
+def splitmix64(word: int) -> int:
+    x = (word + 0x9E3779B97F4A7C15) % 2**64
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
+    return x ^ x >> 31
 
 
-def test_readings_of_all_slots_are_not_a_samples(cut, tmp_path):
-    rows = [store(s, 9) | {"seen_stored": s, "seen_pool_pages": 1} for s in range(100)]
-    path = trace(tmp_path / "t.parquet", rows)
-    assert cut(path, "--sample", "1/2")["seen_pool_pages"].null_count() > 20
-    assert cut(path, "--rows", "0:50")["seen_pool_pages"].null_count() == 0
+def test_a_sample_is_of_slots_by_the_documented_hash(kept) -> None:
+    slots = [(kind, offset) for kind in (0, 3) for offset in range(50)]
+    events = [store(offset, 9, type=kind) for kind, offset in slots] + [invalidate(o, type=kind) for kind, o in slots]
+    expected = [i for i in range(200) if splitmix64(slots[i % 100][0] << 58 | slots[i % 100][1]) % 4 < 1]
+    assert kept(events, "--sample", "1/4") == expected
+    assert 30 < len(expected) < 70  # 50 of 200 on average
+    assert splitmix64(0) == 0xE220A8397B1DCDAF  # the generator's published first number
 
 
-def test_sample_of_a_sample(cut, pages, tmp_path):
-    cut(pages, "--sample", "1/4")
-    (tmp_path / "part.parquet").rename(tmp_path / "quarter.parquet")
-    cut(tmp_path / "quarter.parquet", "--sample", "1/2")
-    metadata = open_trace(tmp_path / "part.parquet").metadata
-    assert (metadata.sample_one_in, metadata.cut) == (8, "one slot in 4; one slot in 2")
+def test_run_takes_the_samples_share_of_the_limit_and_scales_pages_back(zreplay, tmp_path: Path) -> None:
+    """Forty objects of 3000 bytes, each alone in a zbud page; a limit of 40 pages is one of 20 to a half."""
+    events = [store(i, 3000) for i in range(40)]
+    for sample, stored in ((None, 40), ("1/2", 80)):
+        metadata = {} if sample is None else {"sample": sample}
+        path = byhand.trace(tmp_path / "t", events, totalram_pages=4000, max_pool_percent=50, pool="zbud", **metadata)
+        code, out, _ = zreplay("run", path, "-o", tmp_path / "run", "--force", "--json", "--sample-events", "10")
+        summary = json.loads(out)
+        assert code == 0
+        assert (summary["stores"], summary["stores_rejected"]) == (40, 0)
+        assert (summary["stored_pages_peak"], summary["pool_pages_peak"], summary["pool_pages_final"]) == (stored,) * 3
+        assert summary["config"]["trace_sample"] == sample
+        assert summary["config"]["totalram_pages"] == 4000
+        timeline = pl.read_parquet(tmp_path / "run" / "timeline.parquet")
+        assert timeline["pool_pages"].to_list() == [stored * i // 4 for i in (1, 2, 3, 4)]
+        assert timeline["events"].to_list() == [10, 20, 30, 40]
 
-
-# ---- what cannot be ----
+    # The limit: 10 % of 200 pages is 20; zswap takes one more, and then it evicts.
+    path = byhand.trace(tmp_path / "t", events, totalram_pages=400, max_pool_percent=10, pool="zbud", sample="1/2")
+    _, out, _ = zreplay("run", path, "-o", tmp_path / "run", "--force", "--json")
+    assert json.loads(out)["pool_pages_peak"] == 2 * 21
+    path = byhand.trace(tmp_path / "t", events, totalram_pages=400, max_pool_percent=10, pool="zbud")
+    _, out, _ = zreplay("run", path, "-o", tmp_path / "run", "--force", "--json")
+    assert json.loads(out)["pool_pages_peak"] == 40
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
-        (["--rows", "4"], "found '4', expected A:B, A: or :B"),
-        (["--rows", "4:2"], "expected an end after its begin"),
-        (["--sample", "0.1"], "found '0.1', expected a share like 1/8"),
-        (["--sample", "1/1"], "found '1/1', expected a share like 1/8"),
-        ([], "nothing chooses a part"),
+        ([], "nothing to cut by: give --from, --to, --rows, --type, --cgroup, --offsets or --sample"),
+        (["--rows", "5"], "--rows: found '5', expected two whole numbers like 100:200, or one like 100: or :200"),
+        (["--rows", "5:5"], "--rows: found 5 to 5, expected an end behind the begin"),
+        (["--from", "soon"], "--from: found 'soon', expected seconds since the first row, like 1.5"),
+        (["--from", "nan"], "--from: found 'nan', expected seconds since the first row, like 1.5"),
+        (
+            ["--from", "2", "--to", "1"],
+            "--from and --to: found 2 s to 1 s, expected an end behind the begin",
+        ),
+        (["--type", "32"], "--type: found 32, expected 0 to 31"),
+        (["--sample", "8"], "--sample: found '8', expected a share like 1/8"),
+        (["--sample", "9/8"], "--sample: found '9/8', expected a share above 0/1 and up to 1/1, like 1/8"),
+        (["--rows", "100:"], "{path}: no row is selected; `zreplay info {path}` tells what is in it"),
     ],
 )
-def test_choice_that_is_none(ten, tmp_path, options, says):
-    found = CliRunner().invoke(command, [str(ten), "-o", str(tmp_path / "p"), *options])
-    assert found.exit_code == 2
-    assert says in found.output
-    assert not (tmp_path / "p").exists()
+def test_errors_are_one_line_and_leave_nothing(zreplay, tmp_path: Path, options: list[str], message: str) -> None:
+    path = byhand.trace(tmp_path / "whole", EVENTS)
+    expected = (2, "", f"zreplay: {message.format(path=path)}\n")
+    assert zreplay("cut", path, "-o", tmp_path / "part", *options) == expected
+    assert [found.name for found in tmp_path.iterdir()] == ["whole"]
 
 
-def test_part_without_a_row_is_not_written(ten, tmp_path):
-    with pytest.raises(UsageError, match="no row is of rows 99 to the end"):
-        CliRunner().invoke(command, [str(ten), "-o", str(tmp_path / "p"), "--rows", "99:"], catch_exceptions=False)
-    assert not (tmp_path / "p").exists()
-    assert pq.read_table(ten).num_rows == 11
+def test_a_sample_of_a_sample_and_cgroups_nobody_knows_are_refused(zreplay, tmp_path: Path) -> None:
+    path = byhand.trace(tmp_path / "t", EVENTS, sample="1/4")
+    assert zreplay("cut", path, "-o", tmp_path / "part", "--sample", "1/2")[0] == 2
+    old = tmp_path / "old"
+    pq.write_table(byhand.table(EVENTS).drop_columns(["cgroup"]), old)
+    code, _, err = zreplay("cut", old, "-o", tmp_path / "part", "--cgroup", "4")
+    assert (code, err.startswith(f"zreplay: --cgroup: {old} has no column cgroup")) == (2, True)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events=st.integers(2, 2000), at=st.floats(0, 1), types=st.integers(1, 3), seed=st.integers(0, 1000))
+def test_two_parts_together_are_the_whole(tmp_path: Path, events: int, at: float, types: int, seed: int) -> None:
+    whole = tmp_path / "whole"
+    synth(Recipe(events=events, resident=50, types=types, seed=seed, compact_every=40), whole, force=True)
+    row = min(max(1, round(at * events)), events - 1)
+    cut(whole, tmp_path / "a", Selection(rows=(0, row)), force=True)
+    cut(whole, tmp_path / "b", Selection(rows=(row, None)), force=True)
+    together = pl.concat([pl.read_parquet(tmp_path / "a"), pl.read_parquet(tmp_path / "b")])
+    assert together.equals(pl.read_parquet(whole))
+
+
+def test_parts_of_a_recording_are_the_whole_but_for_calls_begun_before_the_second(tmp_path: Path) -> None:
+    row = 70_000
+    whole = pl.read_parquet(RECORDING).with_row_index("row")
+    cut(RECORDING, tmp_path / "a", Selection(rows=(0, row)))
+    cut(RECORDING, tmp_path / "b", Selection(rows=(row, None)))
+    together = pl.concat([pl.read_parquet(tmp_path / "a"), pl.read_parquet(tmp_path / "b")]).with_row_index("row")
+    before = (pl.col("row") >= row) & (pl.col("row").cast(pl.Int64) - pl.col("call_rows") < row)
+    asked_before = (pl.col("row") >= row) & (pl.col("row").cast(pl.Int64) - pl.col("alloc_rows") < row)
+    expected = whole.with_columns(
+        call_rows=pl.when(before).then(None).otherwise("call_rows"),
+        alloc_rows=pl.when(asked_before).then(None).otherwise("alloc_rows"),
+    )
+    assert together.equals(expected)
+
+
+def test_samples_of_a_recording_add_up_to_its_slots(tmp_path: Path) -> None:
+    cut(RECORDING, tmp_path / "a", Selection(sample=Sample(1, 4)))
+    cut(RECORDING, tmp_path / "b", Selection(sample=Sample(1, 2)))
+    whole, quarter, half = (pl.read_parquet(path) for path in (RECORDING, tmp_path / "a", tmp_path / "b"))
+    no_slot = whole["offset"].null_count()
+    assert quarter["offset"].null_count() == half["offset"].null_count() == no_slot
+    for part, share in ((quarter, 0.25), (half, 0.5)):
+        assert abs((part.height - no_slot) / (whole.height - no_slot) - share) < 0.02

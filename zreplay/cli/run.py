@@ -247,9 +247,9 @@ def _text(trace: str, summary: dict[str, Any], lacks: tuple[str, ...] = ()) -> s
     if config["mm"] == "inactive-lru":
         limit = "none: the memory manager reclaims"
     notes = [] if config["driven"] or config["model"] == "zram" else [("pool limit", limit)]
-    if (one_in := config["sample_one_in"]) > 1:
+    if config["trace_sample"]:
         notes.append(
-            ("a sample", f"of one slot in {one_in}: stores, loads and pages are {one_in} times what was replayed")
+            ("sample", f"{config['trace_sample']} of the slots; what is stored is scaled back, events are not")
         )
     if config["slots_hold"] == "handle":
         notes.append(("slots hold", f"{config['pool']} handles (indirection: one page is not one location)"))

@@ -11,6 +11,7 @@ import _zreplay
 from zreplay.errors import UsageError
 from zreplay.replay.designs import DESIGNS, has_bound
 from zreplay.replay.profiles import KERNELS, MM_INDEXES, MODELS, kernel_of, profile_of
+from zreplay.trace.sample import Sample
 
 if TYPE_CHECKING:
     from zreplay.trace.files import TraceMetadata
@@ -38,7 +39,7 @@ _MODELS_WITH = (
     ("zram", "latest", "none"),
 )
 #: Fields that the engine is not told; all others are settings of its Replay.make by the same name.
-_NOT_THE_ENGINES = ("trace", "out", "force", "sample_ms", "design", "locate", "pointer_bits", "sample_one_in")
+_NOT_THE_ENGINES = ("trace", "out", "force", "sample_ms", "design", "locate", "pointer_bits", "trace_sample")
 
 
 def index_names() -> tuple[str, ...]:
@@ -82,6 +83,8 @@ class Config:
         driven: replay the recording's own decisions in recorded order; otherwise the model decides.
         paced: a predicted replay whose evictions happen at the recorded moments (for comparing with the kernel).
         totalram_pages: pages the kernel manages; the limit is a share of them.
+        trace_sample: the share of the machine's slots that the trace has, like ``1/8``; the trace's own. The limit is
+            that share of the machine's, and pages in the results are scaled back.
         max_pool_percent: limit of the pool, percent of totalram, 1 to 100.
         accept_threshold_percent: a full pool accepts again below this percentage of its limit, 0 to 100.
         exclusive_loads, keeps_incompressible, same_filled, zsmalloc_…, z3fold_…: as in
@@ -94,7 +97,6 @@ class Config:
         check_every: verify every structure each so many events; 0: at the end only.
         observe: keep the model's state after every event (for comparing with a kernel's).
         force: replace an existing run directory.
-        sample_one_in: the trace has one slot in so many (`zreplay cut --sample`); the trace says it, no option.
 
     Raises:
         UsageError: a name or value that cannot be; the message names the option.
@@ -132,6 +134,7 @@ class Config:
     z3fold_work: str | None = None
     z3fold_cpus: int | None = None
     z3fold_stays_claimed: bool | None = None
+    trace_sample: str | None = None
     missing_size: str = "empirical"
     seed: int = 0
     sample_events: int = 1000
@@ -139,7 +142,6 @@ class Config:
     check_every: int = 0
     observe: bool = False
     force: bool = False
-    sample_one_in: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trace", Path(self.trace))
@@ -202,7 +204,7 @@ class Config:
             kernel=kernel,
             pool=self.pool or design.get("pool") or profile.pool_for(metadata.pool),
             totalram_pages=_first(self.totalram_pages, metadata.totalram_pages),
-            sample_one_in=metadata.sample_one_in or 1,
+            trace_sample=metadata.sample,
             locate=_first(self.locate, design.get("locate")),
             cgroups=self.cgroups or tuple(int(word) for word in (metadata.cgroups or "").split()),
             movable=_first(self.movable, design.get("movable"), False),
@@ -250,9 +252,8 @@ class Config:
     def engine_settings(self) -> dict[str, Any]:
         """Settings of the engine's ``Replay.make``, of a resolved configuration."""
         settings = {name: value for name, value in asdict(self).items() if name not in _NOT_THE_ENGINES}
-        # A sample of one slot in N fills a machine of an N-th of the memory.
         if self.totalram_pages:
-            settings["totalram_pages"] = max(self.totalram_pages // self.sample_one_in, 1)
+            settings["totalram_pages"] = max(1, Sample.parse(self.trace_sample).down(self.totalram_pages))
         settings["sample_ns"] = round(self.sample_ms * 1e6) if self.sample_ms else 0
         way = (self.locate or "object").split(":")[0]
         settings["slot_holds"] = "object" if way == "indirect" else way

@@ -30,6 +30,7 @@ from zreplay.replay.directory import (
 )
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
+from zreplay.replay.scaling import Scaling
 from zreplay.trace.files import Trace, open_trace
 
 #: Rows of a batch handed to the engine: large enough to make the crossing free, small enough to stay in cache.
@@ -160,6 +161,7 @@ class Recorder:
         self._timeline = TableFile(staging / "timeline.parquet")
         self._classes = TableFile(staging / "classes.parquet")
         self._observations = TableFile(staging / "observations.parquet") if config.observe else None
+        self._scaling = Scaling.of(config)
         self._engine_seconds = 0.0
 
     def feed(self, batch: pa.RecordBatch, calls: _zreplay.Calls | None) -> None:
@@ -182,7 +184,7 @@ class Recorder:
             if file:
                 file.close()
         seconds = time.perf_counter() - started
-        summary = _summary(self._replay, self._config, seconds, self._engine_seconds)
+        summary = self._scaling.row(_summary(self._replay, self._config, seconds, self._engine_seconds))
         write_table(self._staging / "operations.parquet", self._replay.operations())
         settings = summary.pop("config")
         row = summary | {f"config_{name}": value for name, value in settings.items()}
@@ -190,8 +192,8 @@ class Recorder:
         write_manifest(self._staging, _manifest(self._config, trace, content_hash, row))
 
     def _flush(self) -> None:
-        self._timeline.append(pa.record_batch(self._replay.take_timeline()))
-        self._classes.append(pa.record_batch(self._replay.take_classes()))
+        self._timeline.append(self._scaling.batch(pa.record_batch(self._replay.take_timeline())))
+        self._classes.append(self._scaling.batch(pa.record_batch(self._replay.take_classes())))
 
     @contextmanager
     def _checked(self) -> Iterator[None]:
@@ -209,7 +211,7 @@ def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_sec
     loads = operations["load"]
     taken = counters["stores"] - counters["stores_rejected"]
     lookups = counters["loads_hit"] + counters["loads_missed"] - counters["loads_unknown"]
-    found = {
+    return {
         "events": events,
         "events_per_second": events / seconds if seconds else 0.0,
         "seconds": seconds,
@@ -226,24 +228,6 @@ def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_sec
         "is_bound": config.is_bound,
         "config": config.model_settings(),
     }
-    return _scaled(found, config.sample_one_in) if config.sample_one_in > 1 else found
-
-
-#: What a replay of a sample has an N-th of: events of slots and pages. Index nodes are not among them: a sample's slots
-#: lie apart, and have nodes of their own.
-_OF_SLOTS = (
-    *("stores", "stores_rejected", "loads_hit", "loads_missed", "loads_unknown", "invalidates", "invalidates_unknown"),
-    *("stored_pages", "stored_pages_peak", "same_filled_pages", "stored_incompressible_pages", "huge_pages"),
-    *("pool_pages_peak", "pool_pages_mean", "pool_pages_final", "pool_total_size", "compressed_bytes", "loaded_bytes"),
-    *("entry_bytes", "handle_bytes", "writebacks", "written_back_pages", "writebacks_failed", "pages_compacted"),
-    *("pool_limit_hit", "reject_hysteresis", "reject_compress_poor", "reject_alloc_fail", "reject_compress_fail"),
-    *("reject_missing_size", "reject_exists", "stores_imputed", "duplicate_entry", "device_writes", "device_reads"),
-)
-
-
-def _scaled(summary: dict[str, Any], one_in: int) -> dict[str, Any]:
-    """The summary of a sample of one slot in so many, as that of all of them."""
-    return {name: value * one_in if name in _OF_SLOTS else value for name, value in summary.items()}
 
 
 def _cost_of_moving(operations: dict[str, dict[str, Any]], pages: int) -> dict[str, float]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from zreplay.errors import UsageError
 from zreplay.trace.files import TraceMetadata
-from zreplay.trace.schema import PAGE_SIZE
+from zreplay.trace.schema import METADATA_RANGES, METADATA_WORDS, PAGE_SIZE
 
 if TYPE_CHECKING:
     from zreplay.trace.families import Release
 
-POOLS = ("zbud", "z3fold", "zsmalloc")
-MODELS = ("zswap", "zram")
+POOLS = METADATA_WORDS["pool"]
+MODELS = METADATA_WORDS["model"]
 _PAGE_KB = 4
 
 
@@ -48,16 +48,10 @@ class Context:
             raise UsageError(
                 f"--page-size {self.page_size}: expected {PAGE_SIZE}: pools of other pages are not modelled"
             )
-        for name, low, high in (
-            ("totalram_pages", 1, None),
-            ("max_pool_percent", 1, 100),
-            ("accept_threshold_percent", 0, 100),
-            ("cpus", 1, None),
-        ):
+        for name, (low, high) in METADATA_RANGES.items():  # what is written, a reader accepts
             value = getattr(self, name)
-            if value is not None and (value < low or (high is not None and value > high)):
-                expected = f"{low} to {high}" if high is not None else f"at least {low}"
-                raise UsageError(f"--{name.replace('_', '-')} {value}: expected {expected}")
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: expected {low:,} to {high:,}")
 
     def overridden_by(self, other: "Context") -> "Context":
         """Every value of `other` that is known, otherwise this one's."""

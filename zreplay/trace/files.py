@@ -5,6 +5,7 @@ SCHEMA's columns and types, its ``op`` codes are the numbers of `OPS`, and each 
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 
 from zreplay import __version__
 from zreplay.errors import TraceError, UsageError
+from zreplay.trace.sample import Sample
 from zreplay.trace.schema import (
     FORMAT_MAJOR,
     FORMAT_MINOR,
@@ -71,7 +73,7 @@ class TraceMetadata:
     backward_times: int | None = None
     cgroups: str | None = None
     cut: str | None = None
-    sample_one_in: int | None = None
+    sample: str | None = None
     lacks: str | None = None
     converter: str | None = f"zreplay {__version__}"
     synth: str | None = None
@@ -132,6 +134,16 @@ def _metadata_fault(key: str, value: str) -> str | None:
         return None if low <= int(value) <= high else f"{low:,} to {high:,}"
     if key == "cgroups" and not all(word.isdecimal() and int(word) < 2**64 for word in value.split()):
         return "whole numbers of 64 bits"
+    if key == "cut":
+        try:
+            return None if isinstance(json.loads(value), list) else "a JSON list, as `zreplay cut` writes it"
+        except ValueError:
+            return "a JSON list, as `zreplay cut` writes it"
+    if key == "sample":
+        try:
+            Sample.parse(value)
+        except ValueError as error:
+            return str(error)
     return None
 
 

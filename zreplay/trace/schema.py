@@ -81,8 +81,8 @@ METADATA: dict[str, type] = {
     "unreadable_lines": int,
     "backward_times": int,
     "cgroups": str,  # ids of those that swapped, ascending, with spaces between
-    "cut": str,  # what of a longer trace this is
-    "sample_one_in": int,  # its slots are a sample of one in so many
+    "cut": str,  # what this is a part of, as JSON: each `zreplay cut` that made it
+    "sample": str,  # the share of the slots that are in it, as N/M
     "lacks": str,  # what a recording could not say: words of lacks.WORDS, with spaces between
     "converter": str,
     "synth": str,  # a generated trace's recipe, as JSON
@@ -95,5 +95,4 @@ METADATA_RANGES = {
     "accept_threshold_percent": (0, 100),
     "totalram_pages": (1, 2**48),
     "cpus": (1, 2**16),
-    "sample_one_in": (2, 2**32),
 }

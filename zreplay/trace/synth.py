@@ -37,7 +37,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "same_filled": (0, 1),
     "compact_every": (2, 10**15),
     "migrate_every": (2, 10**15),
-    "totalram_pages": (1, 2**52),
+    "totalram_pages": (1, 2**48),
 }
 
 

@@ -299,6 +299,22 @@ class Check:
     @property
     def distinct_stored(self) -> int: ...
 
+class Cut:
+    def __init__(
+        self,
+        reach: int,
+        *,
+        rows: tuple[int, int],
+        ts_ns: tuple[int, int],
+        types: int,
+        cgroups: list[int],
+        offsets: tuple[int, int],
+        sample: tuple[int, int],
+    ) -> None: ...
+    def next(self, batch: object) -> Columns: ...
+    @property
+    def past_end(self) -> bool: ...
+
 class Survey:
     events: list[int]
     rows: int

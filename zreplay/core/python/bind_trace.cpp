@@ -10,6 +10,7 @@
 #include "event_batch.hpp"
 #include "module.hpp"
 #include "trace/check.hpp"
+#include "trace/cut.hpp"
 #include "trace/ftrace.hpp"
 #include "trace/ftrace_sight.hpp"
 #include "trace/line_merger.hpp"
@@ -210,6 +211,31 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("types_stored", &Check::types_stored)
         .def_ro("offset_bits", &Check::offset_bits)
         .def_prop_ro("distinct_stored", &Check::distinct_stored);
+    nb::class_<Cut>(module, "Cut")
+        .def("__init__",
+             [](Cut* cut, uint64_t reach, std::pair<int64_t, int64_t> rows, std::pair<int64_t, int64_t> ts_ns, uint32_t types,
+                const std::vector<uint64_t>& cgroups, std::pair<uint64_t, uint64_t> offsets,
+                std::pair<uint64_t, uint64_t> sample) {
+                 CutWhat what{rows.first, rows.second, ts_ns.first, ts_ns.second, types, {cgroups.begin(), cgroups.end()},
+                              offsets.first, offsets.second, sample.first, sample.second};
+                 new (cut) Cut(std::move(what), reach);
+             },
+             nb::arg("reach"), nb::kw_only(), nb::arg("rows"), nb::arg("ts_ns"), nb::arg("types"), nb::arg("cgroups"),
+             nb::arg("offsets"), nb::arg("sample"))
+        .def("next",
+             [](Cut& cut, nb::handle batch) {
+                 ArrowBatch arrow(batch);
+                 EventBatch rows = numbered_events(arrow);
+                 nb::gil_scoped_release release;
+                 Cut::Kept kept = cut.next(rows);
+                 ColumnsOut out;
+                 out.add("keep", "C", std::move(kept.keep));
+                 out.add("call_rows", "I", std::move(kept.call_rows), kept.has_call);
+                 out.add("alloc_rows", "I", std::move(kept.alloc_rows), kept.has_alloc);
+                 return out;
+             },
+             nb::arg("batch"))
+        .def_prop_ro("past_end", &Cut::past_end);
 }
 
 }  // namespace zreplay

@@ -92,8 +92,8 @@ void Check::look(const EventBatch& batch, int64_t i) {
             auto state = slots_.state(slot);
             if (state == SlotTable::is_empty) found(load_never_stored, row);
             else if (state == SlotTable::is_seen && has_result) found(load_of_emptied, row);
-            // Since 6.9 one that took its entry stands at a free, and so has call_rows.
-            if (state == SlotTable::is_resident && batch.call_rows.has(i)) {
+            // Since 6.9 one that took its entry stands at a free, and so has a call before it.
+            if (state == SlotTable::is_resident && (batch.call_rows.has(i) || batch.call_ts_ns.has(i))) {
                 slots_.set_resident(slot, false);
                 ++taken_out;
             }
