@@ -147,6 +147,9 @@ def test_what_the_kernel_counted_of_all_slots_goes_when_some_go(zreplay, tmp_pat
         "seen_pool_pages",
         "made_pages",
     }
+    code, _, err = zreplay("validate", tmp_path / "type")
+    assert (code, err.count("\n")) == (4, 1)
+    assert err.endswith("the kernel counted slots that were cut away; validate the trace it was cut from\n")
 
 
 def splitmix64(word: int) -> int:

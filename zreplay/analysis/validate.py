@@ -150,9 +150,10 @@ def _config(trace: Trace) -> Config:
     """The profile that the recording's metadata name; the run directory is never written."""
     metadata = trace.metadata
     if "seen_pool_pages" not in trace.columns:
-        raise TraceError(
-            f"{trace.path}: no column seen_pool_pages, so no kernel to compare with; `zreplay convert` makes it"
-        )
+        mend = "`zreplay convert` makes it"
+        if metadata.cut:
+            mend = "the kernel counted slots that were cut away; validate the trace it was cut from"
+        raise TraceError(f"{trace.path}: no column seen_pool_pages, so no kernel to compare with; {mend}")
     # z3fold's workers ran when they got the processor, which shows in the recording's counter (loop.hpp).
     config = Config(trace=trace.path, out=Path(), observe=True, z3fold_work="deferred")
     return config.resolved(metadata)
