@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import islice
 
 from zreplay.trace.families import folio, folio_errno, folio_zeromap, frontswap, zram
 from zreplay.trace.families.family import Family, Release
@@ -17,23 +18,30 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 
+_LOOKED_AT = 1000  # lines of an event
+
+
 def told_by_probes(text: bytes) -> tuple[Family, ...]:
     """The families a piece of text can be of, by the names and keys of its events; empty if it has none of them.
 
     zram's come first: a text with both is a recording of zram on a machine that swaps to it.
     """
+    there = set(re.findall(rb"[ :](\w+): +\(", text))
     found = [
         family
         for family in FAMILIES
-        if any(
-            re.search(rb"[ :]%s: +\([^)\n]*\)%s" % (name.encode(), rb"[^\n]* %s=" % key.encode() if key else b""), text)
-            for name, key in family.probes.items()
-        )
+        if any(name.encode() in there and _has_key(text, name, key) for name, key in family.probes.items())
     ]
     if found == [frontswap.FAMILY] and b"frontswap" not in text:
         # type= and offset= can be had from a folio's swap entry too, by somebody's own probes: only the release tells.
         found = [replace(family, packed_slots=False) for family in FAMILIES if family.model == "zswap"]
     return tuple(sorted(found, key=lambda family: family.model != "zram"))
+
+
+def _has_key(text: bytes, name: str, key: str) -> bool:
+    """Whether lines of an event have a key: one kernel's lines are alike, so some are enough."""
+    lines = re.finditer(rb"[ :]%s: +\([^)\n]*\)([^\n]*)" % name.encode(), text)
+    return any(not key or b" %s=" % key.encode() in line[1] for line in islice(lines, _LOOKED_AT))
 
 
 def family_of(candidates: tuple[Family, ...], release: Release | None) -> Family | None:

@@ -26,9 +26,9 @@ class FtraceReading:
         self.source = source
         # What the text is has to be known before its first line is read: the first chunk with an event of ours tells.
         self._chunks = [source.text()]
-        while self._chunks[-1] and not told_by_probes(self._chunks[-1]):
+        while not (candidates := told_by_probes(self._chunks[-1])) and self._chunks[-1]:
             self._chunks.append(source.text())
-        self.context, family = _told_by_text(self._chunks[-1], context, source.name)
+        self.context, family = _told_by_text(self._chunks[-1], candidates, context, source.name)
         max_pages, accept_pages = self.context.limits()
         self.importer = _zreplay.FtraceImporter(
             family.header_of(self.context.pool or "", self.context.release or (0, 0)),
@@ -95,12 +95,11 @@ def _chain(context: Context) -> int:
     return 8 if context.release and context.release >= (6, 3) else 4
 
 
-def _told_by_text(text: bytes, given: Context, name: str) -> tuple[Context, Family]:
+def _told_by_text(text: bytes, candidates: tuple[Family, ...], given: Context, name: str) -> tuple[Context, Family]:
     """What the probes' names and keys give away, and the family of kernels they are of.
 
     Raises UsageError where the given context is another kernel's, or leaves open what sizes and answers mean.
     """
-    candidates = told_by_probes(text)
     if not candidates:
         return given, FAMILIES[0]
     is_zram = candidates[0].model == "zram"
