@@ -138,10 +138,10 @@ class Source:
         return kept or self._more()
 
     def peek(self, size: int) -> bytes:
-        """At least the first `size` bytes of what comes next, as far as there are so many; `text` gives them again."""
+        """The first `size` bytes of what comes next, as far as there are so many; `text` gives them again."""
         while len(self._text) < size and (more := self._more()):
             self._text += more
-        return self._text
+        return self._text[:size]
 
     def _more(self) -> bytes:
         if self._stream is None:

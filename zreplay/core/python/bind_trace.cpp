@@ -62,6 +62,11 @@ ColumnsOut to_columns(const std::vector<TraceRow>& rows) {
     return out;
 }
 
+// Rows that have left the importer, which may go on meanwhile.
+struct TakenRows {
+    std::vector<TraceRow> rows;
+};
+
 }  // namespace
 
 void bind_trace(nanobind::module_& module) {
@@ -83,6 +88,10 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("pool_overlaps", &ImportCounts::pool_overlaps)
         .def_ro("overlaps_by_lock", &ImportCounts::overlaps_by_lock)
         .def_ro("overlaps_by_count", &ImportCounts::overlaps_by_count);
+    nb::class_<TakenRows>(module, "TakenRows").def("columns", [](const TakenRows& taken) {
+        nb::gil_scoped_release release;
+        return to_columns(taken.rows);
+    });
     nb::class_<FtraceImporter>(module, "FtraceImporter")
         .def("__init__",
              [](FtraceImporter* importer, uint32_t header_bytes, bool packed_slots, bool taken_is_one, bool load_is_errno,
@@ -111,10 +120,9 @@ void bind_trace(nanobind::module_& module) {
         .def_prop_ro("ready_rows", &FtraceImporter::ready_rows)
         .def("take", [](FtraceImporter& importer) {
             nb::gil_scoped_release release;
-            ColumnsOut columns = to_columns(importer.ready());
-            importer.clear_ready();
-            return columns;
+            return to_columns(importer.take());
         })
+        .def("take_rows", [](FtraceImporter& importer) { return TakenRows{importer.take()}; })
         .def_prop_ro("counts", &FtraceImporter::counts, nb::rv_policy::copy)
         .def_prop_ro("messages", &FtraceImporter::messages)
         .def_prop_ro("contradiction", &FtraceImporter::contradiction);

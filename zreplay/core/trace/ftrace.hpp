@@ -74,8 +74,7 @@ class FtraceImporter {
     void finish();                     // the text is over: what is open stays without a result
 
     size_t ready_rows() const { return rows_.ready_rows(); }
-    const std::vector<TraceRow>& ready() const { return rows_.ready(); }
-    void clear_ready() { rows_.clear_ready(); }
+    std::vector<TraceRow> take() { return rows_.take(); }
     const ImportCounts& counts() const { return counts_; }
     const std::vector<std::string>& messages() const { return messages_; }  // of the first lines that are of no use
     // Not empty: the text is of two kernels, or of another than its family; nothing after it was read.

@@ -28,7 +28,7 @@ class Text(Protocol):
         """The next chunk, empty at the end."""
 
     def peek(self, size: int) -> bytes:
-        """At least the first `size` bytes of what comes next, which `text` gives again."""
+        """The first `size` bytes of what comes next, which `text` gives again."""
 
 
 @dataclass

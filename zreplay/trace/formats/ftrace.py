@@ -1,6 +1,7 @@
 """Text of ftrace, in the styles of the kernel, trace-cmd and perf. The reading is C++ (core/trace/ftrace.hpp)."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import _zreplay
@@ -38,42 +39,45 @@ class FtraceReading:
             chain=_chain(self.context),
         )
         self.text_bytes = 0
-
-    @property
-    def counts(self) -> "_zreplay.ImportCounts":
-        """What became of the lines."""
-        return self.importer.counts
-
-    @property
-    def messages(self) -> list[str]:
-        """The first lines that are of no use."""
-        return self.importer.messages
+        self.counts: _zreplay.ImportCounts = self.importer.counts
+        self.messages: list[str] = []
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows in the order in which the events took effect."""
-        importer = self.importer
-        while text := self._chunks.pop(0) if self._chunks else self.source.text():
-            self.text_bytes += len(text)
-            importer.feed(text)
-            self._check()
-            if importer.ready_rows >= _TAKE_ROWS:
-                yield self._take()
-        importer.finish()
+        """The rows in the order in which the events took effect.
+
+        While rows become columns the engine, on a thread of its own, reads the next chunk; what is said of the lines is
+        that of the rows given.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            rows: _zreplay.TakenRows | None = None
+            while text := self._chunks.pop(0) if self._chunks else self.source.text():
+                self.text_bytes += len(text)
+                feeding = pool.submit(self.importer.feed, text)
+                if rows is not None:
+                    yield self._batch(rows)
+                    rows = None
+                feeding.result()
+                self._check()
+                if self.importer.ready_rows >= _TAKE_ROWS:
+                    rows = self.importer.take_rows()
+            if rows is not None:
+                yield self._batch(rows)
+        self.importer.finish()
         self._check()
         if self.counts.count_times:
             self.context = replace(self.context, clock=self.context.clock or COUNT_CLOCK)
-        yield self._take()
+        yield self._batch(self.importer.take_rows())
 
     def _check(self) -> None:
+        self.counts, self.messages = self.importer.counts, self.importer.messages
         if self.importer.contradiction:
             raise TraceError(f"{self.source.name}: {self.importer.contradiction}; nothing was written")
 
-    def _take(self) -> pa.RecordBatch:
-        batch = to_schema(pa.record_batch(self.importer.take()))
+    def _batch(self, rows: "_zreplay.TakenRows") -> pa.RecordBatch:
+        batch = to_schema(pa.record_batch(rows.columns()))
         if self.counts.without_cpu:
-            batch = batch.set_column(
-                SCHEMA.get_field_index("cpu"), SCHEMA.field("cpu"), pa.nulls(len(batch), pa.uint16())
-            )
+            unknown = pa.nulls(len(batch), pa.uint16())
+            batch = batch.set_column(SCHEMA.get_field_index("cpu"), SCHEMA.field("cpu"), unknown)
         return batch
 
 
