@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from zreplay.errors import TraceError, UsageError
 from zreplay.trace.context import Context
-from zreplay.trace.families import FAMILIES, FUNCTIONS, Family, family_of, told_by_probes, told_by_sight
+from zreplay.trace.families import FAMILIES, FUNCTIONS, Family, family_of, told_by_sight
 from zreplay.trace.files import TraceWriter
 from zreplay.trace.schema import OPS, SCHEMA, WORDS
 
@@ -129,9 +129,11 @@ def _convert(
     rows = dict.fromkeys(OPS, 0)
     # What the text is has to be known before its first line is read: it is in the first chunk with an event of ours.
     chunks = [source.text()]
-    while chunks[-1] and not told_by_probes(chunks[-1]):
+    seen = _zreplay.sight(chunks[-1], FUNCTIONS)
+    while chunks[-1] and not told_by_sight(seen):
         chunks.append(source.text())
-    context, family = _told_by_text(chunks[-1], context, source.name)
+        seen = _zreplay.sight(chunks[-1], FUNCTIONS)
+    context, family = _told_by_text(seen, context, source.name)
     header_bytes = family.header_of(context.pool or "", context.release or (0, 0))
     max_pages, accept_pages = context.limits()
     importer = _zreplay.FtraceImporter(
@@ -140,6 +142,7 @@ def _convert(
         max_pages=max_pages,
         accept_pages=accept_pages,
         chain=_chain(context),
+        allocs_unanswered=not seen.allocs_answer,
         functions=FUNCTIONS,
     )
     text_bytes = 0
@@ -217,12 +220,11 @@ def to_schema(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
-def _told_by_text(text: bytes, given: Context, name: str) -> tuple[Context, Family]:
+def _told_by_text(seen: "_zreplay.Sighting", given: Context, name: str) -> tuple[Context, Family]:
     """What the probes' names and keys give away, and the family of kernels they are of.
 
     Raises UsageError where the given context is another kernel's, or leaves open what sizes and answers mean.
     """
-    seen = _zreplay.sight(text, FUNCTIONS)
     candidates = told_by_sight(seen)
     if not candidates:
         return given, FAMILIES[0]

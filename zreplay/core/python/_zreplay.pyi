@@ -230,6 +230,7 @@ class FtraceImporter:
         load_is_errno: bool = False,
         loads_take: bool = False,
         same_filled_in_pool: bool = True,
+        allocs_unanswered: bool = False,
         answers_errno: bool = False,
         max_pages: int = 0,
         accept_pages: int = 0,
@@ -252,6 +253,7 @@ class Sighting:
     events: dict[str, set[str]]
     names_frontswap: bool
     names_zsmalloc: bool
+    allocs_answer: bool
     stores_answer_errno: bool
     stores_answer_boolean: bool
 

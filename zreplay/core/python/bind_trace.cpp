@@ -90,18 +90,18 @@ void bind_trace(nanobind::module_& module) {
     nb::class_<FtraceImporter>(module, "FtraceImporter")
         .def("__init__",
              [](FtraceImporter* importer, uint32_t header_bytes, bool packed_slots, bool taken_is_one, bool load_is_errno,
-                bool loads_take, bool same_filled_in_pool, bool answers_errno, uint64_t max_pages, uint64_t accept_pages,
+                bool loads_take, bool same_filled_in_pool, bool allocs_unanswered, bool answers_errno, uint64_t max_pages, uint64_t accept_pages,
                 uint32_t chain, Functions functions) {
                  PagesMade made;
                  if (chain == 1) made = PagesMade::one();
                  else if (chain) made = PagesMade(ClassTable(chain == 4 ? ClassRule::a : ClassRule::b, chain));
                  new (importer) FtraceImporter({packed_slots, taken_is_one, load_is_errno, loads_take, same_filled_in_pool,
-                                                answers_errno},
+                                                allocs_unanswered, answers_errno},
                                                header_bytes, {max_pages, accept_pages}, made, std::move(functions));
              },
              nb::arg("header_bytes"), nb::kw_only(), nb::arg("packed_slots") = false, nb::arg("taken_is_one") = false,
              nb::arg("load_is_errno") = false, nb::arg("loads_take") = false, nb::arg("same_filled_in_pool") = true,
-             nb::arg("answers_errno") = false, nb::arg("max_pages") = 0, nb::arg("accept_pages") = 0, nb::arg("chain") = 0,
+             nb::arg("allocs_unanswered") = false, nb::arg("answers_errno") = false, nb::arg("max_pages") = 0, nb::arg("accept_pages") = 0, nb::arg("chain") = 0,
              nb::arg("functions") = Functions{})
         .def("feed",
              [](FtraceImporter& importer, nb::handle text) {
@@ -126,6 +126,7 @@ void bind_trace(nanobind::module_& module) {
     nb::class_<Sighting>(module, "Sighting")
         .def_ro("events", &Sighting::events)
         .def_ro("names_frontswap", &Sighting::names_frontswap)
+        .def_ro("allocs_answer", &Sighting::allocs_answer)
         .def_ro("names_zsmalloc", &Sighting::names_zsmalloc)
         .def_ro("stores_answer_errno", &Sighting::stores_answer_errno)
         .def_ro("stores_answer_boolean", &Sighting::stores_answer_boolean);
