@@ -209,6 +209,23 @@ size_t find_key(std::string_view word) {
     return key_names.size();
 }
 
+// Numbers that count or index something, of which not every 64 bits can be.
+std::string check_counts(std::string_view arguments, const FtraceLine& line) {
+    if (line.has(Key::index) && line[Key::index] > SwapEntry::offset_mask)
+        return "expected index= below 2^58, found " + quoted(arguments);
+    if (line.has(Key::sector) && line[Key::sector] / (page_bytes / 512) > SwapEntry::offset_mask)
+        return "expected sector= below 2^61, found " + quoted(arguments);
+    for (Key key : {Key::stored, Key::pages, Key::pool, Key::freed}) {
+        const bool is_stop = key == Key::freed && line[key] + 1 == 0;  // SHRINK_STOP
+        if (line.has(key) && line[key] > (key == Key::freed ? INT32_MAX : most_bytes) && !is_stop)
+            return "expected a count, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
+    }
+    for (Key key : {Key::node, Key::nid})  // -1: of no node
+        if (line.has(key) && line[key] >= most_nodes && static_cast<int32_t>(line[key]) != -1)
+            return "expected a node below 1,024, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
+    return {};
+}
+
 std::string parse_arguments(std::string_view arguments, uint32_t required, FtraceLine& line) {
     size_t at = 0;
     while (at < arguments.size()) {
@@ -232,18 +249,9 @@ std::string parse_arguments(std::string_view arguments, uint32_t required, Ftrac
         return "expected type= below 32, found " + quoted(arguments);
     if (line.has(Key::offset) && line[Key::offset] > SwapEntry::offset_mask)
         return "expected offset= below 2^58, found " + quoted(arguments);
-    if (line.has(Key::index) && line[Key::index] > SwapEntry::offset_mask)
-        return "expected index= below 2^58, found " + quoted(arguments);
-    if (line.has(Key::sector) && line[Key::sector] / (page_bytes / 512) > SwapEntry::offset_mask)
-        return "expected sector= below 2^61, found " + quoted(arguments);
-    for (Key key : {Key::stored, Key::pages, Key::pool, Key::freed}) {
-        const bool is_stop = key == Key::freed && line[key] + 1 == 0;  // SHRINK_STOP
-        if (line.has(key) && line[key] > (key == Key::freed ? INT32_MAX : most_bytes) && !is_stop)
-            return "expected a count, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
-    }
-    for (Key key : {Key::node, Key::nid})  // -1: of no node
-        if (line.has(key) && line[key] >= most_nodes && static_cast<int32_t>(line[key]) != -1)
-            return "expected a node below 1,024, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
+    constexpr uint32_t counts = keys(Key::stored, Key::pages, Key::pool, Key::freed, Key::node, Key::nid, Key::index, Key::sector);
+    if (line.present & counts)
+        if (std::string error = check_counts(arguments, line); !error.empty()) return error;
     if (line.has(Key::pool) && line[Key::pool] % page_bytes)
         return "expected pool= in whole pages of 4096 bytes, found " + quoted(arguments);
     return {};
