@@ -65,6 +65,7 @@ def test_what_a_release_answers(
         "load_is_errno": loads_errno,
         "loads_take": loads_take,
         "same_filled_in_pool": same_filled,
+        "answers_errno": False,
     }
 
 

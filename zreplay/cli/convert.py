@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--map", "mapping", metavar="MAP", help="A table's columns: offset=sector/8,op=rw:R=load:W=store,ts_ns=time*1000."
 )
+@click.option("--page-size", type=int, metavar="N", help="Its pages' bytes, getconf PAGE_SIZE: only 4096 is modelled.")
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read.")
 @click.option("--allow-partial", is_flag=True, help="Convert even if over 10 % of the lines are of no use.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; warnings still.")
@@ -53,6 +54,7 @@ def command(
     cpus: int | None,
     clock: str | None,
     mapping: str | None,
+    page_size: int | None,
 ) -> None:
     """Turn a recording into a trace.
 
@@ -78,6 +80,7 @@ def command(
         accept_threshold_percent=accept_threshold_percent,
         cpus=cpus,
         clock=clock,
+        page_size=page_size,
     )
     context = (read_context(context_file) if context_file else Context()).overridden_by(options)
     with _bar(logs, quiet=quiet) as progress:
@@ -123,11 +126,19 @@ def _warn(done: "Conversion") -> None:
             counts.count_times,
             "events have a count for a time (trace_clock counter or tsc): ts_ns is that, not nanoseconds",
         ),
+        (counts.spoiled_lines, "allocations and frees are of calls whose begin could not be read"),
+        (
+            counts.unsure_pages,
+            "pages of calls for several have no line of their own: which they are is not known",
+        ),
+        (counts.kept_overwritten, "pages were written again without a free of what they held"),
         (counts.unexpected_stores, "stores were taken though the pool was at its limit"),
     ]
     for number, what in warnings:
         if number:
             click.echo(f"zreplay: warning: {number:,} {what}", err=True)
+    for note in done.notes:
+        click.echo(f"zreplay: warning: {note}", err=True)
     for message in done.messages:
         click.echo(f"  {message}", err=True)
 
@@ -135,9 +146,9 @@ def _warn(done: "Conversion") -> None:
 def _summary(done: "Conversion", output: Path) -> str:
     rows = ", ".join(f"{count:,} {op}" for op, count in done.rows.items() if count)
     counts = done.counts
-    overlaps = ""
+    overlaps = f"; {counts.empty_discards:,} pages discarded that held nothing" if counts.empty_discards else ""
     if counts.pool_overlaps:
-        overlaps = (
+        overlaps += (
             f"; {counts.pool_overlaps:,} allocations and frees met another in the pool: {counts.overlaps_by_lock:,} "
             f"ordered by a probe behind its lock, {counts.overlaps_by_count:,} by the pool's count"
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from zreplay.errors import UsageError
 from zreplay.trace.files import TraceMetadata
+from zreplay.trace.schema import PAGE_SIZE
 
 if TYPE_CHECKING:
     from zreplay.trace.families import Release
@@ -34,6 +35,7 @@ class Context:
     accept_threshold_percent: int | None = None
     cpus: int | None = None
     clock: str | None = None
+    page_size: int | None = None
 
     def __post_init__(self) -> None:
         for name, known in (("model", MODELS), ("pool", POOLS)):
@@ -42,6 +44,10 @@ class Context:
                 raise UsageError(f"--{name} {value}: unknown{_near(value, known)}")
         if self.kernel_release is not None and _release_numbers(self.kernel_release) is None:
             raise UsageError(f"--kernel-release {self.kernel_release}: expected a release like 6.1.0-54-amd64")
+        if self.page_size not in (None, PAGE_SIZE):
+            raise UsageError(
+                f"--page-size {self.page_size}: expected {PAGE_SIZE}: pools of other pages are not modelled"
+            )
         for name, low, high in (
             ("totalram_pages", 1, None),
             ("max_pool_percent", 1, 100),
@@ -130,6 +136,7 @@ def read_context(path: Path) -> Context:
             accept_threshold_percent=None if is_zram else number(("ACCEPT",), "accept_threshold_percent"),
             cpus=number(("CPUS",), ""),
             clock=script.get("CLOCK"),
+            page_size=number(("PAGE_SIZE", "PAGESIZE"), ""),
         )
     except UsageError as error:
         raise UsageError(f"{path}: {str(error).removeprefix('--')}") from error

@@ -42,6 +42,7 @@ class Conversion:
     text_bytes: int
     seconds: float
     format: str = "ftrace text"
+    notes: tuple[str, ...] = ()  #: what the text is taken for against what its release says
     lacks: tuple[str, ...] = ()  #: what the trace cannot say, words of `lacks.WORDS`
 
 
@@ -167,7 +168,7 @@ def _write(
             cgroups=" ".join(map(str, sorted(cgroups))) or None,
             lacks=" ".join(words) or None,
         )
-    return Conversion(rows, counts, reading.messages, reading.text_bytes, 0.0, lacks=words)
+    return Conversion(rows, counts, reading.messages, reading.text_bytes, 0.0, notes=tuple(reading.notes), lacks=words)
 
 
 def _refuse_partial(name: str, counts: "Counts | _zreplay.ImportCounts", messages: list[str], allowed: bool) -> None:

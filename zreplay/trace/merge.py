@@ -66,6 +66,11 @@ class MergedReading:
         return [message for reading in self._readings for message in reading.messages]
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Of all of them."""
+        return tuple(note for reading in self._readings for note in reading.notes)
+
+    @property
     def counts(self) -> Counts:
         """The sums."""
         return Counts(

@@ -217,6 +217,10 @@ class ImportCounts:
     pool_overlaps: int
     overlaps_by_lock: int
     overlaps_by_count: int
+    unsure_pages: int
+    spoiled_lines: int
+    empty_discards: int
+    kept_overwritten: int
 
 class LineMerger:
     def __init__(self, inputs: int) -> None: ...
@@ -238,9 +242,12 @@ class FtraceImporter:
         load_is_errno: bool = False,
         loads_take: bool = False,
         same_filled_in_pool: bool = True,
+        allocs_unanswered: bool = False,
+        answers_errno: bool = False,
         max_pages: int = 0,
         accept_pages: int = 0,
         chain: int = 0,
+        functions: dict[str, str] = {},
     ) -> None: ...
     def feed(self, text: bytes | bytearray | memoryview) -> None: ...
     def finish(self) -> None: ...
@@ -255,6 +262,15 @@ class FtraceImporter:
     @property
     def contradiction(self) -> str: ...
 
+class Sighting:
+    events: dict[str, set[str]]
+    names_frontswap: bool
+    names_zsmalloc: bool
+    allocs_answer: bool
+    stores_answer_errno: bool
+    stores_answer_boolean: bool
+
+def sight(text: bytes, functions: dict[str, str] = {}) -> Sighting: ...
 def find_bad_row(batch: object, previous_ts_ns: int) -> tuple[int, str, str, str] | None: ...
 
 class Survey:

@@ -41,11 +41,6 @@ Op op_of(Probe probe) {
 
 bool names_slot(Probe probe) { return probe == Probe::store || probe == Probe::load || probe == Probe::invalidate; }
 
-bool is_errno(uint64_t value) {
-    auto number = static_cast<int64_t>(static_cast<int32_t>(value));
-    return number <= 0 && number >= -4095;
-}
-
 }  // namespace
 
 // ---- text to lines ----
@@ -73,10 +68,33 @@ void FtraceImporter::finish() {
     for (auto& [pid, task] : tasks_) leave_in_stack(task, 0);
     for (Check& check : checks_)
         if (check.row != none) finish_refusal(check.row, true);
+    if (oversized_ * 4 >= std::max<uint64_t>(granted_, 1)) refuse_page_size();
+    // A page is written again only after its old object is freed, by the very call that writes.
+    if (contradiction_.empty() && counts_.kept_overwritten && frees_seen_ && !devices_told_ && !counts_.lost_events &&
+        counts_.kept_overwritten * 100 >= overwritten_)
+        contradiction_ = "line " + with_commas(first_kept_line_) + ": found a page written again whose object is not freed (" +
+                         with_commas(counts_.kept_overwritten) + " such), expected the pages of one zram device; of two, "
+                         "only probes with dev= tell which is which (docs/trace-format.md)";
     pages_before_ = false;
     races_.give_up();
     races_.settle(0, [](uint64_t, bool) {});
     for (emit(); !rows_.empty(); emit()) rows_.give_up_front();  // no row is lost, whatever is still waited for
+}
+
+// A call of which it cannot be read what it is about: what happens inside it is its own, and no other call's.
+void FtraceImporter::begin_spoiled(const FtraceLine& line) {
+    const bool is_zram = line.probe == Probe::rw || line.probe == Probe::bio || line.probe == Probe::slotfree;
+    if (!is_zram && !names_slot(line.probe)) return;
+    Call call{is_zram ? line.probe == Probe::slotfree ? Op::invalidate : Op::store : op_of(line.probe)};
+    call.ends_unseen = is_zram;
+    call.spoiled = true;
+    call.line = counts_.lines;
+    Task& task = tasks_[line.pid];
+    while (!task.calls.empty() && (is_zram ? task.calls.back().op != Op::shrink : !can_call(task.calls.back().op, call.op, family_)))
+        leave_in_stack(task, task.calls.size() - 1);
+    task.line = counts_.lines;
+    task.cpu = line.cpu;
+    task.calls.push_back(std::move(call));
 }
 
 void FtraceImporter::unpaired(const std::string& message) {
@@ -84,9 +102,9 @@ void FtraceImporter::unpaired(const std::string& message) {
     if (messages_.size() < most_messages) messages_.push_back("line " + with_commas(counts_.lines) + ": " + message);
 }
 
-void FtraceImporter::unreadable(const std::string& message) {
+void FtraceImporter::unreadable_at(uint64_t line, const std::string& message) {
     ++counts_.unreadable_lines;
-    if (messages_.size() < most_messages) messages_.push_back("line " + with_commas(counts_.lines) + ": " + message);
+    if (messages_.size() < most_messages) messages_.push_back("line " + with_commas(line) + ": " + message);
 }
 
 void FtraceImporter::read_line(std::string_view text) {
@@ -100,7 +118,11 @@ void FtraceImporter::read_line(std::string_view text) {
     if (text.front() == 'C' && parse_lost_line(text, cpu, lost)) return on_lost(cpu, lost);
     if ((text.front() == 'c' || text.front() == 'v' || text.front() == 'C') && is_heading(text)) return;
     FtraceLine line;
-    if (std::string error = parse_ftrace_line(text, line); !error.empty()) return unreadable(error);
+    if (std::string error = parse_ftrace_line(text, line, functions_); !error.empty()) {
+        if (line.probe == Probe::alloc) unreadable_alloc(line);
+        else if (!line.is_return) begin_spoiled(line);
+        return unreadable(error);
+    }
     if (line.probe == Probe::other) {
         ++counts_.other_events;
         return;
@@ -133,13 +155,18 @@ bool FtraceImporter::contradicts(const FtraceLine& line) {
         return true;
     }
     if (!line.is_return || !line.has(Key::ret) || line.probe == Probe::alloc || line.probe == Probe::zwriteback) return false;
-    const bool is_boolean = family_.taken_is_one && (line.probe == Probe::store || (line.probe == Probe::load && !family_.load_is_errno));
+    const bool boolean = is_boolean(line.probe);
     const uint64_t value = line[Key::ret];
-    if (line.probe == Probe::visit ? value <= lru_stop : is_boolean ? value <= 1 : is_errno(value)) return false;
+    if (line.probe == Probe::visit ? value <= lru_stop : boolean ? value <= 1 : is_errno(value)) return false;
     unreadable(std::string("expected ret= ") +
-               (line.probe == Probe::visit ? "0 to 5, an LRU status" : is_boolean ? "0 or 1" : "0 or an errno, -4095 to -1") +
+               (line.probe == Probe::visit ? "0 to 5, an LRU status" : boolean ? "0 or 1" : "0 or an errno, -4095 to -1") +
                ", found " + std::to_string(static_cast<int64_t>(value)));
     return true;
+}
+
+bool FtraceImporter::is_boolean(Probe probe) const {
+    return family_.taken_is_one && !family_.answers_errno &&
+           (probe == Probe::store || (probe == Probe::load && !family_.load_is_errno));
 }
 
 // ---- lines to calls ----
@@ -262,7 +289,7 @@ void FtraceImporter::begin(const FtraceLine& line, Task& task) {
         case Op::invalidate_area:
         case Op::cma: break;
     }
-    task.calls.push_back(call);
+    task.calls.push_back(std::move(call));
 }
 
 void FtraceImporter::set_asker(uint64_t row, Asker asker) {
@@ -287,9 +314,11 @@ void FtraceImporter::end(const FtraceLine& line, Task& task) {
     if (found == task.calls.rend() || found->ends_unseen)
         return unpaired(std::string("return of a ") + std::string(op_names[static_cast<size_t>(op)]) + " that was not seen to begin");
     leave_in_stack(task, static_cast<size_t>(task.calls.rend() - found));
-    Call call = task.calls.back();
+    Call call = std::move(task.calls.back());
     task.calls.pop_back();
     if (call.pending) --changes_pending_;
+    if (call.spoiled)
+        return unpaired(std::string("return of a ") + std::string(op_names[static_cast<size_t>(op)]) + " whose begin could not be read");
     switch (op) {
         case Op::store: return end_store(line, call);
         case Op::load: return end_load(line, call);
@@ -337,7 +366,9 @@ void FtraceImporter::end(const FtraceLine& line, Task& task) {
 }
 
 void FtraceImporter::end_store(const FtraceLine& line, Call& call) {
-    const bool taken = line[Key::ret] == (family_.taken_is_one ? 1 : 0);
+    const bool boolean = is_boolean(Probe::store);
+    const bool taken = line[Key::ret] == (boolean ? 1 : 0);
+    if (!call.other_rows.empty()) finish_pages(line, call, taken);
     if (taken && !call.allocated) {
         call.row = rows_.move(call.row, line);
         if (family_.same_filled_in_pool) {
@@ -347,28 +378,28 @@ void FtraceImporter::end_store(const FtraceLine& line, Call& call) {
         changed(nullptr, call.row);
     }
     if (!call.answered) rows_[call.row].clear(Field::alloc);  // the return of its allocation was lost
-    if (taken && rows_[call.row].size > page_bytes) {
-        unpaired("allocation of " + with_commas(rows_[call.row].size) + " bytes for a page of 4,096: size not known");
-        rows_[call.row].clear(Field::size);
-    }
-    if (!family_.taken_is_one) {
+    if (call.allocated && !call.answered) check_size(call, !taken);
+    if (!boolean) {
         rows_.set_result(call.row, signed32(line[Key::ret]));
+        if (!taken && call.answered && !call.error) {
+            refuse_object(call.row);
+            rows_[call.row].clear(Field::handle);
+        }
     } else if (taken) {
         rows_.set_result(call.row, 0);
     } else if (call.allocated) {
         // The allocator refused, or the index had no memory: then what was allocated has been given back.
         rows_.set_result(call.row, call.answered && call.error ? call.error : -e_nomem);
-        if (call.answered && !call.error && !call.own_freed && rows_[call.row].has(Field::handle))
-            forget(rows_[call.row].handle);
+        if (call.answered && !call.error) refuse_object(call.row);
         if (!call.error) rows_[call.row].clear(Field::handle);
     }
     read_counters(line, call.row, taken);
     // Later recordings read zswap_pool_reached_full at the return.
-    if (!taken && !call.allocated && family_.taken_is_one && line.has(Key::full)) {
+    if (!taken && !call.allocated && boolean && line.has(Key::full)) {
         end_check(call.check, false, none);
         return finish_refusal(call.row, line[Key::full] != 0);
     }
-    const bool told = taken || call.allocated || !family_.taken_is_one;
+    const bool told = taken || call.allocated || !boolean;
     end_check(call.check, taken, told ? none : call.row);
     if (!told) return;
     if (taken) set_return(call.row, line);
@@ -380,63 +411,16 @@ void FtraceImporter::set_return(uint64_t row, const FtraceLine& line) {
     rows_[row].mark(Field::returned);
 }
 
-// 6.12 looks at its limits when a store is called (zswap_check_limits); its answer is a boolean, so whether they or the
-// compressor refused is told from how many pages the pool had.
-uint64_t FtraceImporter::begin_check() {
-    checks_.emplace_back();
-    return first_check_ + checks_.size() - 1;
-}
-
-void FtraceImporter::end_check(uint64_t number, bool taken, uint64_t refused_row) {
-    if (number == none) {
-        if (refused_row != none) finish_refusal(refused_row, true);
-        return;
-    }
-    Check& check = checks_[number - first_check_];
-    check.ended = true;
-    if (taken && check.settled && check.full) {
-        ++counts_.unexpected_stores;
-        reached_full_ = false;
-    }
-    if (refused_row != none) {
-        if (check.settled) finish_refusal(refused_row, check.full);
-        else if (!pages_before_) finish_refusal(refused_row, true);
-        else check.row = refused_row;
-    }
-    while (!checks_.empty() && checks_.front().ended && (checks_.front().settled || !pages_before_)) {
-        checks_.pop_front();
-        ++first_check_;
-    }
-    next_check_ = std::max(next_check_, first_check_);
-}
-
-// The pool has had so many pages since the last reading: nothing has been allocated or freed in between.
-void FtraceImporter::settle_checks(uint64_t pages) {
-    for (; next_check_ < first_check_ + checks_.size(); ++next_check_) {
-        Check& check = checks_[next_check_ - first_check_];
-        if (pages >= limits_.max_pages) reached_full_ = true;
-        else if (reached_full_ && pages <= limits_.accept_pages) reached_full_ = false;
-        check.settled = true;
-        check.full = reached_full_;
-        if (check.row != none) finish_refusal(check.row, check.full);
-    }
-    while (!checks_.empty() && checks_.front().ended && checks_.front().settled) {
-        checks_.pop_front();
-        ++first_check_;
-    }
-}
-
-void FtraceImporter::finish_refusal(uint64_t row, bool by_limit) {
-    ++(by_limit ? counts_.limit_refusals : counts_.compress_refusals);
-    rows_.set_result(row, by_limit ? -e_nomem : -e_inval);
-    rows_.complete(row);
-}
-
 void FtraceImporter::end_load(const FtraceLine& line, Call& call) {
     int32_t result = signed32(line[Key::ret]);
-    if (family_.load_is_errno) result = result == -e_noent ? -1 : result;
-    else if (family_.taken_is_one) result = result == 1 ? 0 : -1;
+    if (is_boolean(Probe::load)) result = result == 1 ? 0 : -1;
+    else if (family_.taken_is_one) result = result == -e_noent ? -1 : result;
     rows_.set_result(call.row, result);
+    for (uint64_t row : call.other_rows) {
+        if (!rows_.holds(row)) continue;
+        rows_.set_result(row, result);
+        rows_.complete(row);
+    }
     read_counters(line, call.row, call.freed);
     rows_.complete(call.row);
 }
@@ -511,6 +495,7 @@ void FtraceImporter::abandon_all(Task& task) {
 }
 
 void FtraceImporter::abandon(Call& call) {
+    if (call.spoiled) return;
     if (counts_.open_calls++ == 0 || call.line < counts_.first_open_line) counts_.first_open_line = call.line;
     if (call.pending) --changes_pending_;
     if (call.op == Op::compact) --compactions_open_;
@@ -521,11 +506,16 @@ void FtraceImporter::abandon(Call& call) {
         }
     }
     if (call.check != none) end_check(call.check, false, none);
+    for (uint64_t row : call.other_rows)
+        if (rows_.holds(row)) rows_.complete(row);
+    counts_.unsure_pages += call.pages_left;
     if (call.row == none) return;
     if (call.op == Op::store) {
         TraceRow& store = rows_[call.row];
         if (!call.answered) store.clear(Field::alloc);          // its row stands where it asked, or before
-        if (store.size > page_bytes) store.clear(Field::size);  // nobody is known to have taken it
+        // Nobody is known to have given it; without probes at returns, that says nothing.
+        if (call.allocated && !call.answered) check_size(call, !family_.allocs_unanswered);
+        if (store.size > page_bytes) store.clear(Field::size);
     }
     // A migration, or a writeback that freed nothing: without a return there is nothing to say.
     const bool said_nothing = call.op == Op::migrate || (call.op == Op::writeback && !call.freed);

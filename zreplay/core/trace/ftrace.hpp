@@ -32,6 +32,8 @@ struct Family {
     bool load_is_errno = false;       // but a load of the latest does
     bool loads_take = false;          // a load that finds an entry takes it out
     bool same_filled_in_pool = false; // a store that succeeds without an allocation kept a page of one repeated word
+    bool allocs_unanswered = false;   // this recorder has no probe at an allocation's return
+    bool answers_errno = false;       // the text itself shows that its stores and loads answer with an errno after all
 };
 
 // zswap's limits by the parameters of the recorded machine, where they are known: why a store was refused that answers with
@@ -59,6 +61,12 @@ struct ImportCounts {
     // behind the allocator's lock, or the pool's own count. What is left stands in the likelier order: an allocation at
     // its return, a free at its begin.
     uint64_t pool_overlaps = 0, overlaps_by_lock = 0, overlaps_by_count = 0;
+    // Of calls for several pages: pages that are known to be of one by its number of pages only, and of which it is not
+    // known that they are the ones that needed no memory.
+    uint64_t unsure_pages = 0;
+    uint64_t spoiled_lines = 0;     // allocations and frees inside a call whose begin could not be read
+    uint64_t empty_discards = 0;    // pages of a discard that held nothing
+    uint64_t kept_overwritten = 0;  // zram: objects whose page was written again, and whose free was not seen
 };
 
 class FtraceImporter {
@@ -67,8 +75,9 @@ class FtraceImporter {
     static constexpr size_t most_line_bytes = 4096;
 
     // `header_bytes`: what zswap asks of the allocator beyond the compressed length (8 where the allocator evicts).
-    FtraceImporter(Family family, uint32_t header_bytes, RecordedLimits limits, PagesMade pages_made)
-        : family_(family), limits_(limits), header_bytes_(header_bytes), pages_made_(std::move(pages_made)) {}
+    FtraceImporter(Family family, uint32_t header_bytes, RecordedLimits limits, PagesMade pages_made, Functions functions)
+        : family_(family), limits_(limits), header_bytes_(header_bytes), pages_made_(std::move(pages_made)),
+          functions_(std::move(functions)) {}
 
     void feed(std::string_view text);  // any cut of the text, even inside a line
     void finish();                     // the text is over: what is open stays without a result
@@ -84,6 +93,8 @@ class FtraceImporter {
     static constexpr uint64_t none = RowQueue::none;
     static constexpr uint64_t same_filled = 0;  // in slots_, in place of a handle
     static constexpr size_t least_sweep = 1 << 15;
+    static constexpr uint64_t most_folio_pages = 512;  // a folio that is swapped is at most a huge page
+    static constexpr uint64_t largest_page_bytes = 1 << 16;  // of any kernel
 
     // A call under way. zram's calls are probed at their entry only: they end with the task's next event.
     struct Call {
@@ -109,6 +120,17 @@ class FtraceImporter {
         bool in_two_rows = false;       // … whose begin and end are rows
         int32_t visits = 0;             // … entries it has looked at, or pages written
         uint64_t check = none;  // a store of a kernel that answers with a boolean
+        // One call for several pages, of a folio or a bio, has a row for each: these, and `row` of the page at work.
+        std::vector<uint64_t> other_rows;
+        uint64_t pages_left = 0;   // zram's write: pages of the bio behind the one at work
+        bool slot_seen = false;    // … and that one is done: its old content has been freed
+        bool slots_told = false;   // … as was told of its pages so far
+        uint64_t allocations = 0;  // … and what they were given
+        bool discards = false;     // zram: a discard
+        bool spoiled = false;      // its begin could not be read: it has no row, and what is inside it says nothing
+        bool mapped = false;       // a store: its object has been used
+        bool gives_handle = false; // the allocator asked is zs_malloc itself
+        uint64_t asked_line = 0;   // of the text
     };
     struct Task {
         std::vector<Call> calls;
@@ -129,7 +151,10 @@ class FtraceImporter {
 
     void read_line(std::string_view text);
     void keep_tail(std::string_view text);
-    void unreadable(const std::string& message);
+    void unreadable(const std::string& message) { unreadable_at(counts_.lines, message); }
+    void unreadable_at(uint64_t line, const std::string& message);
+    void unreadable_alloc(FtraceLine line);
+    void begin_spoiled(const FtraceLine& line);
     void dispatch(const FtraceLine& line);
     void begin(const FtraceLine& line, Task& task);
     bool contradicts(const FtraceLine& line);
@@ -143,9 +168,20 @@ class FtraceImporter {
     void end_invalidate(const FtraceLine& line, Call& call);
     void end_load(const FtraceLine& line, Call& call);
     void end_writeback(const FtraceLine& line, Call& call);
+    bool is_boolean(Probe probe) const;
+    void finish_pages(const FtraceLine& line, Call& call, bool taken);
+    bool next_page(const FtraceLine& line, Call& call);
+    uint64_t* row_of(Call& call, SwapEntry slot);
+    void refuse_object(uint64_t row);
+    void check_size(Call& call, bool refused);
+    void refuse_page_size();
     void on_alloc(const FtraceLine& line, Task& task);
     void on_alloc_return(const FtraceLine& line, Task& task);
     void on_map(const FtraceLine& line, Task& task);
+    void on_load_map(const FtraceLine& line, Call& call);
+    bool refuses_folio(const Call& call) const {
+        return !call.allocated || call.own_freed || (call.answered && call.error != 0);
+    }
     void on_free(const FtraceLine& line, Task& task);
     void on_locked(const FtraceLine& line, Task& task);
     void take_effect(const FtraceLine& line, Call& call);
@@ -156,6 +192,20 @@ class FtraceImporter {
     void on_lost(uint16_t cpu, uint64_t lost);
     void abandon(Call& call);
     void end_unseen(Task& task);
+    bool device_of(const FtraceLine& line, uint32_t& device);
+    bool bio_pages(const FtraceLine& line, uint64_t& pages);
+    bool page_done(const Call& call) const {
+        if (call.own_freed) return false;  // refused: there is no next one
+        if (call.answered) return call.allocated && call.error == 0;
+        if (!call.allocated) return call.slot_seen && call.pages_left && !frees_first_;
+        // Without a return, its use tells that it was granted; or that there is no probe at returns, and the next is asked for.
+        return (call.mapped || family_.allocs_unanswered) && (!call.ends_unseen || call.pages_left);
+    }
+    void write_page(const FtraceLine& line, Call& call, SwapEntry slot);
+    void end_page(Call& call);
+    void write_up_to(const FtraceLine& line, Call& call, SwapEntry slot);
+    void discard(const FtraceLine& line, Call& call);
+    void drop_slot(SwapEntry page);
     void on_slot(const FtraceLine& line, Task& task);
     uint64_t write_back_zram(const FtraceLine& line, Call& run, SwapEntry slot);
     void abandon_all(Task& task);
@@ -177,6 +227,7 @@ class FtraceImporter {
     const RecordedLimits limits_;
     const uint32_t header_bytes_;
     const PagesMade pages_made_;
+    const Functions functions_;
     PoolRaces races_;
     std::string contradiction_;
     std::string tail_;
@@ -210,6 +261,16 @@ class FtraceImporter {
     std::unordered_map<uint64_t, Object> objects_;    // handle → object
     std::unordered_map<uint64_t, uint64_t> slots_;    // swap entry → handle, or same_filled
     std::unordered_set<uint64_t> on_device_;          // zram: slots written back
+    std::map<uint64_t, uint32_t> devices_;            // zram: dev= → type
+    // zram: a write frees what its page held before it asks for memory (since 6.14), not after; as seen at the last page
+    // of which it can be told.
+    bool frees_first_ = false;
+    bool frees_seen_ = false, devices_told_ = false;
+    uint64_t overwritten_ = 0;        // zram: pages written again while an object held them
+    uint64_t first_kept_line_ = 0;    // where the first of counts_.kept_overwritten was
+    // Allocations that were not refused, as far as it is known; those larger than a page; the largest one's size.
+    uint64_t granted_ = 0, oversized_ = 0, largest_bytes_ = 0;
+    uint64_t first_oversized_line_ = 0;
     ImportCounts counts_;
     std::vector<std::string> messages_;
 };

@@ -1,5 +1,6 @@
 #include "trace/ftrace_line.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "trace/ftrace_columns.hpp"
@@ -62,6 +63,46 @@ const Name* find_name(std::string_view word, bool& is_return) {
     return nullptr;
 }
 
+const Name* name_at(std::string_view function, const Functions& functions) {
+    auto found = functions.find(function);
+    bool is_return = false;
+    return found == functions.end() ? nullptr : find_name(found->second, is_return);
+}
+
+bool remove_end(std::string_view& word, std::string_view end) {
+    if (!word.ends_with(end)) return false;
+    word.remove_suffix(end.size());
+    return true;
+}
+
+// `p_zswap_store_0` and `r_zswap_store_0` are the kernel's own names, `zswap_store__return` is perf's.
+const Name* find_by_function(std::string_view event, std::string_view rest, const Functions& functions, bool& is_return) {
+    const size_t open = rest.find('('), close = rest.find(')');
+    if (open < close && close != rest.npos) {
+        std::string_view point = rest.substr(open + 1, close - open - 1);
+        const size_t arrow = point.find("<- ");
+        if (arrow != point.npos) point.remove_prefix(arrow + 3);
+        const size_t end = std::min(point.find_first_of("+ "), point.size());
+        if (const Name* name = name_at(point.substr(0, end), functions)) {
+            is_return = arrow != point.npos;
+            const std::string_view offset = point.substr(end);  // a probe inside the function is not of its call
+            return is_return || !offset.starts_with('+') || offset.starts_with("+0x0/") ? name : nullptr;
+        }
+        is_return = arrow != point.npos;
+    }
+    if (remove_end(event, "_0") && (event.starts_with("p_") || event.starts_with("r_"))) {
+        is_return |= event.front() == 'r';
+        event.remove_prefix(2);
+    } else {
+        for (std::string_view word : {"__return", "_return", "_ret", "_exit"}) {
+            if (!remove_end(event, word)) continue;
+            is_return = true;
+            break;
+        }
+    }
+    return name_at(event, functions);
+}
+
 std::string quoted(std::string_view text) {
     constexpr size_t shown = 80;
     std::string out = "\"";
@@ -76,10 +117,10 @@ std::string expected_key(size_t key, std::string_view arguments) {
 // A decimal or 0x number that fills the word; false for `(fault)` and for a number cut in two.
 bool read_value(std::string_view word, uint64_t& value) {
     value = 0;
-    if (word.starts_with("0x")) {
+    if (word.starts_with("0x") || word.starts_with("0X")) {
         if (word.size() < 3 || word.size() > 18) return false;
         for (char c : word.substr(2)) {
-            int digit = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+            int digit = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
             if (digit < 0) return false;
             value = value << 4 | static_cast<uint64_t>(digit);
         }
@@ -90,8 +131,11 @@ bool read_value(std::string_view word, uint64_t& value) {
     if (word.empty() || word.size() > 20) return false;
     for (char c : word) {
         if (!is_digit(c)) return false;
-        value = value * 10 + static_cast<uint64_t>(c - '0');
+        const auto digit = static_cast<uint64_t>(c - '0');
+        if (value > (UINT64_MAX - digit) / 10) return false;
+        value = value * 10 + digit;
     }
+    if (negative && value > uint64_t{1} << 63) return false;
     if (negative) value = 0 - value;
     return true;
 }
@@ -114,11 +158,30 @@ constexpr auto key_places = [] {
     }
     return places;
 }();
+constexpr uint64_t most_bytes = uint64_t{1} << 52;  // of memory, for a count that can be
+constexpr uint64_t most_nodes = 1024;  // MAX_NUMNODES
 
 size_t find_key(std::string_view word) {
     if (word.empty()) return key_names.size();
     const size_t key = key_places[place_of(word)];
     return key < key_names.size() && key_names[key] == word ? key : key_names.size();
+}
+
+// Numbers that count or index something, of which not every 64 bits can be.
+std::string check_counts(std::string_view arguments, const FtraceLine& line) {
+    if (line.has(Key::index) && line[Key::index] > SwapEntry::offset_mask)
+        return "expected index= below 2^58, found " + quoted(arguments);
+    if (line.has(Key::sector) && line[Key::sector] / (page_bytes / 512) > SwapEntry::offset_mask)
+        return "expected sector= below 2^61, found " + quoted(arguments);
+    for (Key key : {Key::stored, Key::pages, Key::pool, Key::freed}) {
+        const bool is_stop = key == Key::freed && line[key] + 1 == 0;  // SHRINK_STOP
+        if (line.has(key) && line[key] > (key == Key::freed ? INT32_MAX : most_bytes) && !is_stop)
+            return "expected a count, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
+    }
+    for (Key key : {Key::node, Key::nid})  // -1: of no node
+        if (line.has(key) && line[key] >= most_nodes && static_cast<int32_t>(line[key]) != -1)
+            return "expected a node below 1,024, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
+    return {};
 }
 
 std::string parse_arguments(std::string_view arguments, uint32_t required, FtraceLine& line) {
@@ -144,6 +207,9 @@ std::string parse_arguments(std::string_view arguments, uint32_t required, Ftrac
         return "expected type= below 32, found " + quoted(arguments);
     if (line.has(Key::offset) && line[Key::offset] > SwapEntry::offset_mask)
         return "expected offset= below 2^58, found " + quoted(arguments);
+    constexpr uint32_t counts = keys(Key::stored, Key::pages, Key::pool, Key::freed, Key::node, Key::nid, Key::index, Key::sector);
+    if (line.present & counts)
+        if (std::string error = check_counts(arguments, line); !error.empty()) return error;
     if (line.has(Key::pool) && line[Key::pool] % page_bytes)
         return "expected pool= in whole pages of 4096 bytes, found " + quoted(arguments);
     return {};
@@ -151,7 +217,7 @@ std::string parse_arguments(std::string_view arguments, uint32_t required, Ftrac
 
 }  // namespace
 
-std::string parse_ftrace_line(std::string_view text, FtraceLine& line) {
+std::string parse_ftrace_line(std::string_view text, FtraceLine& line, const Functions& functions) {
     Columns columns;
     if (!read_columns(text, columns)) return "expected COMM-PID [CPU] FLAGS SECONDS: EVENT: …, found " + quoted(text);
     line.pid = columns.pid;
@@ -162,14 +228,24 @@ std::string parse_ftrace_line(std::string_view text, FtraceLine& line) {
     const std::string_view event = columns.event;
 
     const Name* name = find_name(event, line.is_return);
+    if (!name) name = find_by_function(event, columns.rest, functions, line.is_return);
     if (!name) return {};
     line.probe = name->probe;
     // The probe point is in parentheses and may itself hold `[module]` and spaces, but no parenthesis.
     std::string_view arguments = columns.rest;
     size_t closing = arguments.find(')');
     if (closing == arguments.npos) return "expected (PROBE POINT) after " + std::string(event) + ":, found " + quoted(arguments);
+    line.names_zsmalloc = line.probe == Probe::alloc && (arguments.substr(0, closing).find("zs_malloc") != arguments.npos ||
+                                                        event.find("zs_malloc") != event.npos);
     arguments.remove_prefix(closing + 1);
     return parse_arguments(arguments, line.is_return ? name->required_return : name->required, line);
 }
+
+std::string_view name_of(Probe probe) {
+    auto found = std::find_if(names.begin(), names.end(), [probe](const Name& name) { return name.probe == probe; });
+    return found == names.end() ? std::string_view{} : found->word;
+}
+
+std::string_view name_of(Key key) { return key_names[static_cast<size_t>(key)]; }
 
 }  // namespace zreplay

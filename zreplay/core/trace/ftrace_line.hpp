@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,7 @@ struct FtraceLine {
     uint16_t cpu = 0;
     int32_t pid = 0;
     int64_t ts_ns = 0;
+    bool names_zsmalloc = false;  // the probe point, or an event named after it, is zs_malloc: it returns a handle
     uint32_t present = 0;
     uint64_t values[static_cast<size_t>(Key::count)] = {};  // negative numbers as two's complement
 
@@ -40,7 +42,22 @@ struct FtraceLine {
     uint64_t operator[](Key key) const { return values[static_cast<size_t>(key)]; }
 };
 
-// Fills `line`; returns an empty string, or what was expected and found.
-std::string parse_ftrace_line(std::string_view text, FtraceLine& line);
+// Kernel function → the probe at its entry, by the recorder's name (zreplay/trace/families/functions.py).
+using Functions = std::map<std::string, std::string, std::less<>>;
+
+// Fills `line`; returns an empty string, or what was expected and found. An event of another name is known by the function
+// it is a probe of: in its probe point, or in the name the kernel or perf gave it.
+std::string parse_ftrace_line(std::string_view text, FtraceLine& line, const Functions& functions = {});
+
+// Whether a kernel function that answers with 0 or minus an errno can have returned this: also as 32 bits without a sign, as
+// a probe that does not say `:s32` prints an int.
+constexpr bool is_errno(uint64_t value) {
+    constexpr uint64_t most = 4095;  // MAX_ERRNO
+    return value == 0 || value >= 0 - most || (value <= UINT32_MAX && value >= uint64_t{UINT32_MAX} + 1 - most);
+}
+
+// The names of the probe and of the keys, as in a line.
+std::string_view name_of(Probe probe);
+std::string_view name_of(Key key);
 
 }  // namespace zreplay

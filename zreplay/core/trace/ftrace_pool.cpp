@@ -24,15 +24,34 @@ void FtraceImporter::on_alloc(const FtraceLine& line, Task& task) {
     read_pages_before(line);
     if (task.calls.empty() || task.calls.back().op != Op::store) return unpaired("alloc outside of a store");
     Call& call = task.calls.back();
+    if (call.spoiled) {
+        ++counts_.spoiled_lines;
+        return;
+    }
+    frees_first_ |= call.slot_seen && !call.allocated && !call.pages_left;
+    const bool is_next = page_done(call);
+    if (is_next ? !next_page(line, call) : call.allocated && call.answered && !call.error)
+        return unpaired("alloc in a store whose pages have theirs");
+    if (call.allocated && !call.answered) unpaired("alloc in a store whose alloc before has not returned");
     uint64_t asked = line[Key::size];
     TraceRow& store = rows_[call.row];
-    store.size = static_cast<uint32_t>(std::min<uint64_t>(asked - std::min<uint64_t>(asked, header_bytes_), UINT32_MAX));
-    store.mark(Field::size);
+    call.asked_line = counts_.lines;
+    if (asked <= header_bytes_ || asked > largest_page_bytes + header_bytes_) {
+        unreadable("expected size= 1 to 4,096 bytes" + (header_bytes_ ? " and a header of " + std::to_string(header_bytes_) : "") +
+                   ", found " + std::to_string(static_cast<int64_t>(asked)));
+        store.clear(Field::size);
+        asked = 0;
+    } else {
+        store.size = static_cast<uint32_t>(asked - header_bytes_);
+        store.mark(Field::size);
+    }
     rows_.mark_alloc(call.row);
+    call.gives_handle = line.names_zsmalloc;
     call.asked_ns = line.ts_ns;
     call.asked_bytes = asked;
     call.allocated = true;
-    call.answered = call.placed = false;  // also after a first try: zram asks twice, the second time with more patience
+    call.error = 0;
+    call.answered = call.placed = call.mapped = false;  // also after a first try: zram asks twice, the second time with more patience
 }
 
 // An allocation takes effect under the allocator's lock, which it takes last: before, it looks for memory, and may wait for
@@ -96,23 +115,33 @@ void FtraceImporter::on_locked(const FtraceLine& line, Task& task) {
 }
 
 void FtraceImporter::on_alloc_return(const FtraceLine& line, Task& task) {
+    if (!task.calls.empty() && task.calls.back().spoiled) {
+        ++counts_.spoiled_lines;
+        return;
+    }
     if (task.calls.empty() || !task.calls.back().allocated || task.calls.back().answered)
         return unpaired("return of an alloc that was not seen to begin");
     Call& call = task.calls.back();
+    // zpool_malloc answers with 0 or an errno; zs_malloc with a handle, or (up to 6.0: 0) an errno as a pointer. Which of
+    // them a recorder has called `ret` shows: a handle is an address of the kernel.
+    const uint64_t answer = line[line.has(Key::handle) ? Key::handle : Key::ret];
+    const bool gives_handle =
+        line.has(Key::handle) || line.names_zsmalloc || call.gives_handle || (!is_errno(answer) && answer > UINT32_MAX);
+    if (!line.has(Key::handle) && !line.has(Key::ret))
+        return unreadable_alloc(line), unreadable("expected ret= or handle= of an allocation, found neither");
+    if (!gives_handle && !is_errno(answer))
+        return unreadable_alloc(line),
+               unreadable("expected ret= 0, an errno or a handle, found " + std::to_string(static_cast<int64_t>(answer)));
     call.answered = true;
     take_effect(line, call);
-    if (line.has(Key::ret)) {
-        call.error = signed32(line[Key::ret]);
-    } else {
-        // zs_malloc: a handle, or (up to 6.0: 0) an errno as a pointer.
-        auto handle = static_cast<int64_t>(line[Key::handle]);
-        call.error = handle == 0 ? -e_nomem : handle < 0 && handle >= -4095 ? static_cast<int32_t>(handle) : 0;
-        if (call.error == 0) {
-            rows_.set_handle(call.row, line[Key::handle]);
-            remember(line[Key::handle], call.slot, pages_made_.of(call.asked_bytes));
-        }
+    call.error = !is_errno(answer) ? 0 : gives_handle && answer == 0 ? -e_nomem : signed32(answer);
+    if (gives_handle && call.error == 0) {
+        rows_.set_handle(call.row, answer);
+        remember(answer, call.slot, pages_made_.of(call.asked_bytes));
     }
+    check_size(call, call.error != 0);
     if (call.error == 0) {
+        ++call.allocations;
         changed(&call, call.row);
         if (pages_made_.known()) races_.add({call.row, pages_made_.of(call.asked_bytes), line.ts_ns - call.asked_ns});
     }
@@ -125,10 +154,11 @@ void FtraceImporter::on_alloc_return(const FtraceLine& line, Task& task) {
 void FtraceImporter::on_map(const FtraceLine& line, Task& task) {
     if (task.calls.empty()) return;
     Call& call = task.calls.back();
-    if (call.row == none || rows_[call.row].has(Field::handle)) return;
-    if (call.op == Op::load) {
-        rows_.set_handle(call.row, line[Key::handle]);
-    } else if (call.op == Op::store && call.answered && call.error == 0) {
+    if (call.row == none) return;
+    if (call.op == Op::load) return on_load_map(line, call);
+    call.mapped = true;
+    if (rows_[call.row].has(Field::handle)) return;
+    if (call.op == Op::store && call.answered && call.error == 0) {
         rows_.set_handle(call.row, line[Key::handle]);
         remember(line[Key::handle], call.slot, pages_made_.of(call.asked_bytes));
         // z3fold: the handle is a cell that holds an address in the object's page; one of an object that has a page to itself
@@ -144,33 +174,78 @@ void FtraceImporter::on_map(const FtraceLine& line, Task& task) {
 // somebody else held the entry. 6.1: an entry goes with its last reference, whoever drops it.
 void FtraceImporter::on_free(const FtraceLine& line, Task& task) {
     uint64_t handle = line[Key::handle];
+    freed_pages_ = 0;
+    if (is_errno(handle)) return;  // zs_free of no object
     auto found = objects_.find(handle);
     bool known = found != objects_.end();
     Object object = known ? found->second : Object{};
     Call* call = task.calls.empty() ? nullptr : &task.calls.back();
+    frees_seen_ = true;
+    if (call && call->spoiled) {  // what is freed tells the slot, if that object was seen
+        counts_.spoiled_lines += !known;
+        if (!known) return;
+        call = nullptr;
+    }
     if (pages_made_.known()) freed_pages_ = object.pages;
 
     if (line.has(Key::pages)) settle_checks(line[Key::pages]);
     const bool in_store = call && call->op == Op::store;
+    if (in_store && call->ends_unseen && known && call->slot != object.slot) write_up_to(line, *call, object.slot);
     const bool replaced = in_store && known && object.slot == call->slot && object.state == Object::State::stored;
     const bool is_own = in_store && call->answered && call->error == 0 && rows_[call->row].has(Field::handle) &&
                         rows_[call->row].handle == handle;
+    if (is_own) call->own_freed = true;
     if (is_own && family_.taken_is_one) {  // the index had no memory for it
-        call->own_freed = true;
+        return forget(handle);
+    }
+    if (in_store && !call->other_rows.empty() && known) {
+        uint64_t* row = row_of(*call, object.slot);
+        const bool is_given = row && rows_[*row].has(Field::handle) && rows_[*row].handle == handle;
+        if (is_given || (row && *row != call->row)) {
+            call->own_freed |= is_given;
+            return forget(handle);
+        }
+    }
+    // 6.13 on: a refused folio takes the older copies of all its pages out, also of those it did not come to.
+    if (in_store && !call->ends_unseen && family_.taken_is_one && known && object.state == Object::State::stored &&
+        object.slot.type() == call->slot.type() && object.slot.offset() > call->slot.offset() &&
+        object.slot.offset() - call->slot.offset() < most_folio_pages && refuses_folio(*call)) {
+        read_pages_before(line);
+        call->other_rows.push_back(rows_.place(Op::store, line, object.slot));
+        changed(call, call->other_rows.back());
         return forget(handle);
     }
     // A store over an occupied slot frees the old object itself.
-    if (replaced && call->allocated && call->error == 0) return forget(handle);
+    if (replaced && call->allocated && call->error == 0) {
+        frees_first_ &= !call->ends_unseen;
+        return forget(handle);
+    }
     read_pages_before(line);
     // zram: same-filled over an occupied slot. 6.6 on: a store that was refused, and takes the older copy out.
     if (replaced && (call->ends_unseen || family_.taken_is_one)) {
         call->row = rows_.move(call->row, line);
         changed(call->ends_unseen ? nullptr : call, call->row);
+        call->slot_seen = call->ends_unseen;
         return forget(handle);
     }
     if (call && call->op == Op::shrink && known && call->asked_by == Asker::user) {
         rows_.set_handle(write_back_zram(line, *call, object.slot), handle);
         return forget(handle);
+    }
+    if (call && call->op == Op::load && family_.loads_take && known && object.slot != call->slot) {
+        if (uint64_t* row = row_of(*call, object.slot)) {
+            *row = rows_.move(*row, line);
+            changed(call, *row);
+            return forget(handle);
+        }
+    }
+    if (call && call->op == Op::invalidate && call->ends_unseen && known && object.slot != call->slot) {
+        if (uint64_t* row = row_of(*call, object.slot)) {  // a discard's
+            *row = rows_.move(*row, line);
+            rows_.set_handle(*row, handle);
+            changed(nullptr, *row);
+            return forget(handle);
+        }
     }
     if (call && call->op == Op::load && family_.loads_take && !call->freed && (!known || object.slot == call->slot)) {
         call->row = rows_.move(call->row, line);
@@ -268,7 +343,7 @@ void FtraceImporter::read_counters(const FtraceLine& line, uint64_t own_row, boo
     target.clear(Field::stored);
     if (has_pool) target.clear(Field::pool_pages);
     if (!others_pending) {
-        target.stored = signed32(line[Key::stored]);
+        target.stored = static_cast<int64_t>(line[Key::stored]);
         target.mark(Field::stored);
     }
     if (!has_pool) return;

@@ -1,13 +1,14 @@
 """The kernels whose recordings can be read, one file a family of releases. To add one: its file, and its line here."""
 
-import re
 from dataclasses import replace
-from itertools import islice
+
+import _zreplay
 
 from zreplay.trace.families import folio, folio_errno, folio_zeromap, frontswap, zram
 from zreplay.trace.families.family import Family, Release
+from zreplay.trace.families.functions import FUNCTIONS
 
-__all__ = ["FAMILIES", "Family", "Release", "family_of", "told_by_probes"]
+__all__ = ["FAMILIES", "FUNCTIONS", "Family", "Release", "family_of", "told_by_probes", "told_by_sight"]
 
 FAMILIES: tuple[Family, ...] = (
     frontswap.FAMILY,
@@ -18,30 +19,28 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 
-_LOOKED_AT = 1000  # lines of an event
-
-
 def told_by_probes(text: bytes) -> tuple[Family, ...]:
     """The families a piece of text can be of, by the names and keys of its events; empty if it has none of them.
 
     zram's come first: a text with both is a recording of zram on a machine that swaps to it.
     """
-    there = set(re.findall(rb"[ :](\w+): +\(", text))
+    return told_by_sight(_zreplay.sight(text, FUNCTIONS))
+
+
+def told_by_sight(seen: "_zreplay.Sighting") -> tuple[Family, ...]:
+    """`told_by_probes` of a text that the engine has looked at."""
     found = [
         family
         for family in FAMILIES
-        if any(name.encode() in there and _has_key(text, name, key) for name, key in family.probes.items())
+        if any(name in seen.events and (not key or key in seen.events[name]) for name, key in family.probes.items())
     ]
-    if found == [frontswap.FAMILY] and b"frontswap" not in text:
+    if found == [frontswap.FAMILY] and not seen.names_frontswap:
         # type= and offset= can be had from a folio's swap entry too, by somebody's own probes: only the release tells.
         found = [replace(family, packed_slots=False) for family in FAMILIES if family.model == "zswap"]
+    if seen.stores_answer_errno and not seen.stores_answer_boolean:
+        # Likewise the answers: somebody's own probes may have made an errno of a boolean.
+        found = [replace(family, answers_errno=True) if family.taken_is_one else family for family in found]
     return tuple(sorted(found, key=lambda family: family.model != "zram"))
-
-
-def _has_key(text: bytes, name: str, key: str) -> bool:
-    """Whether lines of an event have a key: one kernel's lines are alike, so some are enough."""
-    lines = re.finditer(rb"[ :]%s: +\([^)\n]*\)([^\n]*)" % name.encode(), text)
-    return any(not key or b" %s=" % key.encode() in line[1] for line in islice(lines, _LOOKED_AT))
 
 
 def family_of(candidates: tuple[Family, ...], release: Release | None) -> Family | None:

@@ -21,6 +21,7 @@ class Family:
         load_is_errno: but loads do answer with an errno.
         loads_take: a load that finds an entry takes it out of zswap.
         same_filled_in_pool: zswap keeps pages of one repeated word, without an allocation.
+        answers_errno: against what its releases do, this text's stores and loads answer with an errno.
         header_bytes: what zswap asks of the allocator beyond the compressed length, by pool: (first release that does,
             first that does not any more, bytes). A pool that is not named: 0.
     """
@@ -35,6 +36,7 @@ class Family:
     load_is_errno: bool = False
     loads_take: bool = False
     same_filled_in_pool: bool = True
+    answers_errno: bool = False
     header_bytes: dict[str, tuple[Release, Release, int]] | None = None
 
     def covers(self, release: Release) -> bool:

@@ -48,6 +48,10 @@ class Counts:
     limit_refusals: int = 0
     compress_refusals: int = 0
     unexpected_stores: int = 0
+    unsure_pages: int = 0
+    spoiled_lines: int = 0
+    empty_discards: int = 0
+    kept_overwritten: int = 0
     pool_overlaps: int = 0
     overlaps_by_lock: int = 0
     overlaps_by_count: int = 0
@@ -69,6 +73,10 @@ class Reading(Protocol):
         """The first unreadable lines, "line 1,204: expected …, found …"."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What it is taken for against what its release says."""
+
+    @property
     def counts(self) -> "Counts | _zreplay.ImportCounts":
         """What became of the lines."""
 
@@ -85,6 +93,7 @@ class RowsReading:
     text_bytes: int = 0
     messages: list[str] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    notes: tuple[str, ...] = ()
 
     def unreadable(self, line: int, expected: str, found: str) -> None:
         """Note a line, counted from 1, that could not be read."""

@@ -9,11 +9,12 @@ import pyarrow as pa
 
 from zreplay.errors import TraceError, UsageError
 from zreplay.trace.context import Context
-from zreplay.trace.families import FAMILIES, Family, family_of, told_by_probes
+from zreplay.trace.families import FAMILIES, FUNCTIONS, Family, family_of, told_by_sight
 from zreplay.trace.formats.format import Format, Text
 from zreplay.trace.schema import SCHEMA, WORDS
 
 _TAKE_ROWS = 1 << 16
+_ERRNO_NOTE = "its stores answer with 0 or an errno, those of Linux %s with a boolean: read as they are, 0 is taken"
 #: What the clock is called of a text whose times are counts, where nobody says it.
 COUNT_CLOCK = "counter"
 
@@ -27,9 +28,13 @@ class FtraceReading:
         self.source = source
         # What the text is has to be known before its first line is read: the first chunk with an event of ours tells.
         self._chunks = [source.text()]
-        while not (candidates := told_by_probes(self._chunks[-1])) and self._chunks[-1]:
+        seen = _zreplay.sight(self._chunks[-1], FUNCTIONS)
+        while self._chunks[-1] and not told_by_sight(seen):
             self._chunks.append(source.text())
-        self.context, family = _told_by_text(self._chunks[-1], candidates, context, source.name)
+            seen = _zreplay.sight(self._chunks[-1], FUNCTIONS)
+        self.context, family = _told_by_text(seen, context, source.name)
+        #: What the text is taken for against what its release says.
+        self.notes = (_ERRNO_NOTE % self.context.kernel_release,) if family.answers_errno else ()
         max_pages, accept_pages = self.context.limits()
         self.importer = _zreplay.FtraceImporter(
             family.header_of(self.context.pool or "", self.context.release or (0, 0)),
@@ -37,6 +42,8 @@ class FtraceReading:
             max_pages=max_pages,
             accept_pages=accept_pages,
             chain=_chain(self.context),
+            allocs_unanswered=not seen.allocs_answer,
+            functions=FUNCTIONS,
         )
         self.text_bytes = 0
         self.counts: _zreplay.ImportCounts = self.importer.counts
@@ -99,16 +106,17 @@ def _chain(context: Context) -> int:
     return 8 if context.release and context.release >= (6, 3) else 4
 
 
-def _told_by_text(text: bytes, candidates: tuple[Family, ...], given: Context, name: str) -> tuple[Context, Family]:
+def _told_by_text(seen: "_zreplay.Sighting", given: Context, name: str) -> tuple[Context, Family]:
     """What the probes' names and keys give away, and the family of kernels they are of.
 
     Raises UsageError where the given context is another kernel's, or leaves open what sizes and answers mean.
     """
+    candidates = told_by_sight(seen)
     if not candidates:
         return given, FAMILIES[0]
     is_zram = candidates[0].model == "zram"
     # zs_malloc is called by name only where there is no zpool in between.
-    pool = "zsmalloc" if is_zram or b" (zs_malloc+" in text else None
+    pool = "zsmalloc" if is_zram or seen.names_zsmalloc else None
     context = Context(model=candidates[0].model, pool=pool).overridden_by(given)
     candidates = tuple(family for family in candidates if family.model == context.model)
     if not candidates:
