@@ -12,15 +12,14 @@ import pytest
 from zreplay.trace.context import Context
 from zreplay.trace.convert import convert
 
-TEXT_BYTES = 32 << 20
+TEXT_BYTES = 16 << 20
 HANDLE = 0xFFFF_8880_0000_0000
 CONTEXT = Context(pool="zsmalloc", kernel_release="6.1.0")
 STYLES = {
     "trace_pipe": "         kswapd0-38      [002] d..1. {s:5}.{us:06}: {event}: {point} {keys}",
     "record_tgid": "         kswapd0-38      (     38) [002] d..1. {s:5}.{us:06}: {event}: {point} {keys}",
     "latency": " kswapd0-38        2d..1. {all_us}us : {event}: {point} {keys}",
-    "verbose": "         kswapd0      38   2 1 00000001 00000000 [{all_us:08x}] 4.000ms (+0.001ms): {event}: {point} "
-    "{keys}",
+    "verbose": "         kswapd0      38   2 1 00000000 [{all_us:08x}] 4.000ms (+0.001ms): {event}: {point} {keys}",
     "trace-cmd": "         kswapd0-38      [002] {s:5}.{us:06}: {event}:                 {point} {keys}",
     "perf": "kswapd0    38 [002] {s:5}.{us:06}: zreplay:{event}: {point} {keys}",
 }

@@ -366,3 +366,27 @@ def test_interrupt_exits_with_130_and_leaves_nothing(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert b"Traceback" not in stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_recording_cannot_say_is_told_by_convert_info_and_run(tmp_path: Path) -> None:
+    sample = Path(__file__).parents[1] / "trace" / "samples" / "blkparse.txt"
+    done = zreplay("convert", sample, "-o", tmp_path / "t.parquet")
+    assert "not in it: size, result, seen" in done.stdout
+    assert "size result seen" in zreplay("info", tmp_path / "t.parquet").stdout
+    shown = zreplay("run", tmp_path / "t.parquet", "--pool", "zbud", "-o", tmp_path / "run").stdout
+    assert "no size in the trace" in shown
+    assert "stores are refused (missing size)" in shown
+
+
+def test_foreign_files_end_in_4_and_a_missing_column_in_2(tmp_path: Path) -> None:
+    (tmp_path / "trace.dat").write_bytes(b"\x17\x08\x44tracing6\0\0")
+    refused = zreplay("convert", tmp_path / "trace.dat", "-o", tmp_path / "t.parquet")
+    assert (refused.returncode, refused.stderr) == (
+        4,
+        f"zreplay: {tmp_path}/trace.dat: found a trace.dat of trace-cmd, expected text or Parquet; "
+        f"`trace-cmd report {tmp_path}/trace.dat | zreplay convert - …` reads it\n",
+    )
+    (tmp_path / "t.csv").write_text("time,rw\n1,W\n")
+    refused = zreplay("convert", tmp_path / "t.csv", "--map", "offset=sector/8", "-o", tmp_path / "t.parquet")
+    assert refused.returncode == 2
+    assert "has no column sector, expected one of time, rw" in refused.stderr

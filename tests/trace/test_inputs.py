@@ -59,6 +59,22 @@ CONVERTED: dict[str, tuple[str, list[str], list[str]]] = {
     ),
     "folio_load": ("6.13.0", [*folio(100, 1000, 2), "load 100 - 0", "load 101 - 0"], []),
     "folio_half": ("6.13.0", folio(100, 1000, 3), ["1 pages of calls for several have no line of their own"]),
+    # No probe at a return: the second folio's objects are not even seen to be used.
+    "folio_hand": (
+        "6.13.0",
+        [f"{row[:-1]}-" for row in (*folio(100, 1000, 2), *folio(200, 300, 2))],
+        ["2 calls never"],
+    ),
+    "size_once": (
+        "6.13.0",
+        [f"store {i} {'-' if i == 3 else 100 + i} 0" for i in range(8)],
+        ["1 lines could not be read", "line 14: expected size= of at most a page of 4,096 bytes, found 5000"],
+    ),
+    "handle_as_errno": (
+        "6.13.0",
+        ["store 1 100 0", "load 1 - -", *(f"store {i} {100 + i} 0" for i in range(2, 8))],
+        ["2 lines could not be read", "line 6: expected ret= 0 or an errno", "line 8: expected ret= 0 or 1, found -"],
+    ),
     "refobj": ("6.8.0", ["store 1 100 -12"], ["read as they are"]),
     "noretmin": ("6.8.0", ["store 1 100 -"], ["1 calls never returned"]),
     "u32errno": (
@@ -201,7 +217,7 @@ def test_what_convert_writes_every_verb_accepts(name: str, tmp_path: Path) -> No
     assert zreplay("run", trace, "-q", "-o", tmp_path / "run").exit_code == 0
     assert zreplay("run", trace, "-q", "--driven", "-o", tmp_path / "driven").exit_code == 0
     validated = zreplay("validate", trace)
-    if name in ("hand", "noretmin"):
+    if name in ("hand", "noretmin", "folio_hand"):
         assert validated.exit_code == 4
         assert validated.stderr.count("\n") == 1
         assert "the recording lacks its return probes" in validated.stderr

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 @click.option("--max-pool-percent", type=int, metavar="N", help="zswap's limit, 1 to 100.")
 @click.option("--accept-threshold-percent", type=int, metavar="N", help="zswap's hysteresis, 0 to 100.")
 @click.option("--cpus", type=int, metavar="N", help="Its CPUs.")
-@click.option("--page-size", type=int, metavar="N", help="Its pages' bytes, getconf PAGE_SIZE: only 4096 is modelled.")
 @click.option("--clock", metavar="NAME", help="The trace_clock it was recorded with.")
 @click.option(
     "--map", "mapping", metavar="MAP", help="A table's columns: offset=sector/8,op=rw:R=load:W=store,ts_ns=time*1000."
 )
+@click.option("--page-size", type=int, metavar="N", help="Its pages' bytes, getconf PAGE_SIZE: only 4096 is modelled.")
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read.")
 @click.option("--allow-partial", is_flag=True, help="Convert even if over 10 % of the lines are of no use.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; warnings still.")
@@ -52,9 +52,9 @@ def command(
     max_pool_percent: int | None,
     accept_threshold_percent: int | None,
     cpus: int | None,
-    page_size: int | None,
     clock: str | None,
     mapping: str | None,
+    page_size: int | None,
 ) -> None:
     """Turn a recording into a trace.
 
@@ -79,8 +79,8 @@ def command(
         max_pool_percent=max_pool_percent,
         accept_threshold_percent=accept_threshold_percent,
         cpus=cpus,
-        page_size=page_size,
         clock=clock,
+        page_size=page_size,
     )
     context = (read_context(context_file) if context_file else Context()).overridden_by(options)
     with _bar(logs, quiet=quiet) as progress:
@@ -122,16 +122,16 @@ def _warn(done: "Conversion") -> None:
             f"calls never returned: their result is unknown (the first: line {counts.first_open_line:,})",
         ),
         (counts.unpaired_lines, "lines belong to no call or object that was seen"),
+        (
+            counts.count_times,
+            "events have a count for a time (trace_clock counter or tsc): ts_ns is that, not nanoseconds",
+        ),
         (counts.spoiled_lines, "allocations and frees are of calls whose begin could not be read"),
         (
             counts.unsure_pages,
             "pages of calls for several have no line of their own: which they are is not known",
         ),
         (counts.kept_overwritten, "pages were written again without a free of what they held"),
-        (
-            counts.count_times,
-            "events have a count for a time (trace_clock counter or tsc): ts_ns is that, not nanoseconds",
-        ),
         (counts.unexpected_stores, "stores were taken though the pool was at its limit"),
     ]
     for number, what in warnings:

@@ -168,7 +168,7 @@ def _write(
             cgroups=" ".join(map(str, sorted(cgroups))) or None,
             lacks=" ".join(words) or None,
         )
-    return Conversion(rows, counts, reading.messages, reading.text_bytes, 0.0, notes=reading.notes, lacks=words)
+    return Conversion(rows, counts, reading.messages, reading.text_bytes, 0.0, notes=tuple(reading.notes), lacks=words)
 
 
 def _refuse_partial(name: str, counts: "Counts | _zreplay.ImportCounts", messages: list[str], allowed: bool) -> None:

@@ -28,8 +28,9 @@ class MergedText:
     def text(self) -> bytes:
         """The next chunk of merged lines, empty at the end."""
         kept, self._text = self._text, b""
-        if kept:
-            return kept
+        return kept or self._more()
+
+    def _more(self) -> bytes:
         while (wanted := self._merger.wants()) >= 0:
             chunk = self._sources[wanted].text()
             if chunk:
@@ -41,10 +42,10 @@ class MergedText:
         return self._merger.take()
 
     def peek(self, size: int) -> bytes:
-        """At least the first `size` bytes of what comes next."""
-        while len(self._text) < size and (more := self.text()):
+        """The first `size` bytes of what comes next."""
+        while len(self._text) < size and (more := self._more()):
             self._text += more
-        return self._text
+        return self._text[:size]
 
 
 class MergedReading:
@@ -66,8 +67,8 @@ class MergedReading:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Those of any."""
-        return tuple(dict.fromkeys(note for reading in self._readings for note in reading.notes))
+        """Of all of them."""
+        return tuple(note for reading in self._readings for note in reading.notes)
 
     @property
     def counts(self) -> Counts:

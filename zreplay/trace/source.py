@@ -3,6 +3,7 @@
 import io
 import lzma
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -66,6 +67,8 @@ class Source:
         self.closed = False
         self._begin = b""
         self._text = b""
+        self._ahead: ThreadPoolExecutor | None = None  # decompresses the next chunk while this one is being parsed
+        self._next: Future[bytes] | None = None
         try:
             self._open()
         except BaseException:
@@ -135,12 +138,21 @@ class Source:
         return kept or self._more()
 
     def peek(self, size: int) -> bytes:
-        """At least the first `size` bytes of what comes next, as far as there are so many; `text` gives them again."""
+        """The first `size` bytes of what comes next, as far as there are so many; `text` gives them again."""
         while len(self._text) < size and (more := self._more()):
             self._text += more
-        return self._text
+        return self._text[:size]
 
     def _more(self) -> bytes:
+        if self._stream is None:
+            return self._chunk()
+        if self._ahead is None:
+            self._ahead = ThreadPoolExecutor(1)
+        data = self._chunk() if self._next is None else self._next.result()
+        self._next = self._ahead.submit(self._chunk) if data else None
+        return data
+
+    def _chunk(self) -> bytes:
         try:
             return self.read() if self._stream is None else self._stream.read(CHUNK_BYTES)
         except (pa.ArrowException, lzma.LZMAError, EOFError, OSError) as error:
@@ -148,6 +160,8 @@ class Source:
 
     def close(self) -> None:
         """Close the file; standard input stays."""
+        if self._ahead is not None:
+            self._ahead.shutdown(cancel_futures=True)
         self.closed = True
         if self.path is not None:
             self._raw.close()

@@ -229,6 +229,9 @@ class LineMerger:
     def wants(self) -> int: ...
     def take(self) -> bytes: ...
 
+class TakenRows:
+    def columns(self) -> Columns: ...
+
 class FtraceImporter:
     def __init__(
         self,
@@ -239,6 +242,7 @@ class FtraceImporter:
         load_is_errno: bool = False,
         loads_take: bool = False,
         same_filled_in_pool: bool = True,
+        allocs_unanswered: bool = False,
         answers_errno: bool = False,
         max_pages: int = 0,
         accept_pages: int = 0,
@@ -250,6 +254,7 @@ class FtraceImporter:
     @property
     def ready_rows(self) -> int: ...
     def take(self) -> Columns: ...
+    def take_rows(self) -> TakenRows: ...
     @property
     def counts(self) -> ImportCounts: ...
     @property
@@ -271,6 +276,7 @@ class Sighting:
     events: dict[str, set[str]]
     names_frontswap: bool
     names_zsmalloc: bool
+    allocs_answer: bool
     stores_answer_errno: bool
     stores_answer_boolean: bool
 

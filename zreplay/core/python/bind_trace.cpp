@@ -68,6 +68,11 @@ ColumnsOut to_columns(const std::vector<TraceRow>& rows) {
     return out;
 }
 
+// Rows that have left the importer, which may go on meanwhile.
+struct TakenRows {
+    std::vector<TraceRow> rows;
+};
+
 }  // namespace
 
 void bind_trace(nanobind::module_& module) {
@@ -93,21 +98,25 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("spoiled_lines", &ImportCounts::spoiled_lines)
         .def_ro("empty_discards", &ImportCounts::empty_discards)
         .def_ro("kept_overwritten", &ImportCounts::kept_overwritten);
+    nb::class_<TakenRows>(module, "TakenRows").def("columns", [](const TakenRows& taken) {
+        nb::gil_scoped_release release;
+        return to_columns(taken.rows);
+    });
     nb::class_<FtraceImporter>(module, "FtraceImporter")
         .def("__init__",
              [](FtraceImporter* importer, uint32_t header_bytes, bool packed_slots, bool taken_is_one, bool load_is_errno,
-                bool loads_take, bool same_filled_in_pool, bool answers_errno, uint64_t max_pages, uint64_t accept_pages,
+                bool loads_take, bool same_filled_in_pool, bool allocs_unanswered, bool answers_errno, uint64_t max_pages, uint64_t accept_pages,
                 uint32_t chain, Functions functions) {
                  PagesMade made;
                  if (chain == 1) made = PagesMade::one();
                  else if (chain) made = PagesMade(ClassTable(chain == 4 ? ClassRule::a : ClassRule::b, chain));
                  new (importer) FtraceImporter({packed_slots, taken_is_one, load_is_errno, loads_take, same_filled_in_pool,
-                                                answers_errno},
+                                                allocs_unanswered, answers_errno},
                                                header_bytes, {max_pages, accept_pages}, made, std::move(functions));
              },
              nb::arg("header_bytes"), nb::kw_only(), nb::arg("packed_slots") = false, nb::arg("taken_is_one") = false,
              nb::arg("load_is_errno") = false, nb::arg("loads_take") = false, nb::arg("same_filled_in_pool") = true,
-             nb::arg("answers_errno") = false, nb::arg("max_pages") = 0, nb::arg("accept_pages") = 0, nb::arg("chain") = 0,
+             nb::arg("allocs_unanswered") = false, nb::arg("answers_errno") = false, nb::arg("max_pages") = 0, nb::arg("accept_pages") = 0, nb::arg("chain") = 0,
              nb::arg("functions") = Functions{})
         .def("feed",
              [](FtraceImporter& importer, nb::handle text) {
@@ -124,24 +133,12 @@ void bind_trace(nanobind::module_& module) {
         .def_prop_ro("ready_rows", &FtraceImporter::ready_rows)
         .def("take", [](FtraceImporter& importer) {
             nb::gil_scoped_release release;
-            ColumnsOut columns = to_columns(importer.ready());
-            importer.clear_ready();
-            return columns;
+            return to_columns(importer.take());
         })
+        .def("take_rows", [](FtraceImporter& importer) { return TakenRows{importer.take()}; })
         .def_prop_ro("counts", &FtraceImporter::counts, nb::rv_policy::copy)
         .def_prop_ro("messages", &FtraceImporter::messages)
         .def_prop_ro("contradiction", &FtraceImporter::contradiction);
-    nb::class_<Sighting>(module, "Sighting")
-        .def_ro("events", &Sighting::events)
-        .def_ro("names_frontswap", &Sighting::names_frontswap)
-        .def_ro("names_zsmalloc", &Sighting::names_zsmalloc)
-        .def_ro("stores_answer_errno", &Sighting::stores_answer_errno)
-        .def_ro("stores_answer_boolean", &Sighting::stores_answer_boolean);
-    module.def("sight", [](nb::bytes text, const Functions& functions) {
-        const std::string_view view(text.c_str(), text.size());
-        nb::gil_scoped_release release;
-        return sight(view, functions);
-    }, nb::arg("text"), nb::arg("functions") = Functions{});
     nb::class_<LineMerger>(module, "LineMerger")
         .def(nb::init<size_t>(), nb::arg("inputs"))
         .def("feed",
@@ -153,6 +150,18 @@ void bind_trace(nanobind::module_& module) {
             std::string merged = merger.take();
             return nb::bytes(merged.data(), merged.size());
         });
+    nb::class_<Sighting>(module, "Sighting")
+        .def_ro("events", &Sighting::events)
+        .def_ro("names_frontswap", &Sighting::names_frontswap)
+        .def_ro("allocs_answer", &Sighting::allocs_answer)
+        .def_ro("names_zsmalloc", &Sighting::names_zsmalloc)
+        .def_ro("stores_answer_errno", &Sighting::stores_answer_errno)
+        .def_ro("stores_answer_boolean", &Sighting::stores_answer_boolean);
+    module.def("sight", [](nb::bytes text, const Functions& functions) {
+        const std::string_view view(text.c_str(), text.size());
+        nb::gil_scoped_release release;
+        return sight(view, functions);
+    }, nb::arg("text"), nb::arg("functions") = Functions{});
     module.def("find_bad_row",
                [](nb::handle batch, int64_t previous_ts_ns) -> nb::object {
                    ArrowBatch arrow(batch);

@@ -1,7 +1,6 @@
 #include "trace/ftrace.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "trace/ftrace_columns.hpp"
@@ -106,19 +105,6 @@ void FtraceImporter::unpaired(const std::string& message) {
 void FtraceImporter::unreadable_at(uint64_t line, const std::string& message) {
     ++counts_.unreadable_lines;
     if (messages_.size() < most_messages) messages_.push_back("line " + with_commas(line) + ": " + message);
-}
-
-// Of an allocation whose line cannot be read it is still known that there was one: its page is not of one repeated word.
-void FtraceImporter::unreadable_alloc(FtraceLine line) {
-    line.ts_ns = std::max(line.ts_ns, last_ts_ns_);
-    auto task = tasks_.find(line.pid);
-    if (task == tasks_.end() || task->second.calls.empty() || task->second.calls.back().op != Op::store) return;
-    Call& call = task->second.calls.back();
-    if (call.spoiled) return;
-    if (!line.is_return && page_done(call) && !next_page(line, call)) return;
-    if (line.is_return ? !call.allocated || call.answered : call.allocated) return;
-    call.allocated = true;
-    if (line.is_return) call.answered = true;
 }
 
 void FtraceImporter::read_line(std::string_view text) {
@@ -392,7 +378,7 @@ void FtraceImporter::end_store(const FtraceLine& line, Call& call) {
         changed(nullptr, call.row);
     }
     if (!call.answered) rows_[call.row].clear(Field::alloc);  // the return of its allocation was lost
-    if (taken && rows_[call.row].size > page_bytes) rows_[call.row].clear(Field::size);  // its allocation's return was lost
+    if (call.allocated && !call.answered) check_size(call, !taken);
     if (!boolean) {
         rows_.set_result(call.row, signed32(line[Key::ret]));
         if (!taken && call.answered && !call.error) {
@@ -420,87 +406,9 @@ void FtraceImporter::end_store(const FtraceLine& line, Call& call) {
     rows_.complete(call.row);
 }
 
-// What a refused store was given is given back: the object is gone, whether its free was seen or not.
-void FtraceImporter::refuse_object(uint64_t row) {
-    if (!rows_[row].has(Field::handle)) return;
-    const uint64_t handle = rows_[row].handle;
-    auto object = objects_.find(handle);
-    if (object != objects_.end() && object->second.slot == SwapEntry(rows_[row].type, rows_[row].offset)) forget(handle);
-}
-
-// zswap_store takes a folio as a whole: where one page is refused, those before it are given back as well.
-void FtraceImporter::finish_pages(const FtraceLine& line, Call& call, bool taken) {
-    const bool boolean = is_boolean(Probe::store);
-    for (uint64_t row : call.other_rows) {
-        if (!rows_.holds(row)) continue;
-        rows_.set_result(row, taken ? 0 : boolean ? -e_nomem : signed32(line[Key::ret]));
-        if (taken) {
-            set_return(row, line);
-        } else {
-            refuse_object(row);
-            rows_[row].clear(Field::handle);
-        }
-        rows_.complete(row);
-    }
-    // A folio is of 2^n pages; where another number was seen to be allocated, the lines of the others are missing.
-    if (taken) counts_.unsure_pages += std::bit_ceil(call.other_rows.size() + 1) - (call.other_rows.size() + 1);
-}
-
 void FtraceImporter::set_return(uint64_t row, const FtraceLine& line) {
     rows_[row].return_ts_ns = line.ts_ns;
     rows_[row].mark(Field::returned);
-}
-
-// 6.12 looks at its limits when a store is called (zswap_check_limits); its answer is a boolean, so whether they or the
-// compressor refused is told from how many pages the pool had.
-uint64_t FtraceImporter::begin_check() {
-    checks_.emplace_back();
-    return first_check_ + checks_.size() - 1;
-}
-
-void FtraceImporter::end_check(uint64_t number, bool taken, uint64_t refused_row) {
-    if (number == none) {
-        if (refused_row != none) finish_refusal(refused_row, true);
-        return;
-    }
-    Check& check = checks_[number - first_check_];
-    check.ended = true;
-    if (taken && check.settled && check.full) {
-        ++counts_.unexpected_stores;
-        reached_full_ = false;
-    }
-    if (refused_row != none) {
-        if (check.settled) finish_refusal(refused_row, check.full);
-        else if (!pages_before_) finish_refusal(refused_row, true);
-        else check.row = refused_row;
-    }
-    while (!checks_.empty() && checks_.front().ended && (checks_.front().settled || !pages_before_)) {
-        checks_.pop_front();
-        ++first_check_;
-    }
-    next_check_ = std::max(next_check_, first_check_);
-}
-
-// The pool has had so many pages since the last reading: nothing has been allocated or freed in between.
-void FtraceImporter::settle_checks(uint64_t pages) {
-    for (; next_check_ < first_check_ + checks_.size(); ++next_check_) {
-        Check& check = checks_[next_check_ - first_check_];
-        if (pages >= limits_.max_pages) reached_full_ = true;
-        else if (reached_full_ && pages <= limits_.accept_pages) reached_full_ = false;
-        check.settled = true;
-        check.full = reached_full_;
-        if (check.row != none) finish_refusal(check.row, check.full);
-    }
-    while (!checks_.empty() && checks_.front().ended && checks_.front().settled) {
-        checks_.pop_front();
-        ++first_check_;
-    }
-}
-
-void FtraceImporter::finish_refusal(uint64_t row, bool by_limit) {
-    ++(by_limit ? counts_.limit_refusals : counts_.compress_refusals);
-    rows_.set_result(row, by_limit ? -e_nomem : -e_inval);
-    rows_.complete(row);
 }
 
 void FtraceImporter::end_load(const FtraceLine& line, Call& call) {
@@ -605,7 +513,9 @@ void FtraceImporter::abandon(Call& call) {
     if (call.op == Op::store) {
         TraceRow& store = rows_[call.row];
         if (!call.answered) store.clear(Field::alloc);          // its row stands where it asked, or before
-        if (store.size > page_bytes) store.clear(Field::size);  // nobody is known to have taken it
+        // Nobody is known to have given it; without probes at returns, that says nothing.
+        if (call.allocated && !call.answered) check_size(call, !family_.allocs_unanswered);
+        if (store.size > page_bytes) store.clear(Field::size);
     }
     // A migration, or a writeback that freed nothing: without a return there is nothing to say.
     const bool said_nothing = call.op == Op::migrate || (call.op == Op::writeback && !call.freed);

@@ -32,6 +32,7 @@ struct Family {
     bool load_is_errno = false;       // but a load of the latest does
     bool loads_take = false;          // a load that finds an entry takes it out
     bool same_filled_in_pool = false; // a store that succeeds without an allocation kept a page of one repeated word
+    bool allocs_unanswered = false;   // this recorder has no probe at an allocation's return
     bool answers_errno = false;       // the text itself shows that its stores and loads answer with an errno after all
 };
 
@@ -82,8 +83,7 @@ class FtraceImporter {
     void finish();                     // the text is over: what is open stays without a result
 
     size_t ready_rows() const { return rows_.ready_rows(); }
-    const std::vector<TraceRow>& ready() const { return rows_.ready(); }
-    void clear_ready() { rows_.clear_ready(); }
+    std::vector<TraceRow> take() { return rows_.take(); }
     const ImportCounts& counts() const { return counts_; }
     const std::vector<std::string>& messages() const { return messages_; }  // of the first lines that are of no use
     // Not empty: the text is of two kernels, or of another than its family; nothing after it was read.
@@ -128,6 +128,7 @@ class FtraceImporter {
         uint64_t allocations = 0;  // … and what they were given
         bool discards = false;     // zram: a discard
         bool spoiled = false;      // its begin could not be read: it has no row, and what is inside it says nothing
+        bool mapped = false;       // a store: its object has been used
         bool gives_handle = false; // the allocator asked is zs_malloc itself
         uint64_t asked_line = 0;   // of the text
     };
@@ -172,7 +173,7 @@ class FtraceImporter {
     bool next_page(const FtraceLine& line, Call& call);
     uint64_t* row_of(Call& call, SwapEntry slot);
     void refuse_object(uint64_t row);
-    void check_size(const FtraceLine& line, Call& call);
+    void check_size(Call& call, bool refused);
     void refuse_page_size();
     void on_alloc(const FtraceLine& line, Task& task);
     void on_alloc_return(const FtraceLine& line, Task& task);
@@ -194,7 +195,11 @@ class FtraceImporter {
     bool device_of(const FtraceLine& line, uint32_t& device);
     bool bio_pages(const FtraceLine& line, uint64_t& pages);
     bool page_done(const Call& call) const {
-        return (call.allocated && call.answered && call.error == 0) || (call.slot_seen && call.pages_left && !call.allocated && !frees_first_);
+        if (call.own_freed) return false;  // refused: there is no next one
+        if (call.answered) return call.allocated && call.error == 0;
+        if (!call.allocated) return call.slot_seen && call.pages_left && !frees_first_;
+        // Without a return, its use tells that it was granted; or that there is no probe at returns, and the next is asked for.
+        return (call.mapped || family_.allocs_unanswered) && (!call.ends_unseen || call.pages_left);
     }
     void write_page(const FtraceLine& line, Call& call, SwapEntry slot);
     void end_page(Call& call);
@@ -263,7 +268,8 @@ class FtraceImporter {
     bool frees_seen_ = false, devices_told_ = false;
     uint64_t overwritten_ = 0;        // zram: pages written again while an object held them
     uint64_t first_kept_line_ = 0;    // where the first of counts_.kept_overwritten was
-    uint64_t granted_ = 0, oversized_ = 0, largest_bytes_ = 0;  // allocations; those larger than a page; the largest one's size
+    // Allocations that were not refused, as far as it is known; those larger than a page; the largest one's size.
+    uint64_t granted_ = 0, oversized_ = 0, largest_bytes_ = 0;
     uint64_t first_oversized_line_ = 0;
     ImportCounts counts_;
     std::vector<std::string> messages_;

@@ -79,7 +79,7 @@ const char* read_time(const char* at, const char* end, Columns& columns) {
         columns.ts_ns = static_cast<int64_t>(value);
         return at;
     }
-    if (at - start > 9) return nullptr;  // with nanoseconds behind them they would not fit 63 bits
+    if (value >= INT64_MAX / 1'000'000'000) return nullptr;
     const char* fraction = at + 1;
     uint64_t part = 0;
     at = read_digits(fraction, end, 9, part);

@@ -140,9 +140,6 @@ bool read_value(std::string_view word, uint64_t& value) {
     return true;
 }
 
-constexpr uint64_t most_bytes = uint64_t{1} << 52;  // of memory, for a count that can be
-constexpr uint64_t most_nodes = 1024;  // MAX_NUMNODES
-
 // A word's place in a table of 64, by its length and three of its letters: no two keys fall into one.
 constexpr size_t place_of(std::string_view word) {
     auto letter = [&](size_t at) { return static_cast<size_t>(static_cast<unsigned char>(word[at])); };
@@ -161,11 +158,30 @@ constexpr auto key_places = [] {
     }
     return places;
 }();
+constexpr uint64_t most_bytes = uint64_t{1} << 52;  // of memory, for a count that can be
+constexpr uint64_t most_nodes = 1024;  // MAX_NUMNODES
 
 size_t find_key(std::string_view word) {
     if (word.empty()) return key_names.size();
     const size_t key = key_places[place_of(word)];
     return key < key_names.size() && key_names[key] == word ? key : key_names.size();
+}
+
+// Numbers that count or index something, of which not every 64 bits can be.
+std::string check_counts(std::string_view arguments, const FtraceLine& line) {
+    if (line.has(Key::index) && line[Key::index] > SwapEntry::offset_mask)
+        return "expected index= below 2^58, found " + quoted(arguments);
+    if (line.has(Key::sector) && line[Key::sector] / (page_bytes / 512) > SwapEntry::offset_mask)
+        return "expected sector= below 2^61, found " + quoted(arguments);
+    for (Key key : {Key::stored, Key::pages, Key::pool, Key::freed}) {
+        const bool is_stop = key == Key::freed && line[key] + 1 == 0;  // SHRINK_STOP
+        if (line.has(key) && line[key] > (key == Key::freed ? INT32_MAX : most_bytes) && !is_stop)
+            return "expected a count, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
+    }
+    for (Key key : {Key::node, Key::nid})  // -1: of no node
+        if (line.has(key) && line[key] >= most_nodes && static_cast<int32_t>(line[key]) != -1)
+            return "expected a node below 1,024, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
+    return {};
 }
 
 std::string parse_arguments(std::string_view arguments, uint32_t required, FtraceLine& line) {
@@ -191,18 +207,9 @@ std::string parse_arguments(std::string_view arguments, uint32_t required, Ftrac
         return "expected type= below 32, found " + quoted(arguments);
     if (line.has(Key::offset) && line[Key::offset] > SwapEntry::offset_mask)
         return "expected offset= below 2^58, found " + quoted(arguments);
-    if (line.has(Key::index) && line[Key::index] > SwapEntry::offset_mask)
-        return "expected index= below 2^58, found " + quoted(arguments);
-    if (line.has(Key::sector) && line[Key::sector] / (page_bytes / 512) > SwapEntry::offset_mask)
-        return "expected sector= below 2^61, found " + quoted(arguments);
-    for (Key key : {Key::stored, Key::pages, Key::pool, Key::freed}) {
-        const bool is_stop = key == Key::freed && line[key] + 1 == 0;  // SHRINK_STOP
-        if (line.has(key) && line[key] > (key == Key::freed ? INT32_MAX : most_bytes) && !is_stop)
-            return "expected a count, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
-    }
-    for (Key key : {Key::node, Key::nid})  // -1: of no node
-        if (line.has(key) && line[key] >= most_nodes && static_cast<int32_t>(line[key]) != -1)
-            return "expected a node below 1,024, " + std::string(key_names[static_cast<size_t>(key)]) + "=, found " + quoted(arguments);
+    constexpr uint32_t counts = keys(Key::stored, Key::pages, Key::pool, Key::freed, Key::node, Key::nid, Key::index, Key::sector);
+    if (line.present & counts)
+        if (std::string error = check_counts(arguments, line); !error.empty()) return error;
     if (line.has(Key::pool) && line[Key::pool] % page_bytes)
         return "expected pool= in whole pages of 4096 bytes, found " + quoted(arguments);
     return {};

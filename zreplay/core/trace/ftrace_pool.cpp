@@ -29,7 +29,10 @@ void FtraceImporter::on_alloc(const FtraceLine& line, Task& task) {
         return;
     }
     frees_first_ |= call.slot_seen && !call.allocated && !call.pages_left;
-    if (page_done(call) && !next_page(line, call)) return unpaired("alloc in a store whose pages have theirs");
+    const bool is_next = page_done(call);
+    if (is_next ? !next_page(line, call) : call.allocated && call.answered && !call.error)
+        return unpaired("alloc in a store whose pages have theirs");
+    if (call.allocated && !call.answered) unpaired("alloc in a store whose alloc before has not returned");
     uint64_t asked = line[Key::size];
     TraceRow& store = rows_[call.row];
     call.asked_line = counts_.lines;
@@ -48,7 +51,7 @@ void FtraceImporter::on_alloc(const FtraceLine& line, Task& task) {
     call.asked_bytes = asked;
     call.allocated = true;
     call.error = 0;
-    call.answered = call.placed = false;  // also after a first try: zram asks twice, the second time with more patience
+    call.answered = call.placed = call.mapped = false;  // also after a first try: zram asks twice, the second time with more patience
 }
 
 // An allocation takes effect under the allocator's lock, which it takes last: before, it looks for memory, and may wait for
@@ -136,7 +139,7 @@ void FtraceImporter::on_alloc_return(const FtraceLine& line, Task& task) {
         rows_.set_handle(call.row, answer);
         remember(answer, call.slot, pages_made_.of(call.asked_bytes));
     }
-    check_size(line, call);
+    check_size(call, call.error != 0);
     if (call.error == 0) {
         ++call.allocations;
         changed(&call, call.row);
@@ -147,62 +150,13 @@ void FtraceImporter::on_alloc_return(const FtraceLine& line, Task& task) {
     if (call.error != 0 && call.slot_before != none) slots_[call.slot.word] = call.slot_before;
 }
 
-// A size that cannot be is an unreadable line; zswap compresses into two pages, so that it may ask for more than a page, and
-// be refused.
-void FtraceImporter::check_size(const FtraceLine&, Call& call) {
-    TraceRow& store = rows_[call.row];
-    granted_ += call.error == 0;
-    if (!store.has(Field::size) || store.size <= (call.error == 0 ? page_bytes : 2 * page_bytes)) return;
-    unreadable_at(call.asked_line, "expected size= of at most a page of 4,096 bytes, found " + std::to_string(call.asked_bytes));
-    if (call.error == 0) {
-        if (oversized_++ == 0) first_oversized_line_ = call.asked_line;
-        largest_bytes_ = std::max<uint64_t>(largest_bytes_, store.size);
-    }
-    store.clear(Field::size);
-    constexpr uint64_t enough = 64;  // allocations to tell by
-    if (granted_ >= enough && oversized_ * 4 >= granted_) refuse_page_size();
-}
-
-// Allocations larger than a page, and not now and then: the recorded machine's pages are larger.
-void FtraceImporter::refuse_page_size() {
-    if (!contradiction_.empty() || !oversized_) return;
-    contradiction_ = "line " + std::to_string(first_oversized_line_) + ": found allocations of up to " +
-                     std::to_string(largest_bytes_) + " bytes, as with a page size of " +
-                     (largest_bytes_ <= 16384 ? "16384" : "65536") +
-                     ", expected a page size of 4096 (--page-size): pools of other pages are not modelled";
-}
-
-// One call for several pages goes on to its next: zswap's of a large folio, zram's of a bio.
-bool FtraceImporter::next_page(const FtraceLine& line, Call& call) {
-    if (call.ends_unseen) {
-        if (!call.pages_left) return false;
-        write_up_to(line, call, SwapEntry(call.slot.type(), call.slot.offset() + 1));
-        return true;
-    }
-    if (call.other_rows.size() + 1 >= most_folio_pages || call.slot.offset() == SwapEntry::offset_mask) return false;
-    call.other_rows.push_back(call.row);
-    call.slot = SwapEntry(call.slot.type(), call.slot.offset() + 1);
-    call.row = rows_.place(Op::store, line, call.slot);
-    call.allocated = call.answered = call.placed = call.own_freed = false;
-    return true;
-}
-
-// The row that a call for several pages has for one of them; nullptr: there is none.
-uint64_t* FtraceImporter::row_of(Call& call, SwapEntry slot) {
-    auto is_of = [&](uint64_t row) {
-        return rows_.holds(row) && rows_[row].offset == slot.offset() && rows_[row].type == slot.type();
-    };
-    if (is_of(call.row)) return &call.row;
-    auto found = std::find_if(call.other_rows.begin(), call.other_rows.end(), is_of);
-    return found == call.other_rows.end() ? nullptr : &*found;
-}
-
 // The first use of a handle, right after the allocation, tells which one was given.
 void FtraceImporter::on_map(const FtraceLine& line, Task& task) {
     if (task.calls.empty()) return;
     Call& call = task.calls.back();
     if (call.row == none) return;
     if (call.op == Op::load) return on_load_map(line, call);
+    call.mapped = true;
     if (rows_[call.row].has(Field::handle)) return;
     if (call.op == Op::store && call.answered && call.error == 0) {
         rows_.set_handle(call.row, line[Key::handle]);
@@ -214,21 +168,6 @@ void FtraceImporter::on_map(const FtraceLine& line, Task& task) {
             rows_.set_page(call.row, place & ~uint64_t{page_bytes - 1});
         }
     }
-}
-
-// A load uses the object of its page; one for several pages, those of each.
-void FtraceImporter::on_load_map(const FtraceLine& line, Call& call) {
-    const uint64_t handle = line[Key::handle];
-    auto object = objects_.find(handle);
-    const bool known = object != objects_.end() && object->second.state == Object::State::stored;
-    if (known && call.other_rows.size())
-        if (uint64_t* row = row_of(call, object->second.slot)) return rows_.set_handle(*row, handle);
-    if (!rows_[call.row].has(Field::handle)) return rows_.set_handle(call.row, handle);
-    if (rows_[call.row].handle == handle || call.ends_unseen || !known) return;
-    const SwapEntry first = call.slot, slot = object->second.slot;
-    if (slot.type() != first.type() || slot.offset() - first.offset() >= most_folio_pages) return;
-    call.other_rows.push_back(rows_.place(Op::load, line, slot));
-    rows_.set_handle(call.other_rows.back(), handle);
 }
 
 // Whose free is it? The call's that is under way; or that of an earlier one, which could not free the object because
@@ -255,8 +194,8 @@ void FtraceImporter::on_free(const FtraceLine& line, Task& task) {
     const bool replaced = in_store && known && object.slot == call->slot && object.state == Object::State::stored;
     const bool is_own = in_store && call->answered && call->error == 0 && rows_[call->row].has(Field::handle) &&
                         rows_[call->row].handle == handle;
+    if (is_own) call->own_freed = true;
     if (is_own && family_.taken_is_one) {  // the index had no memory for it
-        call->own_freed = true;
         return forget(handle);
     }
     if (in_store && !call->other_rows.empty() && known) {

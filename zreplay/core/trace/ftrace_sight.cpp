@@ -34,6 +34,7 @@ Sighting sight(std::string_view text, const Functions& functions) {
         }
         if (!readable) continue;
         if (line.probe == Probe::alloc) {
+            seen.allocs_answer = true;
             stores[line.pid].granted |= line.has(Key::handle) ? !is_errno(line[Key::handle])
                                                               : line[Key::ret] == 0 || !is_errno(line[Key::ret]);
         } else if (line.probe == Probe::store) {

@@ -106,7 +106,7 @@ void FtraceImporter::begin_zram(const FtraceLine& line, Task& task) {
 // A write comes to a page.
 void FtraceImporter::write_page(const FtraceLine& line, Call& call, SwapEntry page) {
     call.slot = page;
-    call.allocated = call.answered = call.placed = call.slot_seen = false;
+    call.allocated = call.answered = call.placed = call.slot_seen = call.mapped = false;
     call.error = 0;
     call.row = rows_.place(Op::store, line, page);
     on_device_.erase(page.word);
@@ -120,8 +120,8 @@ void FtraceImporter::end_page(Call& call) {
     if (!call.allocated) {  // a page of one repeated word
         row.mark(Field::size);
         rows_.set_result(call.row, 0);
-    } else if (!call.answered && row.size > page_bytes) {
-        row.clear(Field::size);  // nobody is known to have given it
+    } else if (!call.answered) {
+        check_size(call, false);
     }
     if (call.slot_before != none && call.slot_before != same_filled && call.error == 0) {
         ++overwritten_;

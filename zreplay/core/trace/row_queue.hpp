@@ -99,8 +99,12 @@ class RowQueue {
     void give_up_front() { rows_.front().state = TraceRow::State::complete; }
 
     size_t ready_rows() const { return ready_.size(); }
-    const std::vector<TraceRow>& ready() const { return ready_; }
-    void clear_ready() { ready_.clear(); }  // keeps its memory: the next part is as large
+    std::vector<TraceRow> take() {
+        std::vector<TraceRow> taken;
+        taken.reserve(ready_.size());  // the next part is about as large
+        taken.swap(ready_);
+        return taken;
+    }
 
   private:
     std::vector<TraceRow> ready_;

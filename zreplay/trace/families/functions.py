@@ -43,4 +43,12 @@ FUNCTIONS: dict[str, str] = {
     "zswap_alloc": "alloc",
     "zswap_map": "map",
     "zswap_free": "free",
+    "zswap_writeback": "writeback",
+    "zswap_shrink": "shrink",
+    "zram_rw": "rw",
+    "zram_bio": "bio",
+    "zram_slotfree": "slotfree",
+    "zram_alloc": "alloc",
+    "zram_map": "map",
+    "zram_free": "free",
 }

@@ -54,7 +54,12 @@ class BpftraceReading(RowsReading):
         last_ns = -1
         for frame in frames(self):
             parsed = frame.with_columns(pl.col("text").str.extract_groups(_LINE).alias("at")).unnest("at")
-            value = {key: pl.col("keys").str.extract(rf" {key}=(-?\d+)").cast(pl.Int128, strict=False) for key in _KEYS}
+            value = {
+                key: pl.col("keys").str.extract(rf" {key}=(-?\d+)").cast(pl.Int128, strict=False)
+                if parsed["keys"].str.contains(f" {key}=", literal=True).any()
+                else pl.lit(None, pl.Int128)
+                for key in _KEYS
+            }
             parsed = parsed.with_columns(**{f"k_{key}": column for key, column in value.items()})
             swap = pl.col("k_swap")
             parsed = parsed.with_columns(

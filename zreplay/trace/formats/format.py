@@ -28,7 +28,7 @@ class Text(Protocol):
         """The next chunk, empty at the end."""
 
     def peek(self, size: int) -> bytes:
-        """At least the first `size` bytes of what comes next, which `text` gives again."""
+        """The first `size` bytes of what comes next, which `text` gives again."""
 
 
 @dataclass
@@ -48,10 +48,10 @@ class Counts:
     limit_refusals: int = 0
     compress_refusals: int = 0
     unexpected_stores: int = 0
-    spoiled_lines: int = 0
     unsure_pages: int = 0
-    kept_overwritten: int = 0
+    spoiled_lines: int = 0
     empty_discards: int = 0
+    kept_overwritten: int = 0
     pool_overlaps: int = 0
     overlaps_by_lock: int = 0
     overlaps_by_count: int = 0
@@ -73,12 +73,12 @@ class Reading(Protocol):
         """The first unreadable lines, "line 1,204: expected …, found …"."""
 
     @property
-    def counts(self) -> "Counts | _zreplay.ImportCounts":
-        """What became of the lines."""
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What it is taken for against what its release says."""
+
+    @property
+    def counts(self) -> "Counts | _zreplay.ImportCounts":
+        """What became of the lines."""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in order, in SCHEMA's columns. Raises TraceError for what cannot be read at all."""

@@ -1,6 +1,7 @@
 """Text of ftrace, in the styles of the kernel, trace-cmd and perf. The reading is C++ (core/trace/ftrace.hpp)."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import _zreplay
@@ -8,7 +9,7 @@ import pyarrow as pa
 
 from zreplay.errors import TraceError, UsageError
 from zreplay.trace.context import Context
-from zreplay.trace.families import FAMILIES, FUNCTIONS, Family, family_of, told_by_probes, told_by_sight
+from zreplay.trace.families import FAMILIES, FUNCTIONS, Family, family_of, told_by_sight
 from zreplay.trace.formats.format import Format, Text
 from zreplay.trace.schema import SCHEMA, WORDS
 
@@ -27,48 +28,54 @@ class FtraceReading:
         self.source = source
         # What the text is has to be known before its first line is read: the first chunk with an event of ours tells.
         self._chunks = [source.text()]
-        while self._chunks[-1] and not told_by_probes(self._chunks[-1]):
+        seen = _zreplay.sight(self._chunks[-1], FUNCTIONS)
+        while self._chunks[-1] and not told_by_sight(seen):
             self._chunks.append(source.text())
-        self.context, family = _told_by_text(self._chunks[-1], context, source.name)
-        self.importer = make_importer(family, self.context)
+            seen = _zreplay.sight(self._chunks[-1], FUNCTIONS)
+        self.context, family = _told_by_text(seen, context, source.name)
+        #: What the text is taken for against what its release says.
         self.notes = (_ERRNO_NOTE % self.context.kernel_release,) if family.answers_errno else ()
+        self.importer = make_importer(family, self.context, allocs_answer=seen.allocs_answer)
         self.text_bytes = 0
-
-    @property
-    def counts(self) -> "_zreplay.ImportCounts":
-        """What became of the lines."""
-        return self.importer.counts
-
-    @property
-    def messages(self) -> list[str]:
-        """The first lines that are of no use."""
-        return self.importer.messages
+        self.counts: _zreplay.ImportCounts = self.importer.counts
+        self.messages: list[str] = []
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows in the order in which the events took effect."""
-        importer = self.importer
-        while text := self._chunks.pop(0) if self._chunks else self.source.text():
-            self.text_bytes += len(text)
-            importer.feed(text)
-            self._check()
-            if importer.ready_rows >= _TAKE_ROWS:
-                yield self._take()
-        importer.finish()
+        """The rows in the order in which the events took effect.
+
+        While rows become columns the engine, on a thread of its own, reads the next chunk; what is said of the lines is
+        that of the rows given.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            rows: _zreplay.TakenRows | None = None
+            while text := self._chunks.pop(0) if self._chunks else self.source.text():
+                self.text_bytes += len(text)
+                feeding = pool.submit(self.importer.feed, text)
+                if rows is not None:
+                    yield self._batch(rows)
+                    rows = None
+                feeding.result()
+                self._check()
+                if self.importer.ready_rows >= _TAKE_ROWS:
+                    rows = self.importer.take_rows()
+            if rows is not None:
+                yield self._batch(rows)
+        self.importer.finish()
         self._check()
         if self.counts.count_times:
             self.context = replace(self.context, clock=self.context.clock or COUNT_CLOCK)
-        yield self._take()
+        yield self._batch(self.importer.take_rows())
 
     def _check(self) -> None:
+        self.counts, self.messages = self.importer.counts, self.importer.messages
         if self.importer.contradiction:
             raise TraceError(f"{self.source.name}: {self.importer.contradiction}; nothing was written")
 
-    def _take(self) -> pa.RecordBatch:
-        batch = to_schema(pa.record_batch(self.importer.take()))
+    def _batch(self, rows: "_zreplay.TakenRows") -> pa.RecordBatch:
+        batch = to_schema(pa.record_batch(rows.columns()))
         if self.counts.without_cpu:
-            batch = batch.set_column(
-                SCHEMA.get_field_index("cpu"), SCHEMA.field("cpu"), pa.nulls(len(batch), pa.uint16())
-            )
+            unknown = pa.nulls(len(batch), pa.uint16())
+            batch = batch.set_column(SCHEMA.get_field_index("cpu"), SCHEMA.field("cpu"), unknown)
         return batch
 
 
@@ -83,8 +90,8 @@ def to_schema(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
-def make_importer(family: Family, context: Context) -> "_zreplay.FtraceImporter":
-    """What turns the text of a machine's kernel into rows."""
+def make_importer(family: Family, context: Context, *, allocs_answer: bool = True) -> "_zreplay.FtraceImporter":
+    """What turns the text of a machine's kernel into rows; `allocs_answer`: allocations have a return probe."""
     max_pages, accept_pages = context.limits()
     return _zreplay.FtraceImporter(
         family.header_of(context.pool or "", context.release or (0, 0)),
@@ -92,6 +99,7 @@ def make_importer(family: Family, context: Context) -> "_zreplay.FtraceImporter"
         max_pages=max_pages,
         accept_pages=accept_pages,
         chain=_chain(context),
+        allocs_unanswered=not allocs_answer,
         functions=FUNCTIONS,
     )
 
@@ -103,12 +111,11 @@ def _chain(context: Context) -> int:
     return 8 if context.release and context.release >= (6, 3) else 4
 
 
-def _told_by_text(text: bytes, given: Context, name: str) -> tuple[Context, Family]:
+def _told_by_text(seen: "_zreplay.Sighting", given: Context, name: str) -> tuple[Context, Family]:
     """What the probes' names and keys give away, and the family of kernels they are of.
 
     Raises UsageError where the given context is another kernel's, or leaves open what sizes and answers mean.
     """
-    seen = _zreplay.sight(text, FUNCTIONS)
     candidates = told_by_sight(seen)
     if not candidates:
         return given, FAMILIES[0]
