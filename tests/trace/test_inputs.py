@@ -101,6 +101,7 @@ CONVERTED: dict[str, tuple[str, list[str], list[str]]] = {
     "kernname": ("6.8.0", SIX, []),
     "defname": ("6.8.0", SIX, []),
     "kernel_names": ("6.13.0", ["store 100 1000 0", "load 100 - 0"], []),
+    "front61": ("6.1.0", [*(f"store {i} {1008 + i} 0" for i in range(3)), "invalidate 1 - -"], []),
     "hand": ("6.8.0", WITHOUT_RETURNS, ["10 calls never returned"]),
     "zh_low": ("6.8.0", FOUR_OF_ZRAM, []),
     "ztc63": ("6.3.0", FOUR_OF_ZRAM, []),
@@ -129,6 +130,12 @@ CONVERTED: dict[str, tuple[str, list[str], list[str]]] = {
             *(f"invalidate {page} - -" for page in (3, 1, 2)),
         ],
         ["1 pages of calls for several have no line of their own"],
+    ),
+    # From the middle of page 0 to the middle of page 3: two pages are covered whole.
+    "zdiscard1": (
+        "6.1.0",
+        ["store 0 0 0", "store 1 501 0", "store 2 0 0", "store 3 503 0", "invalidate 2 - -", "invalidate 1 - -"],
+        [],
     ),
     "twodev_minor": (
         "6.1.0",
