@@ -70,7 +70,6 @@ bool read_pid(const char* start, const char* at, int32_t& pid) {
 // `SECONDS.FRACTION`, or a count.
 const char* read_time(const char* at, const char* end, Columns& columns) {
     uint64_t value = 0;
-    const char* start = at;
     at = read_digits(at, end, 19, value);
     if (!at) return nullptr;
     columns.has_point = at < end && *at == '.';

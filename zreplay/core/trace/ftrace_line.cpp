@@ -55,12 +55,33 @@ constexpr std::array<std::string_view, static_cast<size_t>(Key::count)> key_name
     "swap", "referenced", "nr", "cgroup", "node", "nid", "newpage", "place",
     "base", "full", "vmemmap", "direct", "dev", "zspage", "free"};
 
+// A word's place in a table of 64, by its length and three of its letters, each times a factor.
+template <size_t first, size_t last, size_t middle>
+constexpr size_t place_of(std::string_view word) {
+    auto letter = [&](size_t at) { return static_cast<size_t>(static_cast<unsigned char>(word[at])); };
+    return (letter(0) * first + letter(word.size() - 1) * last + letter(word.size() / 2) * middle + word.size()) % 64;
+}
+
+constexpr size_t key_place(std::string_view word) { return place_of<1, 13, 43>(word); }
+constexpr size_t name_place(std::string_view word) { return place_of<1, 1, 29>(word); }
+
+constexpr auto name_places = [] {
+    std::array<uint8_t, 64> places{};
+    places.fill(names.size());
+    for (size_t name = 0; name < names.size(); ++name) {
+        uint8_t& place = places[name_place(names[name].word)];
+        if (place != names.size()) throw "two names in one place: choose other factors in name_place";
+        place = static_cast<uint8_t>(name);
+    }
+    return places;
+}();
+
 const Name* find_name(std::string_view word, bool& is_return) {
     is_return = word.ends_with("_ret");
     if (is_return) word.remove_suffix(4);
-    for (const Name& name : names)
-        if (name.word == word) return &name;
-    return nullptr;
+    if (word.empty()) return nullptr;
+    const size_t name = name_places[name_place(word)];
+    return name < names.size() && names[name].word == word ? &names[name] : nullptr;
 }
 
 const Name* name_at(std::string_view function, const Functions& functions) {
@@ -140,20 +161,14 @@ bool read_value(std::string_view word, uint64_t& value) {
     return true;
 }
 
-// A word's place in a table of 64, by its length and three of its letters: no two keys fall into one.
-constexpr size_t place_of(std::string_view word) {
-    auto letter = [&](size_t at) { return static_cast<size_t>(static_cast<unsigned char>(word[at])); };
-    return (letter(0) * 1 + letter(word.size() - 1) * 13 + letter(word.size() / 2) * 43 + word.size()) % 64;
-}
-
 constexpr uint8_t no_key = static_cast<uint8_t>(Key::count);
 
 constexpr auto key_places = [] {
     std::array<uint8_t, 64> places{};
     places.fill(no_key);
     for (size_t key = 0; key < key_names.size(); ++key) {
-        uint8_t& place = places[place_of(key_names[key])];
-        if (place != no_key) throw "two keys in one place: choose other factors in place_of";
+        uint8_t& place = places[key_place(key_names[key])];
+        if (place != no_key) throw "two keys in one place: choose other factors in key_place";
         place = static_cast<uint8_t>(key);
     }
     return places;
@@ -163,7 +178,7 @@ constexpr uint64_t most_nodes = 1024;  // MAX_NUMNODES
 
 size_t find_key(std::string_view word) {
     if (word.empty()) return key_names.size();
-    const size_t key = key_places[place_of(word)];
+    const size_t key = key_places[key_place(word)];
     return key < key_names.size() && key_names[key] == word ? key : key_names.size();
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr uint32_t padding = 29, time_extend = 30, time_stamp = 31;
 constexpr uint32_t delta_bits = 27;
 // A page's commit: the bytes of its events, and whether events were lost before it.
-constexpr uint64_t commit_mask = (1u << 20) - 1;
+constexpr uint64_t commit_mask = (1u << 20) - 1, missed_events = 1u << 31, missed_stored = 1u << 30;
 // A time stamp has 59 bits; those above are the page's.
 constexpr uint64_t stamp_mask = (uint64_t{1} << 59) - 1;
 constexpr size_t common_pid_at = 4;
@@ -56,10 +56,23 @@ void RingBuffer::add_event(uint16_t number, RingEvent event) { kinds_[number] = 
 uint64_t RingBuffer::feed(uint16_t cpu, std::string_view page) {
     if (page.size() < page_header_bytes) throw std::invalid_argument("a page of the ring buffer: too short for its header");
     const uint64_t page_ts_ns = read<uint64_t>(page, 0);
-    const uint64_t bytes = read<uint64_t>(page, 8) & commit_mask;
+    const uint64_t commit = read<uint64_t>(page, 8);
+    const uint64_t bytes = commit & commit_mask;
     if (page_header_bytes + bytes > page.size())
         throw std::invalid_argument("a page of the ring buffer: it says to hold more than it has");
     const std::string_view events = page.substr(page_header_bytes, bytes);
+    if (commit & missed_events) {  // as trace_pipe says it, and how many where there was room to note it
+        const size_t begin = text_.size();
+        text_ += "CPU:";
+        append(text_, cpu);
+        text_ += " [LOST ";
+        if (commit & missed_stored) {
+            append(text_, read<uint64_t>(page, page_header_bytes + bytes));
+            text_ += ' ';
+        }
+        text_ += "EVENTS]\n";
+        lines_.push_back({page_ts_ns, begin, text_.size()});
+    }
     uint64_t ts_ns = page_ts_ns;
     for (size_t at = 0; at + 4 <= events.size();) {
         const uint32_t head = read<uint32_t>(events, at);
