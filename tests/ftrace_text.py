@@ -5,8 +5,8 @@ from typing import Any
 import pyarrow as pa
 from _zreplay import FtraceImporter
 
-from zreplay.trace.convert import to_schema
 from zreplay.trace.families import family_of, told_by_probes
+from zreplay.trace.importer import to_schema
 
 HANDLE = 0xFFFF_8880_0000_0040
 

@@ -19,7 +19,7 @@ from zreplay.record.parts import PartsWriter
 from zreplay.record.probes import Plan
 from zreplay.record.tracing import Tracing
 from zreplay.trace.families import FAMILIES
-from zreplay.trace.formats.ftrace import make_importer, to_schema
+from zreplay.trace.importer import make_importer, to_schema
 from zreplay.trace.schema import OPS
 
 _WAIT_SECONDS = 0.1

@@ -15,7 +15,6 @@ from zreplay.errors import TraceError, UsageError
 from zreplay.trace.context import Context
 from zreplay.trace.files import TraceWriter
 from zreplay.trace.formats import Counts, Format, Reading, format_of
-from zreplay.trace.formats.ftrace import to_schema
 from zreplay.trace.lacks import Lacks
 from zreplay.trace.merge import MergedReading, MergedText
 from zreplay.trace.schema import OPS
@@ -24,7 +23,7 @@ from zreplay.trace.source import Source
 if TYPE_CHECKING:
     import _zreplay
 
-__all__ = ["MOST_LOST_PERCENT", "Conversion", "convert", "to_schema"]
+__all__ = ["MOST_LOST_PERCENT", "Conversion", "convert"]
 
 #: More unreadable or unpaired lines than this percentage of a text's own events, and a conversion fails.
 MOST_LOST_PERCENT = 10

@@ -11,7 +11,8 @@ from zreplay.errors import TraceError, UsageError
 from zreplay.trace.context import Context
 from zreplay.trace.families import FAMILIES, FUNCTIONS, Family, family_of, told_by_sight
 from zreplay.trace.formats.format import Format, Text
-from zreplay.trace.schema import SCHEMA, WORDS
+from zreplay.trace.importer import make_importer, to_schema
+from zreplay.trace.schema import SCHEMA
 
 _TAKE_ROWS = 1 << 16
 #: What the clock is called of a text whose times are counts, where nobody says it.
@@ -77,38 +78,6 @@ class FtraceReading:
             unknown = pa.nulls(len(batch), pa.uint16())
             batch = batch.set_column(SCHEMA.get_field_index("cpu"), SCHEMA.field("cpu"), unknown)
         return batch
-
-
-def to_schema(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A batch with the engine's numbers for words as one of the trace's schema."""
-    columns = [
-        pa.DictionaryArray.from_arrays(batch[name], pa.array(WORDS[name], pa.string()), safe=False)
-        if name in WORDS
-        else batch[name]
-        for name in SCHEMA.names
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
-
-
-def make_importer(family: Family, context: Context, *, allocs_answer: bool = True) -> "_zreplay.FtraceImporter":
-    """What turns the text of a machine's kernel into rows; `allocs_answer`: allocations have a return probe."""
-    max_pages, accept_pages = context.limits()
-    return _zreplay.FtraceImporter(
-        family.header_of(context.pool or "", context.release or (0, 0)),
-        **family.for_engine(),
-        max_pages=max_pages,
-        accept_pages=accept_pages,
-        chain=_chain(context),
-        allocs_unanswered=not allocs_answer,
-        functions=FUNCTIONS,
-    )
-
-
-def _chain(context: Context) -> int:
-    """The most pages that an allocation brings: 1 of zbud, a zspage's of zsmalloc; 0 where it is not known."""
-    if context.pool != "zsmalloc":
-        return 1 if context.pool == "zbud" else 0
-    return 8 if context.release and context.release >= (6, 3) else 4
 
 
 def _told_by_text(seen: "_zreplay.Sighting", given: Context, name: str) -> tuple[Context, Family]:
