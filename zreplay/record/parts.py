@@ -13,7 +13,7 @@ import pyarrow as pa
 from zreplay.errors import UsageError
 from zreplay.trace.files import TraceMetadata, TraceWriter, open_trace
 
-_PART_ROWS = 1 << 18
+_PART_ROWS = 1 << 17
 _PART_SECONDS = 10.0
 
 
@@ -23,7 +23,7 @@ def parts_of(output: Path) -> Path:
 
 
 class PartsWriter:
-    """Rows into parts; a new one every 262,144 rows or ten seconds.
+    """Rows into parts; a new one every 131,072 rows or ten seconds.
 
     Raises UsageError for an output that exists (without `force`) or whose parts are there already.
     """
