@@ -11,17 +11,17 @@ from pathlib import Path
 import _zreplay
 
 from zreplay.errors import TraceError
-from zreplay.trace.files import MetadataError, Trace, TraceMetadata
+from zreplay.trace.files import MetadataError, Misfit, Trace, TraceMetadata
 from zreplay.trace.schema import OPS
 
 #: From where on a time without events is remarked on.
 PAUSE_SECONDS = 10
 #: So many distinct slots, all a multiple of 8, and their numbers are likely sectors.
 _SECTORS_FROM = 64
-_COLUMNS = (
-    *("ts_ns", "op", "type", "offset", "size", "result", "seen_stored", "seen_pool_pages"),
-    *("call_ts_ns", "call_rows", "alloc_rows", "made_pages"),
-)
+#: So many rows of one kind are named.
+_ROWS_NAMED = 5
+#: Without one of these a row tells nothing.
+_NEEDED = ("ts_ns", "op", "type", "offset")
 _VALIDATE_KEYS = ("model", "pool", "source_kernel", "totalram_pages", "max_pool_percent", "accept_threshold_percent")
 
 #: Kind of row → what it is. The first are errors.
@@ -32,6 +32,7 @@ _ERRORS = {
     "size_over_page": "larger than a page",
     "not_a_result": "a result that the kernel does not return",
     "not_an_op": "no event of the format",
+    "out_of_range": "a value that its column cannot hold",
     "negative_count": "a count of the kernel below 0",
     "not_a_flag": "neither 0 nor 1",
     "call_after_row": "a call that began after the moment it took effect (call_ts_ns > ts_ns)",
@@ -95,21 +96,57 @@ def check(path: str | Path) -> Report:
     findings: list[Finding] = []
     trace = _opened(Path(path), findings)
     engine = _zreplay.Check(pause_ns=PAUSE_SECONDS * 10**9)
+    misfits = _Misfits()
     try:
-        for batch in trace.unchecked_batches(columns=_COLUMNS):
-            engine.add(batch)
+        # All columns: what any verb refuses is found here, whichever of them it reads.
+        for batch in trace.unchecked_batches(on_misfit=misfits.take):
+            engine.add(batch, misfits.end_of_batch(batch.num_rows))
     except TraceError as error:
         reason = str(error).removeprefix(f"{path}: ")
         findings.append(Finding("error", "unreadable", f"{reason}; nothing behind it was looked at"))
+    findings += misfits.findings()
     for found in engine.findings():
         severity = "error" if found.name in _ERRORS else "remark"
         message = (_ERRORS | _REMARKS)[found.name] + (f": {found.example}" if found.example else "")
         findings.append(Finding(severity, found.name, message, found.count, tuple(found.first_rows)))
-    findings += _of_the_whole(engine, trace.metadata)
+    findings += _of_the_whole(engine, trace)
     findings += _of_the_recording(trace.metadata)
     findings += _for_validate(engine, trace)
     findings.sort(key=lambda finding: finding.severity)  # errors first, else as found
     return Report(str(path), engine.rows, tuple(findings))
+
+
+class _Misfits:
+    """Values that could not be read, one finding a column, while the check goes on behind them."""
+
+    def __init__(self) -> None:
+        self._before = 0  # rows of the batches that have been checked
+        self._unread: set[int] = set()  # rows of the batch being read
+        self._first: dict[str, Misfit] = {}
+        self._count: dict[str, int] = {}
+        self._rows: dict[str, list[int]] = {}
+
+    def take(self, misfit: Misfit) -> None:
+        name = misfit.column
+        self._first.setdefault(name, misfit)
+        self._count[name] = self._count.get(name, 0) + len(misfit.rows)
+        rows = self._rows.setdefault(name, [])
+        rows += [self._before + row for row in misfit.rows[: _ROWS_NAMED - len(rows)]]
+        if name in _NEEDED:
+            self._unread.update(misfit.rows)
+
+    def end_of_batch(self, rows: int) -> list[int]:
+        """The rows of the batch that tell nothing, ascending."""
+        unread = sorted(self._unread)
+        self._unread.clear()
+        self._before += rows
+        return unread
+
+    def findings(self) -> Iterator[Finding]:
+        for column, first in self._first.items():
+            name = "not_an_op" if column == "op" else "out_of_range"
+            message = f"{_ERRORS[name]}: column {column}: found {first.found}, expected {first.expected}"
+            yield Finding("error", name, message, self._count[column], tuple(self._rows[column]))
 
 
 def _opened(path: Path, findings: list[Finding]) -> Trace:
@@ -123,25 +160,29 @@ def _opened(path: Path, findings: list[Finding]) -> Trace:
             faulty.append(error.key)
 
 
-def _of_the_whole(engine: _zreplay.Check, metadata: TraceMetadata) -> Iterator[Finding]:
+def _of_the_whole(engine: _zreplay.Check, trace: Trace) -> Iterator[Finding]:
     """Mixes of operations that no kernel makes, and slots that are numbered as no kernel numbers them."""
     events = dict(zip(OPS, engine.events, strict=True))
     of_slots = sum(events[op] for op in ("store", "load", "invalidate", "writeback", "visit"))
-    if not engine.rows:
+    is_part = bool(trace.metadata.cut)
+    if not trace.rows:
         yield Finding("remark", "empty", "no rows")
     elif of_slots and not events["store"]:
         # A part cut out may well have none.
-        severity = "remark" if metadata.cut else "error"
+        severity = "remark" if is_part else "error"
         yield Finding(severity, "no_store", "not one store: nothing that is loaded or freed was ever there")
     if engine.taken and not engine.taken_out:
-        message = f"nothing is ever freed: {engine.taken:,} stores, and no invalidate or writeback; the pool only grows"
+        message = (
+            f"nothing that was stored is ever freed: {engine.taken:,} stores, and no invalidate or writeback of a slot "
+            "while it was filled; the pool only grows"
+        )
         yield Finding("remark", "only_grows", message)
     if events["store"] and not engine.taken:
         yield Finding("remark", "none_taken", f"all {events['store']:,} stores were refused")
     used = [kind for kind in range(32) if engine.types_used >> kind & 1]
     if events["store"] and (without := [kind for kind in used if not engine.types_stored >> kind & 1]):
         yield Finding("remark", "type_without_store", f"swap types {_listed(without)}: no store was taken on them")
-    if used and len(used) <= used[-1] and not metadata.cut:
+    if used and len(used) <= used[-1] and not is_part:
         below = [kind for kind in range(used[-1]) if kind not in used]
         message = f"type {used[-1]} is used, {_listed(below)} not: a swapon gets the lowest number that is free"
         yield Finding("remark", "type_without_swapon", message)

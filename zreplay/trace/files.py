@@ -7,7 +7,7 @@ SCHEMA's columns and types, its ``op`` codes are the numbers of `OPS`, and each 
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -264,6 +264,16 @@ def sync_directory(path: Path) -> None:
         os.close(directory)
 
 
+@dataclass(frozen=True)
+class Misfit:
+    """Values of a column in one batch that SCHEMA's type cannot hold: numbers out of its range, or no word of it."""
+
+    column: str
+    rows: tuple[int, ...]  #: of the batch
+    found: object  #: in the first of them
+    expected: str
+
+
 class Trace:
     """A trace file, opened and its metadata checked; the rows are read when asked for."""
 
@@ -311,6 +321,7 @@ class Trace:
         for name in REQUIRED_COLUMNS:
             if name not in schema.names:
                 raise TraceError(f"{self.path}: not a trace: no column {name}, expected {', '.join(REQUIRED_COLUMNS)}")
+        faults = []
         for field in SCHEMA:
             if field.name not in schema.names:
                 continue
@@ -321,7 +332,9 @@ class Trace:
                 fits = pa.types.is_integer(found)
             if not fits:
                 expected = "words" if field.name in WORDS else f"{field.type} or another integer"
-                raise TraceError(f"{self.path}: column {field.name} has type {found}, expected {expected}")
+                faults.append(f"column {field.name} has type {found}, expected {expected}")
+        if faults:
+            raise TraceError(f"{self.path}: {'; '.join(faults)}")
 
     def batches(self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """Stream the rows in order, in SCHEMA's types, each checked; memory does not grow with the trace.
@@ -343,9 +356,17 @@ class Trace:
             first_row += batch.num_rows
 
     def unchecked_batches(
-        self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
+        self,
+        columns: Sequence[str] | None = None,
+        batch_rows: int = BATCH_ROWS,
+        *,
+        on_misfit: Callable[[Misfit], None] | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        """The same, with rows that cannot be among them. Raises TraceError for damage and for what has another type."""
+        """The same, with rows that cannot be among them.
+
+        Values that their column cannot hold are told to `on_misfit` before their batch comes out, in which a number of
+        them reads as 0 and a word as null; without `on_misfit` they raise TraceError, as damage does.
+        """
         names = SCHEMA.names if columns is None else [name for name in SCHEMA.names if name in columns]
         schema = pa.schema([SCHEMA.field(name) for name in names])
         file = self._open()
@@ -360,50 +381,36 @@ class Trace:
             if raw is None:
                 return
             if raw.num_rows:
-                columns_read = [self._column(raw, name, first_row) for name in names]
+                columns_read = [self._column(raw, name, first_row, on_misfit) for name in names]
                 yield pa.RecordBatch.from_arrays(columns_read, schema=schema)
             first_row += raw.num_rows
 
     def _bad_row(self, row: int, column: str, found: object, expected: str) -> TraceError:
         return TraceError(f"{self.path}: row {row:,}: column {column}: found {found}, expected {expected}")
 
-    def _column(self, raw: pa.RecordBatch, name: str, first_row: int) -> pa.Array:
+    def _column(
+        self, raw: pa.RecordBatch, name: str, first_row: int, on_misfit: Callable[[Misfit], None] | None
+    ) -> pa.Array:
         """One column of a batch as the file has it, in SCHEMA's type."""
         kind = SCHEMA.field(name).type
         if name not in self.columns:
             return pa.nulls(raw.num_rows, kind)
         column = raw.column(raw.schema.get_field_index(name))
-        if name in WORDS:
-            return self._words(name, column, first_row)
-        if column.type == kind:
+        if column.type == kind and name not in WORDS:
             return column
-        try:
-            return column.cast(kind)
-        except pa.ArrowInvalid:
-            low, high = (0, 2**kind.bit_width) if str(kind)[0] == "u" else (-(2 ** (kind.bit_width - 1)),) * 2
-            high = high if high > 0 else -high
-            for row, value in enumerate(column.to_pylist()):
-                if value is not None and not low <= value < high:
-                    raise self._bad_row(first_row + row, name, value, f"a number that fits {kind}") from None
-            raise
-
-    def _words(self, name: str, column: pa.Array, first_row: int) -> pa.DictionaryArray:
-        """A column of words with codes that are our numbers, whatever order the file's dictionary has."""
-        known = WORDS[name]
-        if not pa.types.is_dictionary(column.type):
-            column = column.dictionary_encode()
-        words = column.dictionary.to_pylist()
-        codes = column.indices
-        if words == list(known[: len(words)]):
-            codes = codes.cast(pa.int8())
+        if name in WORDS:
+            read, misfits = _numbered_words(name, column)
+            expected = "one of " + ", ".join(WORDS[name])
         else:
-            unknown = -1
-            numbers = pa.array([known.index(word) if word in known else unknown for word in words], pa.int8())
-            codes = numbers.take(codes)
-            if unknown in numbers.to_pylist() and (row := pc.index(codes, unknown).as_py()) >= 0:
-                found = repr(column[row].as_py())
-                raise self._bad_row(first_row + row, name, found, "one of " + ", ".join(known))
-        return pa.DictionaryArray.from_arrays(codes, _WORDS[name], safe=False)
+            read, misfits = _fitting_numbers(column, kind)
+            expected = f"a number that fits {kind}"
+        if misfits:
+            value = column[misfits[0]].as_py()
+            found = repr(value) if name in WORDS else value
+            if on_misfit is None:
+                raise self._bad_row(first_row + misfits[0], name, found, expected)
+            on_misfit(Misfit(name, misfits, found, expected))
+        return read
 
     def most_call_rows(self) -> int:
         """The most rows that stand between a call and its own row: how far ahead a replay has to look.
@@ -448,6 +455,44 @@ class Trace:
         """The SHA-256 of the file's bytes, in hexadecimal: the trace's identity in a run's manifest."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fitting_numbers(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, tuple[int, ...]]:
+    """A column of integers as `kind`, with 0 for those that do not fit, and the rows of these."""
+    try:
+        return column.cast(kind), ()
+    except pa.ArrowInvalid:
+        (low, high), (least, most) = _range_of(kind), _range_of(column.type)
+        too_low = pc.less(column, pa.scalar(max(low, least), column.type))
+        too_high = pc.greater(column, pa.scalar(min(high, most), column.type))
+        misfits = pc.fill_null(pc.or_(too_low, too_high), False)
+        fitting = pc.if_else(misfits, pa.scalar(0, column.type), column).cast(kind)
+        return fitting, tuple(pc.indices_nonzero(misfits).to_pylist())
+
+
+def _range_of(kind: pa.DataType) -> tuple[int, int]:
+    bits = kind.bit_width
+    return (0, 2**bits - 1) if pa.types.is_unsigned_integer(kind) else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def _numbered_words(name: str, column: pa.Array) -> tuple[pa.DictionaryArray, tuple[int, ...]]:
+    """A column of words with codes that are our numbers, whatever order the file's dictionary has; null where the word
+    is none of ours, and the rows of these."""
+    known = WORDS[name]
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    words = column.dictionary.to_pylist()
+    codes = column.indices
+    misfits: tuple[int, ...] = ()
+    if words == list(known[: len(words)]):
+        codes = codes.cast(pa.int8())
+    else:
+        codes_of_words = [known.index(word) if word in known else None for word in words]
+        numbered = pa.array(codes_of_words, pa.int8()).take(codes)
+        if None in codes_of_words:
+            misfits = tuple(pc.indices_nonzero(pc.and_(pc.is_null(numbered), pc.is_valid(codes))).to_pylist())
+        codes = numbered
+    return pa.DictionaryArray.from_arrays(codes, _WORDS[name], safe=False), misfits
 
 
 def open_trace(path: str | Path) -> Trace:

@@ -202,13 +202,13 @@ void bind_trace(nanobind::module_& module) {
     nb::class_<Check>(module, "Check")
         .def(nb::init<uint64_t>(), nb::kw_only(), nb::arg("pause_ns"))
         .def("add",
-             [](Check& check, nb::handle batch) {
+             [](Check& check, nb::handle batch, const std::vector<int64_t>& unread) {
                  ArrowBatch arrow(batch);
                  EventBatch rows = numbered_events(arrow);
                  nb::gil_scoped_release release;
-                 check.add(rows);
+                 check.add(rows, unread);
              },
-             nb::arg("batch"))
+             nb::arg("batch"), nb::arg("unread") = std::vector<int64_t>{})
         .def("findings", &Check::findings)
         .def_ro("events", &Check::events)
         .def_ro("rows", &Check::rows)

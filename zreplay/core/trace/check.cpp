@@ -20,14 +20,22 @@ std::vector<Check::Finding> Check::findings() const {
     return out;
 }
 
-void Check::add(const EventBatch& batch) {
+void Check::add(const EventBatch& batch, const std::vector<int64_t>& unread) {
     if (batch.rows == 0) return;
-    const int64_t before = rows ? last_ts_ns_ : std::numeric_limits<int64_t>::min();
+    auto next_unread = unread.begin();
+    const int64_t before = has_time_ ? last_ts_ns_ : std::numeric_limits<int64_t>::min();
     const bool one_by_one = may_be_bad(batch, before);
-    if (rows == 0) last_ts_ns_ = batch.ts_ns.get(0, 0);
     for (int64_t i = 0; i < batch.rows; ++i) {
+        if (next_unread != unread.end() && *next_unread == i) {
+            ++next_unread;
+            continue;
+        }
         const int64_t row = static_cast<int64_t>(rows) + i;
         const int64_t ts_ns = batch.ts_ns.get(i, last_ts_ns_);
+        if (!has_time_ && batch.ts_ns.has(i)) {
+            has_time_ = true;
+            last_ts_ns_ = ts_ns;
+        }
         if (ts_ns > last_ts_ns_ && static_cast<uint64_t>(ts_ns) - static_cast<uint64_t>(last_ts_ns_) > pause_ns_) found(pause, row);
         if (one_by_one) {
             BadRow bad = bad_row_at(batch, i, last_ts_ns_);
@@ -53,6 +61,12 @@ void Check::add(const EventBatch& batch) {
         look(batch, i);
     }
     rows += static_cast<uint64_t>(batch.rows);
+}
+
+void Check::take_out(SwapEntry slot) {
+    if (slots_.state(slot) != SlotTable::is_resident) return;
+    slots_.set_resident(slot, false);
+    ++taken_out;
 }
 
 void Check::look(const EventBatch& batch, int64_t i) {
@@ -93,25 +107,19 @@ void Check::look(const EventBatch& batch, int64_t i) {
             if (state == SlotTable::is_empty) found(load_never_stored, row);
             else if (state == SlotTable::is_seen && has_result) found(load_of_emptied, row);
             // Since 6.9 one that took its entry stands at a free, and so has a call before it.
-            if (state == SlotTable::is_resident && (batch.call_rows.has(i) || batch.call_ts_ns.has(i))) {
-                slots_.set_resident(slot, false);
-                ++taken_out;
-            }
+            if (batch.call_rows.has(i) || batch.call_ts_ns.has(i)) take_out(slot);
             break;
         }
         case Op::invalidate:
-            ++taken_out;
             if (slots_.state(slot) == SlotTable::is_empty) found(invalidate_never_stored, row);
-            else slots_.set_resident(slot, false);
+            else take_out(slot);
             break;
         case Op::invalidate_area:
             ++taken_out;
             slots_.clear_type(batch.type[i]);
             break;
         case Op::writeback:
-            if (!succeeded) break;
-            ++taken_out;
-            if (has_slot && slots_.state(slot) != SlotTable::is_empty) slots_.set_resident(slot, false);
+            if (succeeded && has_slot) take_out(slot);
             break;
         default: break;
     }

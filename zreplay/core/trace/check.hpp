@@ -27,15 +27,16 @@ class Check {
     // `pause_ns`: from where on a time without events is a finding.
     explicit Check(uint64_t pause_ns) : pause_ns_(pause_ns) {}
 
-    // The next batch, its rows not checked yet.
-    void add(const EventBatch& batch);
+    // The next batch, its rows not checked yet. Of the rows `unread`, ascending, whose time, event or slot could not be
+    // read, nothing is looked at.
+    void add(const EventBatch& batch, const std::vector<int64_t>& unread);
 
     std::vector<Finding> findings() const;  // those that occurred
 
     std::array<uint64_t, op_count> events{};
     uint64_t rows = 0;
     uint64_t taken = 0;       // stores that succeeded, or nobody knows
-    uint64_t taken_out = 0;   // rows that may have taken an entry out
+    uint64_t taken_out = 0;   // rows that took the entry of such a store out, or may have
     uint64_t store_results = 0, seen_counts = 0;  // rows that have them, for `validate`
     uint32_t types_used = 0, types_stored = 0;    // one bit a type
     uint64_t offset_bits = 0;  // all offsets ored
@@ -58,8 +59,10 @@ class Check {
     }
     void found(Kind kind, int64_t row, const BadRow& bad);
     void look(const EventBatch& batch, int64_t i);
+    void take_out(SwapEntry slot);
 
     uint64_t pause_ns_;
+    bool has_time_ = false;  // a row has been looked at that has one
     int64_t last_ts_ns_ = 0;
     SlotTable slots_;  // those that a store has named
     std::array<Finding, kinds> findings_{};
