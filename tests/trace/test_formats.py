@@ -362,3 +362,12 @@ def test_anything_is_events_or_one_error(tmp_path: Path, format: str, data: st.D
 
 def _known(context: Context) -> dict[str, Any]:
     return {"pool": context.pool, "kernel_release": context.kernel_release}
+
+
+def test_word_that_is_no_utf8_is_an_error_with_its_place(tmp_path: Path) -> None:
+    """Found by tests/fuzz: pyarrow's reader of JSON lets it through, and polars ended the process over it."""
+    log = tmp_path / "t.ndjson"
+    log.write_bytes(b'{"ts_ns": 1, "op": "load", "offset": 7}\n{"ts_ns": 2, "op": "l\xf3ad", "offset": 8}\n')
+    with pytest.raises(TraceError, match=r"at or after row 0: .*[Ii]nvalid UTF8"):
+        convert(str(log), tmp_path / "t.parquet", Context())
+    assert not (tmp_path / "t.parquet").exists()

@@ -69,6 +69,8 @@ class TableReading(RowsReading):
         while True:
             try:
                 part = next(self._parts, None)
+                if part is not None:
+                    part.validate(full=True)  # that words are UTF-8, which not every reader of pyarrow looks at
             except _UNREADABLE as error:
                 raise TraceError(f"{name}: at or after row {first_row:,}: {_reason(error)}") from error
             if part is None:
