@@ -19,7 +19,7 @@ VERBS = {
     "record": "Record this machine's swap, as root.",
     "check": "Say whether a trace can be believed.",
     "cut": "Take a part of a trace: a time, rows, types, cgroups, offsets, a sample.",
-    "convert": "Turn the text of an ftrace recording into a trace.",
+    "convert": "Turn a recording into a trace: text of ftrace, trace-cmd, perf, bpftrace, blkparse, a table.",
     "synth": "Generate a trace.",
 }
 
