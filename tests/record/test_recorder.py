@@ -12,7 +12,7 @@ from machines import machine
 from zreplay.errors import UsageError
 from zreplay.record import recorder as recorder_module
 from zreplay.record.parts import PartsWriter, join, parts_of
-from zreplay.record.probes import plan
+from zreplay.record.probes import Probe, plan
 from zreplay.record.recorder import record
 from zreplay.trace.files import open_trace
 
@@ -27,6 +27,7 @@ class Instance:
         self.lost = list(lost)
         self.fails = fails
         self.is_armed = False
+        self.refused: list[tuple[Probe, str]] = []
 
     def __call__(self, tracefs: Path, *, buffer_kb: int) -> "Instance":
         return self
@@ -99,6 +100,16 @@ def test_anonymised_slots_stay_in_their_cluster_and_tasks_get_numbers(recorded):
     assert second == first + 1
     assert third // 256 != first // 256
     assert table["pid"].to_pylist() == [1, 2, 1]
+
+
+def test_probe_that_the_kernel_would_not_set_is_told_before_the_recording(recorded):
+    instance, said = Instance(LOG), []
+    instance.refused = [(Probe("migrate", "zs_page_migrate", ""), "Failed to register probe event")]
+    recorded(LOG, instance=instance, warned=said.append)
+    assert said == [
+        "migrate of zs_page_migrate: the kernel refused the probe (Failed to register probe event); "
+        "the trace will lack it"
+    ]
 
 
 def test_lost_events_are_in_the_metadata(recorded, tmp_path):

@@ -133,6 +133,7 @@ def _record(
         done = record(
             machine, planned, output, command=command, seconds=duration,
             buffer_kb=buffer_kb, handles=handles, anonymise=anonymise, force=force, told=told,
+            warned=lambda message: click.echo(f"zreplay: warning: {message}", err=True),
         )  # fmt: skip
     _say(done, output, buffer_kb, quiet=quiet)
 

@@ -104,6 +104,7 @@ def record(
     anonymise: bool = False,
     force: bool = False,
     told: Callable[[Status], object] = lambda status: None,
+    warned: Callable[[str], object] = lambda message: None,
 ) -> Recording:
     """Record until the command has ended, the time is up, or a signal (SIGINT, SIGTERM, SIGHUP) says so.
 
@@ -115,6 +116,7 @@ def record(
         handles: keep addresses of the kernel (``seen_handle``, ``seen_page``).
         anonymise: hide PIDs and where in the swap area pages are.
         told: is told the status twice a second.
+        warned: is told of probes that the kernel would not set, before the recording begins.
 
     Raises:
         UsageError: the output exists, the kernel refuses the probes, the command cannot be run.
@@ -154,6 +156,8 @@ def record(
     try:
         with Tracing(machine.tracefs, buffer_kb=buffer_kb) as tracing, _stop_signals() as stopped:
             tracing.arm(plan)
+            for probe, why in tracing.refused:
+                warned(f"{probe.event} of {probe.symbol}: the kernel refused the probe ({why}); the trace will lack it")
             started = told_at = time.monotonic()
             child = _start(command)
             lines_before = 0
