@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from ftrace_text import Imported, invalidated, stored, text
@@ -150,9 +149,9 @@ def test_what_was_recorded_before_a_failure_can_be_joined(recorded, tmp_path, mo
     ):
         PartsWriter(out, open_trace(next(parts_of(out).glob("*.parquet"))).metadata)
     join(out)
-    table = pq.read_table(out)
-    assert table["offset"].to_pylist() == [row["offset"] for row in Imported(LOG).rows][: table.num_rows]
-    assert pc.min(table["offset"]).as_py() == 7 or table.num_rows == 1
+    found = pq.read_table(out)["offset"].to_pylist()
+    assert found
+    assert found == [row["offset"] for row in Imported(LOG).rows][: len(found)]
 
 
 def test_output_that_exists_is_not_touched(recorded, tmp_path):

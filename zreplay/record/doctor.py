@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from zreplay.record.layout import Layout
 from zreplay.record.machine import Machine
@@ -56,4 +55,4 @@ def examine(machine: Machine, model: str) -> list[Finding]:
 def _zrams(machine: Machine) -> list[str]:
     folder = machine.root / "sys/block"
     names = sorted(path.name for path in folder.glob("zram*")) if folder.is_dir() else []
-    return [f"{name} (swap)" if name in machine.zram_swaps else name for name in map(str, map(Path, names))]
+    return [f"{name} (swap)" if name in machine.zram_swaps else name for name in names]

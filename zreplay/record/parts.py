@@ -5,7 +5,6 @@ The parts of ``trace.parquet`` are ``trace.parquet.parts/00000.parquet`` and so 
 
 import shutil
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -94,7 +93,7 @@ def join(output: Path, *, metadata: TraceMetadata | None = None, force: bool = F
     if not parts:
         raise UsageError(f"{folder}: no parts of a recording there")
     if metadata is None:
-        metadata = replace(open_trace(parts[-1]).metadata)
+        metadata = open_trace(parts[-1]).metadata
     with TraceWriter(output, metadata, force=force) as writer:
         for part in parts:
             for batch in open_trace(part).batches():
