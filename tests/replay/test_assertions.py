@@ -71,7 +71,8 @@ def test_all_assertions_hold_for_every_index_over_every_pool(tmp_path, excerpt, 
 #: Slots 1 to 4: two pages of two buddies, all in one leaf. 5: a page of its own. 6: was there, and is not.
 EVENTS = [*(store(slot, 1000) for slot in (1, 2, 3, 4)), store(5, 3000), store(6, 2000), load(1), invalidate(6)]
 SLOTS, TAGS = 24, 24 + 8 * 64  # of a radix node
-LRU_NEXT, LIST_NEXT, ENTRIES, CHUNKS, REFERENCES = 8, 24, 32, 60, 62  # of a zbud page
+STAMP, PLACE, ID, SIZES, REFERENCES = 16, 20, 24, 28, 31  # of a zbud page, which begins with its entries
+MM_LRU_NEXT = 8  # of a page of the memory manager's
 
 
 class Fed:
@@ -143,17 +144,18 @@ LOWBIT, TAG, V3, TWO = ({"design": name} for name in ("radix-lowbit", "radix-tag
         # a tree's own books
         (LOWBIT, lambda fed: fed.change(fed.node + 4, "I", 3), "assertion 8: .*count.*found 3, expected 5"),
         # pages: what the header says, who refers to it, where it is listed
-        (LOWBIT, lambda fed: fed.change(fed.page(1) + ENTRIES, "Q", 77), "assertion 2: .*page 0, type 0, offset 77"),
-        (LOWBIT, lambda fed: fed.change(fed.page(1) + ENTRIES, "Q", 3), "assertion 1: .*page 0, type 0, offset 3"),
+        (LOWBIT, lambda fed: fed.change(fed.page(1), "Q", 77), "assertion 2: .*page 0, type 0, offset 77"),
+        (LOWBIT, lambda fed: fed.change(fed.page(1), "Q", 3), "assertion 1: .*page 0, type 0, offset 3"),
         (LOWBIT, lambda fed: fed.change(fed.page(1) + REFERENCES, "B", 1), "assertion 10: .*page 0.*found 1"),
-        (LOWBIT, lambda fed: fed.change(fed.page(1) + CHUNKS, "B", 9), "assertion 12: .*page 0.*found 9, expected 16"),
-        (LOWBIT, lambda fed: fed.change(fed.page(5) + LRU_NEXT, "Q", 0), "assertion 12: the LRU's links meet: page 2"),
-        (LOWBIT, lambda fed: fed.change(fed.page(3) + LRU_NEXT, "Q", fed.page(5)), "assertion 12: the LRU's links"),
-        (LOWBIT, lambda fed: fed.change(fed.page(5) + LIST_NEXT, "Q", fed.page(1)), "assertion 12: .*links meet"),
+        (LOWBIT, lambda fed: flip(fed, fed.page(1) + SIZES, 9), "assertion 12: buddied pages by free chunks"),
+        (LOWBIT, lambda fed: flip(fed, fed.page(1) + SIZES, 0), "assertion 12: asked bytes"),
+        (LOWBIT, lambda fed: fed.change(fed.page(5) + STAMP, "I", 0), "assertion 12: .* in use has a stamp: page 2"),
+        (LOWBIT, lambda fed: fed.change(fed.page(3) + STAMP, "I", 99), "assertion 7: .*stamp.*page 1.*found 99"),
+        (LOWBIT, lambda fed: fed.change(fed.page(5) + PLACE, "I", 7), "assertion 12: .*place: page 2.*found 7, expected 0"),
         # the memory manager's index
         (
             TWO,
-            lambda fed: fed.change(fed.mm_page(1) + LRU_NEXT, "Q", 0),
+            lambda fed: fed.change(fed.mm_page(1) + MM_LRU_NEXT, "Q", 0),
             "assertion 9: the LRU's links meet: page 1, type 0, offset [34]",
         ),
         (TWO, lambda fed: fed.change(fed.mm_page(0) + 8, "Q", fed.mm_page(1)), "assertion 9: the LRU's links meet"),

@@ -56,10 +56,11 @@ class Array final : public SwapIndex {
         });
     }
 
-    void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t) const override {
-        for (SwapEntry entry : entries)
-            if (const Piece* piece = pieces_.find(entry)) prefetch_to_write(&(*piece)[within(entry)]);
-        for (size_t i = 0; i < entries.size(); ++i) found[i] = peek(entries[i]);
+    int look_steps() const override { return 2; }
+    void look(int step, uint32_t, Ahead& ahead) override {
+        for (uint32_t i = 0; i < ahead.count; ++i)
+            if (step) ahead.found[i] = peek(ahead.entries[i]);
+            else if (const Piece* piece = pieces_.find(ahead.entries[i])) prefetch_to_write(&(*piece)[within(ahead.entries[i])]);
     }
 
     void check() const override {

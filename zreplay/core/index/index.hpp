@@ -7,10 +7,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <utility>
 
 #include "cost.hpp"
+#include "index/ahead.hpp"
 #include "types.hpp"
 
 namespace zreplay {
@@ -29,6 +29,7 @@ enum class SlotWords : uint8_t { narrow, wide, value };
 struct IndexOptions {
     uint32_t entry_bytes = 64;  // of the kernel's entry that has the tree's links in it (rbtree); 64 is 6.1's
     SlotWords words = SlotWords::narrow;
+    bool kernels_layout = true;  // nodes as the kernel has them, to be timed; else an index may keep the same structure smaller
 };
 
 class SwapIndex {
@@ -47,10 +48,16 @@ class SwapIndex {
     // In ascending order of offset. The callback must not change the index.
     virtual void for_each(uint32_t type, const std::function<void(uint64_t offset, Location)>& visit) const = 0;
 
-    // Fetches what the next calls will need, all entries at once, so that their misses overlap; found[i] is what
-    // find(entries[i]) would give now. Changes nothing and costs nothing that is counted.
-    // At most 32 entries; bit i of `changing`: entries[i] will be inserted, erased or moved, not only found.
-    virtual void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t changing) const = 0;
+    // Looks at a group of events to come and keeps what it finds for their calls. In steps: each reads what the step before
+    // it has fetched, so that between two steps of one group there is time for other groups' steps and calls. Several groups
+    // are under way at once, each with a number of its own (Ahead). Changes nothing and costs nothing that is
+    // counted; what it keeps is used only where it still holds, so that calls may change anything meanwhile.
+    virtual int look_steps() const { return 1; }
+    virtual void look(int step, uint32_t group, Ahead& ahead) = 0;
+
+    // The next calls are those of an event that was looked at: what is kept of it serves them, if they are of its entry.
+    void expect(uint32_t group, uint32_t lane) { expected_ = group * Ahead::lanes + lane; }
+    void expect_nothing() { expected_ = Ahead::nobody; }
 
     // Walks everything; throws CheckFailed.
     virtual void check() const = 0;
@@ -73,6 +80,7 @@ class SwapIndex {
     Cost& charge_nobody() { return *std::exchange(cost_, &nowhere_); }
 
   protected:
+    uint32_t expected_ = Ahead::nobody;  // lane of the next calls
     Cost nowhere_;
     Cost* cost_ = &nowhere_;
 };

@@ -24,19 +24,19 @@ template <int Bits>
 class RadixLowbit final : public SwapIndex {
   public:
     Location find(SwapEntry entry) override {
-        const uint64_t* slot = tree_.slot(entry, *cost_);
+        const uint64_t* slot = tree_.slot(entry, expected_, *cost_);
         return slot ? Location::from_word(*slot) : Location();
     }
 
     Location insert(SwapEntry entry, Location location) override {
-        if (uint64_t* slot = tree_.slot(entry, *cost_)) return overwrite(slot, location);
-        tree_.insert(entry, location.word(), *cost_);
+        if (uint64_t* slot = tree_.slot(entry, expected_, *cost_)) return overwrite(slot, location);
+        tree_.insert(entry, location.word(), expected_, *cost_);
         return {};
     }
 
-    Location erase(SwapEntry entry) override { return Location::from_word(tree_.erase(entry, *cost_)); }
+    Location erase(SwapEntry entry) override { return Location::from_word(tree_.erase(entry, expected_, *cost_)); }
 
-    Location update(SwapEntry entry, Location moved) override { return overwrite(tree_.slot(entry, *cost_), moved); }
+    Location update(SwapEntry entry, Location moved) override { return overwrite(tree_.slot(entry, expected_, *cost_), moved); }
 
     void for_each(uint32_t type, const std::function<void(uint64_t, Location)>& visit) const override {
         tree_.for_each(type, [&](uint64_t offset, uint64_t word, uint32_t) {
@@ -44,8 +44,9 @@ class RadixLowbit final : public SwapIndex {
         });
     }
 
-    void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t changing) const override {
-        tree_.warm(entries, changing, [&](size_t i, uint64_t word, uint32_t) { found[i] = Location::from_word(word); });
+    int look_steps() const override { return tree_.look_steps; }
+    void look(int step, uint32_t group, Ahead& ahead) override {
+        tree_.look(step, group, ahead, [&](uint32_t i, uint64_t word, uint32_t) { ahead.found[i] = Location::from_word(word); });
     }
 
     void check() const override {

@@ -27,33 +27,33 @@ template <int Bits, SlotWords words>
 class RadixTag final : public SwapIndex {
   public:
     Location find(SwapEntry entry) override {
-        const uint64_t* slot = tree_.slot(entry, *cost_);
-        return slot ? join(*slot, tree_.tags(entry, *cost_)) : Location();
+        const uint64_t* slot = tree_.slot(entry, expected_, *cost_);
+        return slot ? join(*slot, tree_.tags(entry, expected_, *cost_)) : Location();
     }
 
     Location insert(SwapEntry entry, Location location) override {
         Location old;
-        if (uint64_t* slot = tree_.slot(entry, *cost_)) {
-            old = join(*slot, tree_.tags(entry, *cost_));
+        if (uint64_t* slot = tree_.slot(entry, expected_, *cost_)) {
+            old = join(*slot, tree_.tags(entry, expected_, *cost_));
             *slot = without_position(location);
             ++cost_->slots_written;
         } else {
-            tree_.insert(entry, without_position(location), *cost_);
+            tree_.insert(entry, without_position(location), expected_, *cost_);
         }
         change_tags(entry, position(old), position(location));
         return old;
     }
 
     Location erase(SwapEntry entry) override {
-        uint32_t tags = tree_.tags(entry, *cost_);
-        uint64_t word = tree_.erase(entry, *cost_);
+        uint32_t tags = tree_.tags(entry, expected_, *cost_);
+        uint64_t word = tree_.erase(entry, expected_, *cost_);
         return word ? join(word, tags) : Location();
     }
 
     // Migration keeps the position, so the kernel has no tag to read: the old one, given back here, is not charged.
     Location update(SwapEntry entry, Location moved) override {
-        uint64_t* slot = tree_.slot(entry, *cost_);
-        Location old = join(*slot, tree_.tags(entry, nowhere_));
+        uint64_t* slot = tree_.slot(entry, expected_, *cost_);
+        Location old = join(*slot, tree_.tags(entry, expected_, nowhere_));
         *slot = without_position(moved);
         ++cost_->slots_written;
         change_tags(entry, position(old), position(moved));
@@ -64,8 +64,9 @@ class RadixTag final : public SwapIndex {
         tree_.for_each(type, [&](uint64_t offset, uint64_t word, uint32_t tags) { visit(offset, join(word, tags)); });
     }
 
-    void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t changing) const override {
-        tree_.warm(entries, changing, [&](size_t i, uint64_t word, uint32_t tags) { found[i] = join(word, tags); });
+    int look_steps() const override { return tree_.look_steps; }
+    void look(int step, uint32_t group, Ahead& ahead) override {
+        tree_.look(step, group, ahead, [&](uint32_t i, uint64_t word, uint32_t tags) { ahead.found[i] = join(word, tags); });
     }
 
     void check() const override {

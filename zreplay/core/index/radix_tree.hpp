@@ -22,10 +22,10 @@
 #include <array>
 #include <cassert>
 #include <cstdint>
-#include <span>
 
 #include "arena.hpp"
 #include "cost.hpp"
+#include "index/index.hpp"
 #include "index/radix_check.hpp"
 #include "index/radix_roots.hpp"
 #include "prefetch.hpp"
@@ -42,32 +42,42 @@ class RadixTree {
 
     // The slot of an entry that is there, else null. One walk. Always inline: left to itself, GCC 12 calls it, and a lookup
     // of 11 ns takes one more.
-    [[gnu::always_inline]] uint64_t* slot(SwapEntry entry, Cost& cost) {
+    [[gnu::always_inline]] uint64_t* slot(SwapEntry entry, uint32_t lane, Cost& cost) {
         Root* root = roots_.find(entry);
         uint64_t offset = entry.offset();
-        if (!root || is_beyond(*root, offset, cost)) return nullptr;
-        if (!root->height()) return root->first ? &root->first : nullptr;
-        Node* leaf = walk(*root, offset, cost);
+        Node* leaf = leaf_ahead(entry, lane);
+        if (leaf) {
+            charge_walk(*root, offset, cost);
+        } else {
+            if (!root || is_beyond(*root, offset, cost)) return nullptr;
+            if (!root->height()) return root->first ? &root->first : nullptr;
+            leaf = walk(*root, offset, cost);
+        }
         if (!leaf) return nullptr;
         uint64_t* place = &leaf->slots[Node::index_at(offset, 0)];
         return *place ? place : nullptr;
     }
 
     // An entry's tags that say a position, as a number; 0 if the entry is not there. One walk.
-    uint32_t tags(SwapEntry entry, Cost& cost) const {
+    uint32_t tags(SwapEntry entry, uint32_t lane, Cost& cost) const {
         const Root* root = roots_.find(entry);
         uint64_t offset = entry.offset();
-        if (!root || is_beyond(*root, offset, cost)) return 0;
-        if (!root->height()) return root->tags;
-        Node* leaf = walk(*root, offset, cost);  // in the leaf the tags' line instead of the slot's
+        Node* leaf = leaf_ahead(entry, lane);  // in the leaf the tags' line instead of the slot's
+        if (leaf) {
+            charge_walk(*root, offset, cost);
+        } else {
+            if (!root || is_beyond(*root, offset, cost)) return 0;
+            if (!root->height()) return root->tags;
+            leaf = walk(*root, offset, cost);
+        }
         return leaf ? Node::leaf_tags(leaf, Node::index_at(offset, 0)) : 0;
     }
 
     // The entry must not be there. One walk, after the tree has been grown to the height it needs.
-    void insert(SwapEntry entry, uint64_t word, Cost& cost) {
+    void insert(SwapEntry entry, uint64_t word, uint32_t lane, Cost& cost) {
         Root& root = roots_.make(entry);
         uint64_t offset = entry.offset();
-        Node* leaf = make_path(root, offset, cost);
+        Node* leaf = path(root, entry, lane, cost);
         ++entries_;
         ++cost.slots_written;
         if (!leaf) {
@@ -82,10 +92,10 @@ class RadixTree {
 
     // Stores whether or not the entry is there; gives the word that was, 0 if none. One walk for all of it, as the
     // xarray's: the slot the walk ends in is written.
-    uint64_t put(SwapEntry entry, uint64_t word, Cost& cost) {
+    uint64_t put(SwapEntry entry, uint64_t word, uint32_t lane, Cost& cost) {
         Root& root = roots_.make(entry);
         uint64_t offset = entry.offset();
-        Node* leaf = make_path(root, offset, cost);
+        Node* leaf = path(root, entry, lane, cost);
         ++cost.slots_written;
         uint32_t index = Node::index_at(offset, 0);
         uint64_t old = leaf ? leaf->slots[index] : root.first;
@@ -98,18 +108,22 @@ class RadixTree {
     }
 
     // Gives the word that was there, 0 if none. One walk, tags cleared and empty nodes freed upward.
-    uint64_t erase(SwapEntry entry, Cost& cost) {
+    uint64_t erase(SwapEntry entry, uint32_t lane, Cost& cost) {
         Root* found = roots_.find(entry);
         uint64_t offset = entry.offset();
-        if (!found || is_beyond(*found, offset, cost)) return 0;
+        Node* leaf = leaf_ahead(entry, lane);
+        if (!leaf && (!found || is_beyond(*found, offset, cost))) return 0;
         Root& root = *found;
-        if (!root.height()) {
+        if (leaf) {
+            charge_walk(root, offset, cost);
+        } else if (!root.height()) {
             uint64_t word = root.first;
             if (word) --entries_, ++cost.slots_written;
             root = {};
             return word;
+        } else {
+            leaf = walk(root, offset, cost);
         }
-        Node* leaf = walk(root, offset, cost);
         uint32_t index = Node::index_at(offset, 0);
         if (!leaf || !leaf->slots[index]) return 0;
         uint64_t word = leaf->slots[index];
@@ -119,7 +133,7 @@ class RadixTree {
         for (uint32_t tag = 0; root.tags && tag < radix_tags; ++tag)
             if (leaf->tags[tag] >> index & 1)
                 untagged_levels = std::max(untagged_levels, clear_upward(root, leaf, offset, tag, cost));
-        uint32_t emptied_levels = empty_upward(root, leaf, offset, cost);
+        uint32_t emptied_levels = empty_upward(root, leaf, entry, cost);
         cost.cache_lines += more_lines(index, true, true);
         for (uint32_t level = 1; level <= std::max(untagged_levels, emptied_levels); ++level)
             cost.cache_lines += more_lines(Node::index_at(offset, level),
@@ -171,13 +185,29 @@ class RadixTree {
         });
     }
 
-    // take(i, word, tags) for every entry, as a lookup and a tag get would find them. Sixteen walks go down side by
-    // side, a level at a time, each prefetching the slot it will read next: misses overlap instead of adding up.
+    // Looking ahead (index.hpp), one level that may not be in the cache a step: 0 goes down to the nodes above the leaves, 1 from
+    // there to the leaves, 2 takes what is in them: take(i, word, tags), as a lookup and a tag get would find it.
+    static constexpr int look_steps = 3;
     template <class Take>
-    void warm(std::span<const SwapEntry> entries, uint32_t changing, Take&& take) const {
-        for (size_t start = 0; start < entries.size(); start += lanes)
-            warm_lanes(entries.subspan(start, std::min(lanes, entries.size() - start)), changing >> start,
-                       [&](size_t i, uint64_t word, uint32_t tags) { take(start + i, word, tags); });
+    void look(int step, uint32_t group, const Ahead& ahead, Take&& take) {
+        Lane* lanes = &lanes_[group * Ahead::lanes];
+        if (step == 0) return look_above_leaves(lanes, ahead);
+        for (uint32_t i = 0; i < ahead.count; ++i) {
+            const SwapEntry entry = ahead.entries[i];
+            Lane& lane = lanes[i];
+            const Root* root = roots_.find(entry);
+            if (step == 1) {
+                if (!holds(lane)) lane = {entry.word, above_leaf(root, entry.offset()), version(entry)};
+                if (lane.node) lane.node = leaf_below(*root, lane.node, entry.offset());
+                if (lane.node) fetch_leaf(lane.node, entry.offset(), root->tags, ahead.changing >> i & 1);
+                continue;
+            }
+            const uint32_t index = Node::index_at(entry.offset(), 0);
+            const Node* leaf = holds(lane) ? lane.node : find_leaf(root, entry.offset());
+            if (leaf) take(i, leaf->slots[index], root->tags ? Node::leaf_tags(leaf, index) : 0);
+            else if (root && !entry.offset() && !root->height()) take(i, root->first, root->tags);
+            else take(i, uint64_t{0}, 0u);
+        }
     }
 
     void check() const {
@@ -198,7 +228,49 @@ class RadixTree {
     const Root* root(uint32_t type) const { return roots_.first(type); }
 
   private:
-    static constexpr size_t lanes = 16;
+    // What is kept of an entry that was looked at: the node above its leaf, then its leaf. It is good for as long as no leaf of
+    // the same place in versions_ has been freed, no inner node freed, and no tree has grown.
+    struct Lane {
+        uint64_t word = ~uint64_t{0};
+        Node* node = nullptr;
+        uint32_t version = 0;
+    };
+    static constexpr uint32_t versions = 256;
+
+    uint32_t& version_at(uint64_t word) { return versions_[(word >> Node::bits) * 0x9E3779B97F4A7C15u >> 56]; }
+    uint32_t version(SwapEntry entry) const {
+        return const_cast<RadixTree*>(this)->version_at(entry.word) + reshaped_;
+    }
+    bool holds(const Lane& lane) const { return lane.version == version(SwapEntry::from_word(lane.word)); }
+
+    // The entry's leaf, if it was looked at and is still there.
+    Node* leaf_ahead(SwapEntry entry, uint32_t lane) const {
+        const Lane& kept = lanes_[lane];
+        return kept.word == entry.word && holds(kept) ? kept.node : nullptr;
+    }
+
+    // What walk() charges for a leaf that is there.
+    static void charge_walk(const Root& root, uint64_t offset, Cost& cost) {
+        const uint32_t height = root.height();
+        cost.nodes_visited += height;
+        cost.cache_lines += height;
+        if constexpr (Node::walk_reads_head)
+            for (uint32_t level = 0; level < height; ++level)
+                cost.cache_lines += Node::lines_of(Node::index_at(offset, level), true, false) - 1;
+    }
+
+    // Likewise make_path(), which leaves the leaf's lines to its caller.
+    Node* path(Root& root, SwapEntry entry, uint32_t lane, Cost& cost) {
+        Node* leaf = leaf_ahead(entry, lane);
+        if (!leaf) return make_path(root, entry.offset(), cost);
+        const uint32_t height = root.height();
+        cost.nodes_visited += height;
+        cost.cache_lines += height - 1;
+        if constexpr (Node::walk_reads_head)
+            for (uint32_t level = 1; level < height; ++level)
+                cost.cache_lines += Node::lines_of(Node::index_at(entry.offset(), level), true, false) - 1;
+        return leaf;
+    }
 
     Node* make(uint32_t level, Node* parent, uint32_t index_in_parent, const Root& root) {
         Node* node = arena_.make();
@@ -295,6 +367,7 @@ class RadixTree {
             while (offset > Node::max_offset(height)) ++height;
             return height;
         }
+        ++reshaped_;
         for (; offset > Node::max_offset(height); ++height) {
             Node* top = make(height, nullptr, 0, root);
             top->fill(0, root.first);
@@ -331,15 +404,15 @@ class RadixTree {
     }
 
     // Empties the leaf's slot, frees the nodes this leaves empty, lowers the root. Gives the levels climbed.
-    uint32_t empty_upward(Root& root, Node* node, uint64_t offset, Cost& cost) {
+    uint32_t empty_upward(Root& root, Node* node, SwapEntry entry, Cost& cost) {
         for (uint32_t level = 0;; ++level) {
             ++cost.slots_written;
-            if (node->empty(Node::index_at(offset, level))) {
-                if (!node->parent) shrink(root, cost);
+            if (node->empty(Node::index_at(entry.offset(), level))) {
+                if (!node->parent) shrink(root, entry, cost);
                 return level;
             }
             Node* parent = node->parent;
-            arena_.release(node);
+            release(node, entry.word);
             ++cost.nodes_freed;
             if (!parent) {
                 root = {};
@@ -350,7 +423,7 @@ class RadixTree {
         }
     }
 
-    void shrink(Root& root, Cost& cost) {
+    void shrink(Root& root, SwapEntry entry, Cost& cost) {
         for (uint32_t height = root.height(); height;) {
             Node* top = Node::unmark(root.first);
             if (top->count != 1 || !top->slots[0]) return;
@@ -362,7 +435,7 @@ class RadixTree {
                 ++cost.slots_written;
                 ++cost.cache_lines;
             }
-            arena_.release(top);
+            release(top, SwapEntry(entry.type(), 0).word);
             ++cost.nodes_freed;
         }
     }
@@ -378,54 +451,70 @@ class RadixTree {
         }
     }
 
-    template <class Take>
-    void warm_lanes(std::span<const SwapEntry> entries, uint32_t changing, Take&& take) const {
-        std::array<const Root*, lanes> roots;
-        std::array<const Node*, lanes> nodes;
-        std::array<uint32_t, lanes> heights;
+    // All lanes a level at a time.
+    void look_above_leaves(Lane* lanes, const Ahead& ahead) {
+        std::array<uint32_t, Ahead::lanes> heights;
         uint32_t tallest = 0;
-        for (size_t i = 0; i < entries.size(); ++i) {
-            roots[i] = roots_.find(entries[i]);
-            if (!roots[i]) roots[i] = &nowhere_;
-            if constexpr (Node::walk_reads_head) prefetch(Node::unmark(roots[i]->first));
-        }
-        for (size_t i = 0; i < entries.size(); ++i) {
-            const Root& root = *roots[i];
-            heights[i] = root.height();
-            bool inside = heights[i] && entries[i].offset() <= Node::max_offset(heights[i]);
-            nodes[i] = inside ? Node::unmark(root.first) : nullptr;
-            tallest = std::max(tallest, heights[i]);
-            if (inside) fetch_slot(nodes[i], heights[i], entries[i].offset(), root.tags, changing >> i & 1);
+        for (uint32_t i = 0; i < ahead.count; ++i) {
+            const SwapEntry entry = ahead.entries[i];
+            const Root* root = roots_.find(entry);
+            const uint32_t height = root ? root->height() : 0;
+            const bool inside = height && entry.offset() <= Node::max_offset(height);
+            lanes[i] = {entry.word, inside ? Node::unmark(root->first) : nullptr, version(entry)};
+            heights[i] = height;
+            tallest = std::max(tallest, height);
         }
         for (uint32_t height = tallest; height > 1; --height)
-            for (size_t i = 0; i < entries.size(); ++i) {
-                if (heights[i] != height || !nodes[i]) continue;
-                uint64_t word = nodes[i]->slots[Node::index_at(entries[i].offset(), height - 1)];
-                nodes[i] = word ? Node::unmark(word) : nullptr;
-                heights[i] = height - 1;
-                if (word) fetch_slot(nodes[i], height - 1, entries[i].offset(), roots[i]->tags, changing >> i & 1);
+            for (uint32_t i = 0; i < ahead.count; ++i) {
+                Node*& node = lanes[i].node;
+                if (heights[i] < height || !node) continue;
+                const uint64_t* slot = &node->slots[Node::index_at(ahead.entries[i].offset(), height - 1)];
+                if (height == 2) prefetch(slot);
+                else node = *slot ? Node::unmark(*slot) : nullptr;
             }
-        for (size_t i = 0; i < entries.size(); ++i) {
-            const Root& root = *roots[i];
-            uint32_t index = Node::index_at(entries[i].offset(), 0);
-            if (nodes[i]) take(i, nodes[i]->slots[index], root.tags ? Node::leaf_tags(nodes[i], index) : 0);
-            else if (!entries[i].offset() && !root.height()) take(i, root.first, root.tags);
-            else take(i, uint64_t{0}, 0u);
+    }
+
+    // Without looking ahead of the look, where what it found no longer holds. Null: no such leaf.
+    static Node* above_leaf(const Root* root, uint64_t offset) {
+        const uint32_t height = root ? root->height() : 0;
+        if (!height || offset > Node::max_offset(height)) return nullptr;
+        Node* node = Node::unmark(root->first);
+        for (uint32_t level = height - 1; level > 1 && node; --level) {
+            const uint64_t word = node->slots[Node::index_at(offset, level)];
+            node = word ? Node::unmark(word) : nullptr;
         }
+        return node;
     }
 
-    static void fetch_slot(const Node* node, uint32_t height, uint64_t offset, bool tagged, bool changing) {
-        prefetch(&node->slots[Node::index_at(offset, height - 1)]);
-        if (Node::walk_reads_head) prefetch(&node->count);
-        if (height > 1) return;
-        if (tagged) prefetch(&node->tags);
-        if (changing && !Node::walk_reads_head) prefetch(&node->count);
+    static Node* leaf_below(const Root& root, Node* node, uint64_t offset) {
+        if (root.height() == 1) return node;
+        const uint64_t word = node->slots[Node::index_at(offset, 1)];
+        return word ? Node::unmark(word) : nullptr;
     }
 
-    inline static const Root nowhere_{};  // stands for the root of a range nobody has stored in
+    static const Node* find_leaf(const Root* root, uint64_t offset) {
+        Node* node = above_leaf(root, offset);
+        return node ? leaf_below(*root, node, offset) : nullptr;
+    }
+
+    static void fetch_leaf(const Node* leaf, uint64_t offset, bool tagged, bool changing) {
+        prefetch_to_write(&leaf->slots[Node::index_at(offset, 0)]);
+        if (changing || Node::walk_reads_head) prefetch_to_write(&leaf->count);
+        if (tagged) prefetch(&leaf->tags);
+    }
+
+    void release(Node* node, uint64_t word) {
+        if (node->level()) ++reshaped_;
+        else ++version_at(word);
+        arena_.release(node);
+    }
+
     Roots roots_;
     Arena<Node, slab_bytes> arena_;
     uint64_t entries_ = 0;
+    std::array<uint32_t, versions> versions_{};
+    uint32_t reshaped_ = 0;
+    std::array<Lane, Ahead::nobody + 1> lanes_;
 };
 
 }  // namespace zreplay

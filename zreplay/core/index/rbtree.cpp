@@ -277,43 +277,39 @@ void Rbtree::for_each(uint32_t type, const std::function<void(uint64_t, Location
 // Sixteen descents side by side: each step loads an entry that was prefetched sixteen steps ago, and a descent that has
 // arrived stays where it is. Then what rebalancing would look at: the sibling (a new entry's uncle), the children, and
 // the first step to the successor.
-void Rbtree::warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t changing) const {
+void Rbtree::look(int, uint32_t, Ahead& ahead) {
     static const Entry nowhere{};  // stands for the root of an empty tree; its handle is empty
-    constexpr size_t lanes = 16;
-    for (size_t start = 0; start < entries.size(); start += lanes) {
-        size_t count = std::min(lanes, entries.size() - start);
-        std::array<const Entry*, lanes> at;
-        std::array<uint64_t, lanes> keys;
-        for (size_t i = 0; i < count; ++i) {
-            const Entry* root = roots_[entries[start + i].type()];
-            at[i] = root ? root : &nowhere;
-            keys[i] = entries[start + i].offset();
-        }
-        for (bool moved = true; moved;) {
-            moved = false;
-            for (size_t i = 0; i < count; ++i) {
-                const Entry* here = at[i];
-                const Entry* next = here->child[keys[i] < here->offset];
-                next = !next || here->offset == keys[i] ? here : next;
-                prefetch(next);
-                moved |= next != here;
-                at[i] = next;
-            }
-        }
-        for (size_t i = 0; i < count; ++i) {
+    std::array<const Entry*, Ahead::lanes> at;
+    std::array<uint64_t, Ahead::lanes> keys;
+    for (uint32_t i = 0; i < ahead.count; ++i) {
+        const Entry* root = roots_[ahead.entries[i].type()];
+        at[i] = root ? root : &nowhere;
+        keys[i] = ahead.entries[i].offset();
+    }
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (uint32_t i = 0; i < ahead.count; ++i) {
             const Entry* here = at[i];
-            found[start + i] = here->offset == keys[i] ? Location::from_word(here->handle) : Location();
-            if (!(changing >> (start + i) & 1)) continue;
-            const Entry* parent = parent_of(here);
-            if (parent) prefetch(parent->child[parent->child[right] == here]);
-            prefetch(here->child[left]);
-            prefetch(here->child[right]);
+            const Entry* next = here->child[keys[i] < here->offset];
+            next = !next || here->offset == keys[i] ? here : next;
+            prefetch(next);
+            moved |= next != here;
+            at[i] = next;
         }
-        for (size_t i = 0; i < count; ++i) {
-            const Entry* here = at[i];
-            bool has_successor_below = here->child[left] && here->child[right];
-            if (changing >> (start + i) & 1 && found[start + i] && has_successor_below) prefetch(here->child[right]->child[left]);
-        }
+    }
+    for (uint32_t i = 0; i < ahead.count; ++i) {
+        const Entry* here = at[i];
+        ahead.found[i] = here->offset == keys[i] ? Location::from_word(here->handle) : Location();
+        if (!(ahead.changing >> i & 1)) continue;
+        const Entry* parent = parent_of(here);
+        if (parent) prefetch(parent->child[parent->child[right] == here]);
+        prefetch(here->child[left]);
+        prefetch(here->child[right]);
+    }
+    for (uint32_t i = 0; i < ahead.count; ++i) {
+        const Entry* here = at[i];
+        const bool has_successor_below = here->child[left] && here->child[right];
+        if (ahead.changing >> i & 1 && ahead.found[i] && has_successor_below) prefetch(here->child[right]->child[left]);
     }
 }
 

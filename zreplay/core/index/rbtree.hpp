@@ -46,7 +46,7 @@ class Rbtree final : public SwapIndex {
     Location erase(SwapEntry entry) override;
     Location update(SwapEntry entry, Location moved) override;
     void for_each(uint32_t type, const std::function<void(uint64_t, Location)>& visit) const override;
-    void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t changing) const override;
+    void look(int step, uint32_t group, Ahead& ahead) override;
     void check() const override;
     uint64_t entries() const override { return arena_.live(); }
     uint64_t nodes() const override { return arena_.live(); }

@@ -46,7 +46,7 @@ class SwapTable final : public SwapIndex {
     explicit SwapTable(IndexOptions options = {}) : words_(options.words) {}
 
     Location find(SwapEntry entry) override {
-        const uint64_t* word = look(clusters_.find(entry), entry);
+        const uint64_t* word = word_of(clusters_.find(entry), entry);
         return word ? Location::from_word(*word) : Location();
     }
 
@@ -65,7 +65,7 @@ class SwapTable final : public SwapIndex {
 
     Location erase(SwapEntry entry) override {
         Piece* piece = clusters_.find(entry);
-        const uint64_t* word = look(piece, entry);
+        const uint64_t* word = word_of(piece, entry);
         if (!word || !*word) return {};
         Cluster& cluster = cluster_in(*piece, entry);
         Location old = Location::from_word(*word);
@@ -92,17 +92,21 @@ class SwapTable final : public SwapIndex {
         });
     }
 
-    void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t) const override {
-        constexpr size_t lanes = 32;
-        std::array<const Cluster*, lanes> cluster{};
-        for (size_t i = 0; i < entries.size(); ++i)
-            if (const Piece* piece = clusters_.find(entries[i])) prefetch(cluster[i] = &cluster_in(*piece, entries[i]));
-        for (size_t i = 0; i < entries.size(); ++i)
-            if (cluster[i] && cluster[i]->table) prefetch_to_write(&cluster[i]->table->word[entries[i].offset() % slots]);
-        for (size_t i = 0; i < entries.size(); ++i)
-            found[i] = cluster[i] && cluster[i]->table
-                           ? Location::from_word(cluster[i]->table->word[entries[i].offset() % slots])
-                           : Location();
+    // Descriptors, words, what the words say.
+    int look_steps() const override { return 3; }
+    void look(int step, uint32_t, Ahead& ahead) override {
+        for (uint32_t i = 0; i < ahead.count; ++i) {
+            const SwapEntry entry = ahead.entries[i];
+            const Piece* piece = clusters_.find(entry);
+            const Cluster* cluster = piece ? &cluster_in(*piece, entry) : nullptr;
+            if (step == 0) {
+                if (cluster) prefetch(cluster);
+                continue;
+            }
+            const uint64_t* word = cluster && cluster->table ? &cluster->table->word[entry.offset() % slots] : nullptr;
+            if (step == 2) ahead.found[i] = word ? Location::from_word(*word) : Location();
+            else if (word) prefetch_to_write(word);
+        }
     }
 
     void check() const override {
@@ -141,7 +145,7 @@ class SwapTable final : public SwapIndex {
     }
 
     // The word of an entry, null where there is no table. Descriptors that were never needed are as empty as others.
-    uint64_t* look(Piece* piece, SwapEntry entry) {
+    uint64_t* word_of(Piece* piece, SwapEntry entry) {
         ++cost_->cache_lines;
         Words* table = piece ? cluster_in(*piece, entry).table : nullptr;
         if (!table) return nullptr;

@@ -71,12 +71,13 @@ class Table final : public SwapIndex {
         });
     }
 
-    void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t) const override {
-        for (SwapEntry entry : entries)
-            if (const Piece* piece = pieces_.find(entry)) prefetch_to_write(&piece->slot[within(entry)]);
-        for (size_t i = 0; i < entries.size(); ++i) {
-            const Piece* piece = pieces_.find(entries[i]);
-            found[i] = piece ? Location::from_word(piece->slot[within(entries[i])].handle) : Location();
+    int look_steps() const override { return 2; }
+    void look(int step, uint32_t, Ahead& ahead) override {
+        for (uint32_t i = 0; i < ahead.count; ++i) {
+            const Piece* piece = pieces_.find(ahead.entries[i]);
+            const Slot* slot = piece ? &piece->slot[within(ahead.entries[i])] : nullptr;
+            if (step) ahead.found[i] = slot ? Location::from_word(slot->handle) : Location();
+            else if (slot) prefetch_to_write(slot);
         }
     }
 

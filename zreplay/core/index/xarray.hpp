@@ -76,15 +76,15 @@ class XArray final : public SwapIndex {
     explicit XArray(IndexOptions options = {}) : words_(options.words) {}
 
     Location find(SwapEntry entry) override {
-        const uint64_t* slot = tree_.slot(entry, *cost_);
+        const uint64_t* slot = tree_.slot(entry, expected_, *cost_);
         return slot ? words_.decode(*slot) : Location();
     }
 
     Location insert(SwapEntry entry, Location location) override {
-        return words_.decode(tree_.put(entry, words_.encode(location), *cost_));
+        return words_.decode(tree_.put(entry, words_.encode(location), expected_, *cost_));
     }
 
-    Location erase(SwapEntry entry) override { return words_.decode(tree_.erase(entry, *cost_)); }
+    Location erase(SwapEntry entry) override { return words_.decode(tree_.erase(entry, expected_, *cost_)); }
 
     Location update(SwapEntry entry, Location moved) override { return insert(entry, moved); }
 
@@ -92,8 +92,9 @@ class XArray final : public SwapIndex {
         tree_.for_each(type, [&](uint64_t offset, uint64_t word, uint32_t) { visit(offset, words_.decode(word)); });
     }
 
-    void warm(std::span<const SwapEntry> entries, std::span<Location> found, uint32_t changing) const override {
-        tree_.warm(entries, changing, [&](size_t i, uint64_t word, uint32_t) { found[i] = words_.decode(word); });
+    int look_steps() const override { return tree_.look_steps; }
+    void look(int step, uint32_t group, Ahead& ahead) override {
+        tree_.look(step, group, ahead, [&](uint32_t i, uint64_t word, uint32_t) { ahead.found[i] = words_.decode(word); });
     }
 
     void check() const override {

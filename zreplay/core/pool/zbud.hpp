@@ -13,6 +13,10 @@
 // allocation at its head, except while it is under reclaim: then it is on no list, nobody can allocate from it, and
 // objects freed by others only lose their chunks; the reclaimer finishes the page.
 //
+// The kernel's lists go through the page's header, so that taking a page off one writes to two others, somewhere in memory.
+// Here the same orders are kept with one foreign line at most: a list of pages with one buddy is a stack (zbud_lists.hpp), and
+// the LRU is the order of the pages' stamps, which is only put together when somebody asks for the oldest.
+//
 // Objects never move within the pool, so there is nothing to compact. zbud as merged keeps no list of who names a page,
 // so none can be migrated either; in the designs of the 2013 thread the page's header names the slots of its objects, and
 // `movable` pages move: references = objects, or somebody is at work in the page and the answer is −EAGAIN. What the
@@ -30,8 +34,8 @@
 #include <vector>
 
 #include "arena.hpp"
-#include "list.hpp"
 #include "pool/pool.hpp"
+#include "pool/zbud_lists.hpp"
 #include "prefetch.hpp"
 
 namespace zreplay {
@@ -56,29 +60,36 @@ class Zbud {
     enum Position : uint32_t { first = 0, last = 1 };
 
   private:
-    struct alignas(64) Page {
-        Link<Page> lru;   // of all pages, or of those under reclaim
-        Link<Page> list;  // of the pages with one buddy and as many free chunks
+    struct alignas(32) Page {
         std::array<SwapEntry, 2> entries;
-        uint64_t id = 0;
-        std::array<uint16_t, 2> size_bytes{};  // as asked
-        std::array<uint8_t, 2> chunks{};       // 0: unused
-        uint8_t references = 0;                // objects, and one while under reclaim
-        uint8_t resident : 2 = 0;              // one bit a position
-        bool under_reclaim : 1 = false;
+        uint32_t stamp = 0;  // greater than that of every page less recently used; 0: no page
+        uint32_t place = 0;  // on its stack, while it has one buddy
+        uint32_t id = 0;
+        uint32_t first_bytes : 12 = 0, last_bytes : 12 = 0;  // as asked; 0: unused
+        uint32_t references : 2 = 0;                         // objects, and one while under reclaim
+        uint32_t resident : 2 = 0;                           // one bit a position
+        uint32_t under_reclaim : 1 = false;
 
-        uint32_t free_chunks() const { return usable_chunks - chunks[first] - chunks[last]; }
-        bool buddied() const { return chunks[first] && chunks[last]; }
-        bool empty() const { return !chunks[first] && !chunks[last]; }
+        uint32_t size_bytes(uint32_t position) const { return position ? last_bytes : first_bytes; }
+        void set_size_bytes(uint32_t position, uint32_t size_bytes) {
+            if (position) last_bytes = size_bytes;
+            else first_bytes = size_bytes;
+        }
+        uint32_t free_chunks() const { return usable_chunks - chunks_of(first_bytes) - chunks_of(last_bytes); }
+        bool buddied() const { return first_bytes && last_bytes; }
+        bool empty() const { return !first_bytes && !last_bytes; }
+        uint32_t objects() const { return (first_bytes != 0) + (last_bytes != 0); }
     };
-    static_assert(sizeof(Page) == 64, "one cache line");
+    static_assert(sizeof(Page) == 32);
+
+    static constexpr uint32_t chunks_of(uint32_t size_bytes) { return (size_bytes + chunk_bytes - 1) / chunk_bytes; }
 
   public:
     explicit Zbud(Options options = {}) : options_(options) {}
 
     bool has_room(uint32_t size_bytes) const {
-        const uint32_t c = (size_bytes + chunk_bytes - 1) / chunk_bytes;
-        return c <= usable_chunks && nonempty_ >> c;
+        const uint32_t c = chunks_of(size_bytes);
+        return c <= usable_chunks && unbuddied_.fitting(c);
     }
 
     // size_bytes includes the 8-byte swap header of the kernels where zbud evicts; adding it is the caller's affair.
@@ -87,27 +98,26 @@ class Zbud {
     Allocation alloc(uint32_t size_bytes, SwapEntry entry, bool own = false) {
         if (size_bytes == 0) return {{}, -e_inval};
         if (size_bytes > largest_bytes) return {{}, -e_nospc};
-        const uint32_t c = (size_bytes + chunk_bytes - 1) / chunk_bytes;
+        const uint32_t c = chunks_of(size_bytes);
         Page* page;
         uint32_t position = first;
-        if (uint64_t fitting = nonempty_ >> c << c; fitting && !own) {
-            page = unbuddied_[std::countr_zero(fitting)].head();
+        if (const uint64_t fitting = unbuddied_.fitting(c); fitting && !own) {
+            const auto list = static_cast<uint32_t>(std::countr_zero(fitting));
+            page = unbuddied_.pop(list);
             ++cost_->headers_read;
-            unlist(page);
-            lru_.remove(page);
-            if (page->chunks[first]) position = last;
+            if (page->first_bytes) position = last;
+            ++buddied_[list - c];
         } else {
             page = pages_.make();
             page->id = next_page_id_++;
             ++usage_.pages;
+            unbuddied_.push(usable_chunks - c, page);
         }
-        page->chunks[position] = static_cast<uint8_t>(c);
-        page->size_bytes[position] = static_cast<uint16_t>(size_bytes);
+        page->set_size_bytes(position, size_bytes);
         page->entries[position] = entry;
-        page->resident = page->resident & static_cast<uint8_t>(~(1u << position)) & 3;
+        page->resident &= ~(1u << position);
         ++page->references;
-        enlist(page);
-        lru_.push_head(page);
+        page->stamp = next_stamp();
         usage_.objects += 1;
         usage_.asked_bytes += size_bytes;
         usage_.used_bytes += c * chunk_bytes;
@@ -120,19 +130,15 @@ class Zbud {
         const uint32_t position = location.position();
         ++cost_->headers_read;
         if (!page->under_reclaim) unlist(page);
+        const uint32_t size_bytes = page->size_bytes(position);
         usage_.objects -= 1;
-        usage_.asked_bytes -= page->size_bytes[position];
-        usage_.used_bytes -= page->chunks[position] * chunk_bytes;
-        page->chunks[position] = 0;
-        page->size_bytes[position] = 0;
+        usage_.asked_bytes -= size_bytes;
+        usage_.used_bytes -= chunks_of(size_bytes) * chunk_bytes;
+        page->set_size_bytes(position, 0);
         --page->references;
         if (page->under_reclaim) return;
-        if (page->empty()) {
-            lru_.remove(page);
-            release(page);
-        } else {
-            enlist(page);
-        }
+        if (page->empty()) release(page);
+        else enlist(page);
     }
 
     // One attempt to free a page, in steps, because other tasks allocate and free while an object is being written out:
@@ -147,7 +153,7 @@ class Zbud {
     class Reclaim {
       public:
         Reclaim(Zbud& pool, uint32_t retries) : pool_(pool), retries_(retries) {
-            if (retries_ && !pool_.lru_.empty())
+            if (retries_ && pool_.usage_.pages > pool_.reclaimed_.size())
                 take();
             else
                 error_ = -e_inval;
@@ -169,7 +175,7 @@ class Zbud {
             const bool freed = pool_.end_reclaim(page_);
             page_ = nullptr;
             if (freed) return;
-            if (--retries_)
+            if (--retries_)  // the page itself is there to be taken again, if no other is
                 take();
             else
                 error_ = -e_again;
@@ -180,7 +186,7 @@ class Zbud {
       private:
         void take() {
             page_ = pool_.begin_reclaim();
-            remaining_ = (page_->chunks[first] ? 1u << first : 0) | (page_->chunks[last] ? 1u << last : 0);
+            remaining_ = (page_->first_bytes ? 1u << first : 0) | (page_->last_bytes ? 1u << last : 0);
         }
 
         Zbud& pool_;
@@ -198,7 +204,7 @@ class Zbud {
         return attempt.error();
     }
 
-    uint32_t size(Location location) const { return location.descriptor<Page>()->size_bytes[location.position()]; }
+    uint32_t size(Location location) const { return location.descriptor<Page>()->size_bytes(location.position()); }
     // An object is read: where it is follows from the handle alone, and the header has the length, unless zswap's entry has.
     void map(Location, bool length_known) const { cost_->headers_read += !length_known; }
     SwapEntry entry(Location location) const { return location.descriptor<Page>()->entries[location.position()]; }
@@ -211,30 +217,29 @@ class Zbud {
     }
     void set_resident(Location location, bool resident) {
         Page* page = location.descriptor<Page>();
-        const auto bit = static_cast<uint8_t>(1u << location.position());
-        page->resident = (resident ? page->resident | bit : page->resident & ~bit) & 3;
+        const uint32_t bit = 1u << location.position();
+        page->resident = resident ? page->resident | bit : page->resident & ~bit;
     }
 
     // The page's other object; empty when it has none.
     Location buddy(Location location) const {
         const Page* page = location.descriptor<Page>();
         const uint32_t other = 1 - location.position();
-        return page->chunks[other] ? Location(page, other) : Location();
+        return page->size_bytes(other) ? Location(page, other) : Location();
     }
 
     // v3 of the series: a slot names the page, and the slots that its header names are compared with the one asked for.
     Location find_in_page(Location page_of, SwapEntry entry) const {
         const Page* page = page_of.descriptor<Page>();
         for (Position position : {first, last})
-            if (page->chunks[position] && page->entries[position] == entry) return Location(page, position);
+            if (page->size_bytes(position) && page->entries[position] == entry) return Location(page, position);
         return {};
     }
 
     template <class Visit>
     void objects_from(uint64_t number, Visit&& visit) const {
-        pages_.visit_from(number, [&](const Page* page) {  // an emptied page has no chunks, whatever else it still says
-            return (!page->chunks[first] || visit(Location(page, first))) &&
-                   (!page->chunks[last] || visit(Location(page, last)));
+        pages_.visit_from(number, [&](const Page* page) {  // an emptied page has no sizes, whatever else it still says
+            return (!page->first_bytes || visit(Location(page, first))) && (!page->last_bytes || visit(Location(page, last)));
         });
     }
 
@@ -244,19 +249,19 @@ class Zbud {
     // The contents go to a new page, which takes the old one's place on every list.
     Migration migrate(Location location) {
         Page* page = location.descriptor<Page>();
-        const uint32_t objects = page->buddied() ? 2 : 1;
+        const uint32_t objects = page->objects();
         if (!options_.movable) return {-e_busy};
         if (page->references != objects) return {-e_again};
         cost_->headers_read += objects;  // whose slots name the page
         Page* moved = pages_.make();
         *moved = *page;
         moved->id = next_page_id_++;
-        lru_.replace(page, moved);
-        if (!page->buddied()) unbuddied_[page->free_chunks()].replace(page, moved);
-        page->chunks = {};
+        oldest_.replace(page, moved);
+        if (!page->buddied()) unbuddied_.replace(page->free_chunks(), page, moved);
+        *page = {};
         pages_.release(page);
         for (Position position : {first, last})
-            if (moved->chunks[position] && on_move_) on_move_(moved->entries[position], Location(moved, position));
+            if (moved->size_bytes(position) && on_move_) on_move_(moved->entries[position], Location(moved, position));
         return {0, objects, Location(moved, location.position())};
     }
 
@@ -271,13 +276,13 @@ class Zbud {
     std::vector<ClassRow> classes() const {
         std::array<uint64_t, usable_chunks> pages = buddied_, objects;
         for (uint32_t i = 0; i < usable_chunks; ++i) {
-            objects[i] = 2 * pages[i] + unbuddied_[i].size();
-            pages[i] += unbuddied_[i].size();
+            objects[i] = 2 * pages[i] + unbuddied_.size(i);
+            pages[i] += unbuddied_.size(i);
         }
-        for (const Page* page = reclaimed_.head(); page; page = Lru::next(page))
+        for (const Page* page : reclaimed_)
             if (!page->empty()) {
                 pages[page->free_chunks()] += 1;
-                objects[page->free_chunks()] += page->buddied() ? 2 : 1;
+                objects[page->free_chunks()] += page->objects();
             }
         std::vector<ClassRow> rows;
         for (uint32_t i = 0; i < usable_chunks; ++i)
@@ -289,63 +294,44 @@ class Zbud {
     void warm(Location location, int step, bool freeing) const {
         const Page* page = location.descriptor<Page>();
         if (step == 0) prefetch_to_write(page);
-        else if (freeing && !page->buddied()) warm_neighbours(page);  // it goes, or changes its list
+        else if (freeing && !page->buddied() && !page->empty()) unbuddied_.warm(page->free_chunks(), page);  // its place is emptied
     }
     void warm_alloc(uint32_t size_bytes, int step) const {
-        const uint32_t c = (size_bytes + chunk_bytes - 1) / chunk_bytes;
-        if (uint64_t fitting = c < usable_chunks ? nonempty_ >> c << c : 0)
-            warm_head(unbuddied_[std::countr_zero(fitting)].head(), step);
+        const uint32_t c = chunks_of(size_bytes);
+        if (const uint64_t fitting = c < usable_chunks && step == 0 ? unbuddied_.fitting(c) : 0)
+            prefetch_to_write(unbuddied_.top(static_cast<uint32_t>(std::countr_zero(fitting))));
     }
 
     void check() const;
     void charge(Cost& cost) { cost_ = &cost; }
 
   private:
-    using ByFreeChunks = List<Page, &Page::list>;
-    using Lru = List<Page, &Page::lru>;
-
-    static void warm_head(const Page* page, int step) {
-        if (step == 0) prefetch_to_write(page);
-        else warm_neighbours(page);
-    }
-
-    // Unlinking writes to them.
-    static void warm_neighbours(const Page* page) {
-        prefetch_to_write(page->lru.prev);
-        prefetch_to_write(page->lru.next);
-        prefetch_to_write(page->list.prev);
-        prefetch_to_write(page->list.next);
+    // Stamps are 32 bits: when they run out, every page gets a new one, in the same order.
+    uint32_t next_stamp() {
+        if (++stamp_ == 0) [[unlikely]] stamp_ = oldest_.renumber(pages_) + 1;
+        return stamp_;
     }
 
     void enlist(Page* page) {
         const uint32_t i = page->free_chunks();
-        if (page->buddied()) {
-            ++buddied_[i];
-        } else {
-            unbuddied_[i].push_head(page);
-            nonempty_ |= uint64_t{1} << i;
-        }
+        if (page->buddied()) ++buddied_[i];
+        else unbuddied_.push(i, page);
     }
 
-    // Before the chunk counts change.
+    // Before the sizes change.
     void unlist(Page* page) {
         const uint32_t i = page->free_chunks();
-        if (page->buddied()) {
-            --buddied_[i];
-        } else {
-            unbuddied_[i].remove(page);
-            if (unbuddied_[i].empty()) nonempty_ &= ~(uint64_t{1} << i);
-        }
+        if (page->buddied()) --buddied_[i];
+        else unbuddied_.remove(i, page);
     }
 
     Page* begin_reclaim() {
-        Page* page = lru_.tail();
+        Page* page = oldest_.take(pages_);
         ++cost_->headers_read;
-        lru_.remove(page);
         unlist(page);
         page->under_reclaim = true;
         ++page->references;
-        reclaimed_.push_head(page);
+        reclaimed_.push_back(page);
         return page;
     }
 
@@ -353,30 +339,31 @@ class Zbud {
     bool end_reclaim(Page* page) {
         page->under_reclaim = false;
         --page->references;
-        reclaimed_.remove(page);
+        std::erase(reclaimed_, page);
         if (page->empty()) {
             release(page);
             return true;
         }
         enlist(page);
-        lru_.push_head(page);
+        page->stamp = next_stamp();
         return false;
     }
 
     void release(Page* page) {
+        page->stamp = 0;
         pages_.release(page);
         --usage_.pages;
     }
 
     Options options_;
     Arena<Page> pages_;
-    std::array<ByFreeChunks, usable_chunks> unbuddied_;
-    uint64_t nonempty_ = 0;                            // bit i: unbuddied_[i] has a page
-    std::array<uint64_t, usable_chunks> buddied_{};    // pages with both buddies, by free chunks
-    Lru lru_;
-    Lru reclaimed_;  // pages under reclaim
+    ZbudUnbuddied<Page> unbuddied_;
+    std::array<uint64_t, usable_chunks> buddied_{};  // pages with both buddies, by free chunks
+    uint32_t stamp_ = 0;
+    ZbudOldest<Page> oldest_;
+    std::vector<Page*> reclaimed_;  // pages under reclaim
     PoolUsage usage_;
-    uint64_t next_page_id_ = 0;
+    uint32_t next_page_id_ = 0;  // wraps: four billion pages taken are far apart
     OnMove on_move_;
     Cost nowhere_;
     Cost* cost_ = &nowhere_;

@@ -141,31 +141,53 @@ struct PythonIndex {
         std::vector<uint64_t> old(calls.rows);
         {
             nb::gil_scoped_release running;
-            constexpr size_t span = 16;
-            std::array<SwapEntry, span> next;
-            std::array<Location, span> found;
             for (size_t row = 0; row < calls.rows; ++row) {
-                if (warm && row % span == 0) {
-                    size_t count = std::min(span, calls.rows - row);
-                    uint32_t changing = 0;
-                    for (size_t i = 0; i < count; ++i) {
-                        next[i] = calls.entry(row + i);
-                        changing |= uint32_t{calls.call(row + i) != call_find} << i;
-                    }
-                    index->warm(std::span(next).first(count), std::span(found).first(count), changing);
-                }
+                // As in a replay: groups are looked at while others' calls are made.
+                if (warm && row % Ahead::lanes == 0)
+                    look_ahead(row / Ahead::lanes, (calls.rows + Ahead::lanes - 1) / Ahead::lanes, index->look_steps(),
+                               [&](int step, uint64_t group) { look(calls, step, group); });
+                if (warm) index->expect(row / Ahead::lanes % Ahead::groups, row % Ahead::lanes);
                 Call call = calls.call(row);
                 bool has_location = call == call_insert || call == call_update;
                 old[row] = apply_one(call, calls.entry(row), has_location ? rule.location(calls.word(row)) : Location());
                 if (check_every && (row + 1) % check_every == 0) index->check();
             }
         }
+        index->expect_nothing();
         ColumnsOut out;
         out.add("old", "L", std::move(old));
         return out;
     }
 
+    void look(const Calls& calls, int step, uint64_t group) {
+        Ahead& to_come = ahead[group % Ahead::groups];
+        if (step == 0) {
+            const size_t first = group * Ahead::lanes;
+            to_come.count = static_cast<uint32_t>(std::min<size_t>(Ahead::lanes, calls.rows - first));
+            to_come.changing = 0;
+            for (uint32_t i = 0; i < to_come.count; ++i) {
+                to_come.entries[i] = calls.entry(first + i);
+                to_come.changing |= uint32_t{calls.call(first + i) != call_find} << i;
+            }
+        }
+        index->look(step, group % Ahead::groups, to_come);
+    }
+
+    // What find() would give, found by looking ahead.
+    std::vector<uint64_t> found(const std::vector<SwapEntry>& entries) {
+        std::vector<uint64_t> words;
+        Ahead to_come;
+        for (size_t first = 0; first < entries.size(); first += Ahead::lanes) {
+            to_come.count = static_cast<uint32_t>(std::min<size_t>(Ahead::lanes, entries.size() - first));
+            std::copy_n(entries.begin() + static_cast<ptrdiff_t>(first), to_come.count, to_come.entries.begin());
+            for (int step = 0; step < index->look_steps(); ++step) index->look(step, 0, to_come);
+            for (uint32_t i = 0; i < to_come.count; ++i) words.push_back(to_come.found[i].word());
+        }
+        return words;
+    }
+
     WordRule rule;
+    std::array<Ahead, Ahead::groups> ahead;
     std::unique_ptr<SwapIndex> index;
     Cost cost;
 };
@@ -231,15 +253,7 @@ void bind_indexes(nb::module_& module) {
         .def("warm", [](PythonIndex& self, const std::vector<std::pair<uint64_t, uint64_t>>& keys) {
             std::vector<SwapEntry> entries;
             for (auto [type, offset] : keys) entries.push_back(entry_of(type, offset));
-            std::vector<Location> found(entries.size());
-            constexpr size_t most = 32;
-            for (size_t i = 0; i < entries.size(); i += most) {
-                size_t count = std::min(most, entries.size() - i);
-                self.index->warm(std::span(entries).subspan(i, count), std::span(found).subspan(i, count), ~0u);
-            }
-            std::vector<uint64_t> words;
-            for (Location location : found) words.push_back(location.word());
-            return words;
+            return self.found(entries);
         }, nb::arg("keys"), "What find() would give for each (type, offset); counts nothing.")
         .def("apply", &PythonIndex::apply, nb::arg("columns"), nb::arg("check_every") = 0, nb::arg("warm") = false,
              "Makes the calls of a record batch (op: 0 insert, 1 find, 2 erase, 3 find and update if there; type,\n"

@@ -3,6 +3,7 @@
 // power of two wide, so a quantile is right to 12 %.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
@@ -21,7 +22,10 @@ class Durations {
             .count();
     }
 
-    void add(uint64_t ns) {
+    // What reading the clock itself takes is taken off.
+    void add(int64_t measured_ns) {
+        static const int64_t clock_ns = least_clock_ns();
+        const auto ns = static_cast<uint64_t>(std::max<int64_t>(measured_ns - clock_ns, 0));
         ++counts_[bucket(ns)];
         ++samples_;
         total_ns_ += ns;
@@ -39,6 +43,15 @@ class Durations {
     }
 
   private:
+    static int64_t least_clock_ns() {
+        int64_t least = 1000;
+        for (int i = 0; i < 1000; ++i) {
+            const int64_t start = now_ns();
+            least = std::min(least, now_ns() - start);
+        }
+        return least;
+    }
+
     static size_t bucket(uint64_t ns) {
         if (ns < (1u << sub_bits)) return ns;
         int exponent = std::bit_width(ns) - 1 - sub_bits;

@@ -11,6 +11,8 @@
 // Nothing that a slot says is followed before the pool has confirmed it, so a damaged slot is a message and not a crash.
 #pragma once
 
+#include <array>
+
 #include "index/index.hpp"
 #include "types.hpp"
 
@@ -19,12 +21,12 @@ namespace zreplay {
 // The slot of an object that is in the pool does not hold what it should.
 template <class P>
 [[noreturn]] void slot_failed(const SwapIndex& index, const P& pool, SwapEntry entry, Location object, Location found,
-                              Location expected) {
+                              Location expected, uint64_t position_bits) {
     const uint64_t page = pool.page_id(object);
     if (!found)
         assertion_failed(2, "every used place of a page is named by its slot", page, entry, 0, expected.word());
     const uint64_t differing = found.word() ^ expected.word();
-    if (!(differing & ~uint64_t{63})) {
+    if (!(differing & ~position_bits)) {
         if (index.positions_in_tags())
             assertion_failed(4, "a slot's tags are its object's position", page, entry, found.word(), expected.word());
         assertion_failed(5, "a slot's low bits are its object's position", page, entry, found.word(), expected.word());
@@ -32,18 +34,34 @@ template <class P>
     assertion_failed(1, "a slot names the place that names it", page, entry, found.word(), expected.word());
 }
 
-// expected(entry, object): what the object's slot should hold.
+// expected(entry, object): what the object's slot should hold. position_bits: those of a slot's word that say a position.
+// Slots are found as in a replay, a group at a time looked at ahead: one by one, this takes longer than a short replay.
 template <class P, class Expected>
-void check_slots(SwapIndex& index, const P& pool, uint64_t stored_pages, uint64_t same_filled_pages, Expected&& expected) {
+void check_slots(SwapIndex& index, const P& pool, uint64_t stored_pages, uint64_t same_filled_pages, uint64_t position_bits,
+                 Expected&& expected) {
     index.charge_nobody();
     uint64_t objects = 0;
+    Ahead ahead;
+    std::array<Location, Ahead::lanes> named_by;
+    auto check_group = [&] {
+        for (int step = 0; step < index.look_steps(); ++step) index.look(step, Ahead::check, ahead);
+        for (uint32_t i = 0; i < ahead.count; ++i) {
+            index.expect(Ahead::check, i);
+            const SwapEntry entry = ahead.entries[i];
+            const Location found = index.find(entry), want = expected(entry, named_by[i]);
+            if (found != want) slot_failed(index, pool, entry, named_by[i], found, want, position_bits);
+        }
+        index.expect_nothing();
+        ahead.count = 0;
+    };
     pool.objects_from(0, [&](Location object) {
         ++objects;
-        const SwapEntry entry = pool.entry(object);
-        const Location found = index.find(entry), want = expected(entry, object);
-        if (found != want) slot_failed(index, pool, entry, object, found, want);
+        ahead.entries[ahead.count] = pool.entry(object);
+        named_by[ahead.count++] = object;
+        if (ahead.count == Ahead::lanes) check_group();
         return true;
     });
+    check_group();
     if (index.entries() != objects + same_filled_pages) {
         // One slot too many, or a same-filled one that nobody counted: find it, to name it.
         for (uint32_t type = 0; type < swap_types; ++type)

@@ -352,6 +352,7 @@ class Entries {
     // Throws CheckFailed: the two engines against each other (consistency.hpp).
     void check() {
         check_slots(index_, pool_, counters_.stored_pages, counters_.same_filled_pages,
+                    slots_.names_places() ? Location::wide_low_bits : Location::low_bits,
                     [&](SwapEntry entry, Location object) { return slots_.expected(entry, object); });
         mm_.check(pool_);
     }
