@@ -59,7 +59,7 @@ class Arena {
             if (!visit(reinterpret_cast<T*>(chunks_[k / per_chunk].get() + k % per_chunk * Stride))) return;
     }
 
-    uint64_t live() const { return live_; }
+    const uint64_t& live() const { return live_; }
     uint64_t reserved_bytes() const { return chunks_.size() * chunk_bytes; }
 
   private:

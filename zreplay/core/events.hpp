@@ -24,25 +24,40 @@ struct Column {
         int64_t bit = offset + row;
         return validity[bit >> 3] >> (bit & 7) & 1;
     }
+    // Of 16 rows from `row` on, which have a value: bit i for row + i. Rows behind the column's end say anything.
+    uint32_t has_16(int64_t row, int64_t rows) const {
+        if (!values) return 0;
+        if (!validity) return 0xffff;
+        const int64_t bit = offset + row, last = offset + rows - 1;
+        uint32_t bits = validity[bit >> 3];
+        for (int64_t next = 1; next < 3 && (bit >> 3) + next <= last >> 3; ++next) bits |= uint32_t{validity[(bit >> 3) + next]} << 8 * next;
+        return bits >> (bit & 7) & 0xffff;
+    }
     T operator[](int64_t row) const { return values[offset + row]; }
     T get(int64_t row, T otherwise) const { return has(row) ? (*this)[row] : otherwise; }
 };
 
+struct EventBatch;
+
+// What every event has is here; what few are asked for is read from the batch's columns when they are.
 struct Event {
     static constexpr int32_t missing_size = -1;
 
     Op op;
+    bool returns_later = false;   // it is known when its call returns
+    int32_t size = missing_size;  // dlen; 0: same-filled
     SwapEntry entry;
-    bool has_slot = true;  // else the entry is at most a type
-    int32_t size = missing_size;    // dlen; 0: same-filled
-    std::optional<int32_t> result;  // the recorded kernel's
-    int64_t row = 0;                // of its batch
-    uint64_t group = 0;             // cgroup and node, where the trace knows them: whose LRU
-    Asker asked_by = Asker::limit;  // of a visit
-    uint64_t page = 0, left_page = 0;  // where the recorded kernel put the object; a migration's from and to
-    bool returns_later = false;     // it is known when its call returns
+    int64_t row = 0;              // of its batch
+    const EventBatch* batch = nullptr;
     // A store's admission, where the model has decided it at the call, before this row.
     std::optional<int> admitted;
+
+    bool has_slot() const;                // else the entry is at most a type
+    std::optional<int32_t> result() const;  // the recorded kernel's
+    uint64_t group() const;               // cgroup and node, where the trace knows them: whose LRU
+    Asker asked_by() const;               // of a visit
+    uint64_t page() const;                // where the recorded kernel put the object, or a migration's page; 0: unknown
+    uint64_t left_page() const;           // where a migrated page was
 };
 
 // What a store did before its row: it was called, or it asked the allocator. `at` is the row before which that was, `row`
@@ -79,24 +94,63 @@ struct EventBatch {
     // Of a row whose operation has no slot: anything.
     SwapEntry entry(int64_t row) const { return {type.values ? type[row] : 0u, offset.values ? offset[row] : 0}; }
 
-    [[gnu::always_inline]] Event event(int64_t row) const {
-        Event event{op(row), entry(row)};
+    Event event(int64_t row) const {
+        Event event{op(row)};
         event.row = row;
-        if (event.op == Op::load || event.op == Op::invalidate) return event;
-        if (event.op != Op::store) {  // what lies under a null is anything
-            event.has_slot = type.has(row) && offset.has(row);
-            event.entry = {type.get(row, 0), offset.get(row, 0)};
-        }
-        if (size.has(row)) event.size = static_cast<int32_t>(std::min<uint32_t>(size[row], std::numeric_limits<int32_t>::max()));
-        if (result.has(row)) event.result = result[row];
-        if (seen_page.values && seen_page.has(row)) {
-            event.page = seen_page[row];
-            event.left_page = seen_handle.get(row, 0);
-        }
-        if (cgroup.values || node.values) event.group = cgroup.get(row, 0) << 16 | node.get(row, 0);
-        event.asked_by = static_cast<Asker>(asked_by.get(row, 0));
+        event.batch = this;
+        // What lies under a null is anything, but those three have a slot.
+        event.entry = event.op <= Op::invalidate ? entry(row) : SwapEntry(type.get(row, 0), offset.get(row, 0));
+        if (event.op != Op::load && event.op != Op::invalidate && size.has(row))
+            event.size = static_cast<int32_t>(std::min<uint32_t>(size[row], std::numeric_limits<int32_t>::max()));
         return event;
     }
 };
+
+// A group of rows, decoded column by column: what every event of a slot is asked for.
+struct Rows {
+    static constexpr uint32_t most = 16;
+
+    int64_t first = 0;
+    uint32_t count = 0;
+    std::array<Op, most> ops;
+    std::array<SwapEntry, most> entries;  // of one without a slot: some entry
+    std::array<int32_t, most> sizes;      // of a store
+
+    void decode(const EventBatch& batch, int64_t first_row) {
+        first = first_row;
+        count = static_cast<uint32_t>(std::min<int64_t>(most, batch.rows - first));
+        const int8_t* codes = batch.op_code.values + batch.op_code.offset + first;
+        for (uint32_t i = 0; i < count; ++i) ops[i] = batch.op_of_code[static_cast<size_t>(codes[i])];
+        const uint8_t* types = batch.type.values ? batch.type.values + batch.type.offset + first : nullptr;
+        const uint64_t* offsets = batch.offset.values ? batch.offset.values + batch.offset.offset + first : nullptr;
+        for (uint32_t i = 0; i < count; ++i)
+            entries[i] = {types ? types[i] & (swap_types - 1) : 0u, offsets ? offsets[i] & SwapEntry::offset_mask : 0};
+        const uint32_t known = batch.size.has_16(first, batch.rows);
+        const uint32_t* bytes = known ? batch.size.values + batch.size.offset + first : nullptr;
+        for (uint32_t i = 0; i < count; ++i)
+            sizes[i] = known >> i & 1 ? static_cast<int32_t>(std::min<uint32_t>(bytes[i], std::numeric_limits<int32_t>::max()))
+                                      : Event::missing_size;
+    }
+
+    // Of a row whose operation has a slot.
+    Event event(uint32_t i, const EventBatch& batch) const {
+        Event event{ops[i]};
+        event.size = sizes[i];
+        event.entry = entries[i];
+        event.row = first + i;
+        event.batch = &batch;
+        return event;
+    }
+};
+
+inline bool Event::has_slot() const { return op <= Op::invalidate || (batch->type.has(row) && batch->offset.has(row)); }
+inline std::optional<int32_t> Event::result() const {
+    if (op == Op::load || op == Op::invalidate || !batch->result.has(row)) return {};
+    return batch->result[row];
+}
+inline uint64_t Event::group() const { return batch->cgroup.get(row, 0) << 16 | batch->node.get(row, 0); }
+inline Asker Event::asked_by() const { return static_cast<Asker>(batch->asked_by.get(row, 0)); }
+inline uint64_t Event::page() const { return batch->seen_page.get(row, 0); }
+inline uint64_t Event::left_page() const { return batch->seen_handle.get(row, 0); }
 
 }  // namespace zreplay

@@ -23,25 +23,20 @@ class Pieces {
 
     // Nullptr: no such piece.
     const Piece* find(SwapEntry entry) const {
-        uint64_t number = entry.offset() >> piece_bits;
-        if (number < near_pieces) {
-            const auto& pieces = near_[entry.type()];
-            return number < pieces.size() ? pieces[number].get() : nullptr;
-        }
-        auto place = far_.find(far_key(entry));
-        return place == far_.end() ? nullptr : place->second.get();
+        const uint64_t number = entry.offset() >> piece_bits;
+        const auto& pieces = near_[entry.type()];
+        if (number < pieces.size()) [[likely]] return pieces[number].get();
+        return number < near_pieces ? nullptr : find_far(entry);
     }
     Piece* find(SwapEntry entry) { return const_cast<Piece*>(std::as_const(*this).find(entry)); }
 
     // The piece, made (value-initialised) if need be.
     Piece& make(SwapEntry entry) {
-        uint64_t number = entry.offset() >> piece_bits;
-        auto& pieces = near_[entry.type()];
-        if (number < near_pieces && number >= pieces.size()) pieces.resize(number + 1);
-        auto& piece = number < near_pieces ? pieces[number] : far_[far_key(entry)];
-        if (!piece) piece = std::make_unique<Piece>();
-        return *piece;
+        if (Piece* piece = find(entry)) [[likely]] return *piece;
+        return make_new(entry);
     }
+
+    uint64_t made() const { return made_; }  // ever
 
     void clear_type(uint32_t type) {
         near_[type].clear();
@@ -67,12 +62,28 @@ class Pieces {
     static constexpr uint64_t near_pieces = uint64_t{1} << (near_bits - piece_bits);
     static SwapEntry far_key(SwapEntry entry) { return {entry.type(), entry.offset() >> piece_bits}; }
 
+    [[gnu::noinline]] const Piece* find_far(SwapEntry entry) const {
+        auto place = far_.find(far_key(entry));
+        return place == far_.end() ? nullptr : place->second.get();
+    }
+
+    [[gnu::noinline]] Piece& make_new(SwapEntry entry) {
+        const uint64_t number = entry.offset() >> piece_bits;
+        auto& pieces = near_[entry.type()];
+        if (number < near_pieces && number >= pieces.size()) pieces.resize(number + 1);
+        auto& piece = number < near_pieces ? pieces[number] : far_[far_key(entry)];
+        piece = std::make_unique<Piece>();
+        ++made_;
+        return *piece;
+    }
+
     struct Hash {
         size_t operator()(SwapEntry entry) const { return std::hash<uint64_t>()(entry.word * 0x9E3779B97F4A7C15u); }
     };
 
     std::array<std::vector<std::unique_ptr<Piece>>, swap_types> near_;
     std::unordered_map<SwapEntry, std::unique_ptr<Piece>, Hash> far_;
+    uint64_t made_ = 0;
 };
 
 }  // namespace zreplay

@@ -21,7 +21,8 @@ struct Ahead {
     static constexpr uint32_t lanes = 16;
     static constexpr uint32_t groups = 8;  // most that are under way at once in a replay
     static constexpr uint32_t check = groups;  // the number of groups that only a check looks at, between events
-    static constexpr uint32_t nobody = (groups + 1) * lanes;  // the lane of no event
+    static constexpr uint32_t no_group = groups + 1;  // whose lanes are those of no event
+    static constexpr uint32_t nobody = no_group * lanes;
 
     uint32_t count = 0;     // lanes in use
     uint32_t changing = 0;  // bit i: entries[i] will be inserted, erased or moved, not only found

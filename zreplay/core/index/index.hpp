@@ -29,7 +29,8 @@ enum class SlotWords : uint8_t { narrow, wide, value };
 struct IndexOptions {
     uint32_t entry_bytes = 64;  // of the kernel's entry that has the tree's links in it (rbtree); 64 is 6.1's
     SlotWords words = SlotWords::narrow;
-    bool kernels_layout = true;  // nodes as the kernel has them, to be timed; else an index may keep the same structure smaller
+    // Memory laid out and walked as the kernel does it, to be timed; else an index may come by the same in other ways.
+    bool kernels_layout = false;
 };
 
 class SwapIndex {
@@ -65,6 +66,8 @@ class SwapIndex {
     virtual uint64_t entries() const = 0;
     virtual uint64_t nodes() const = 0;  // separately allocated nodes; an rbtree's are its entries
     virtual uint64_t bytes() const = 0;  // by the kernel's sizes, docs/models.md
+    // nodes(), of an index that counts them in one place without a call: it is asked after every store.
+    uint64_t nodes_now() const { return node_count_ ? *node_count_ : nodes(); }
 
     // Whether what a slot names is an entry of zswap's or zram's own, which has the length of the object.
     virtual bool has_entries() const { return false; }
@@ -81,6 +84,7 @@ class SwapIndex {
 
   protected:
     uint32_t expected_ = Ahead::nobody;  // lane of the next calls
+    const uint64_t* node_count_ = nullptr;
     Cost nowhere_;
     Cost* cost_ = &nowhere_;
 };

@@ -18,6 +18,7 @@ struct RadixCheck {
     uint64_t least_offset, greatest_offset;  // the range of keys the tree is for
     uint32_t tree_height;
     uint64_t nodes = 0;
+    uint64_t leaves = 0;
     uint64_t entries = 0;
 
     RadixCheck(uint32_t of_type, const typename Node::Root& of_root, uint64_t least, uint64_t greatest)
@@ -48,6 +49,7 @@ struct RadixCheck {
     uint32_t check_node(const Node* node, uint32_t height, const Node* parent, uint32_t index_in_parent,
                         uint64_t first_offset) {
         ++nodes;
+        leaves += height == 1;
         require_at(type, first_offset, node->level() + 1 == height, "assertion 8: radix node's height", node->level() + 1, height);
         if constexpr (requires { node->check(type, first_offset, index_in_parent, &root); })
             node->check(type, first_offset, index_in_parent, &root);

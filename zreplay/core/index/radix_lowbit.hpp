@@ -23,20 +23,21 @@ namespace zreplay {
 template <int Bits>
 class RadixLowbit final : public SwapIndex {
   public:
+    explicit RadixLowbit(IndexOptions options = {}) : tree_(options.kernels_layout) { node_count_ = &tree_.nodes(); }
     Location find(SwapEntry entry) override {
-        const uint64_t* slot = tree_.slot(entry, expected_, *cost_);
+        const uint64_t* slot = tree_.slot(entry, *cost_);
         return slot ? Location::from_word(*slot) : Location();
     }
 
     Location insert(SwapEntry entry, Location location) override {
-        if (uint64_t* slot = tree_.slot(entry, expected_, *cost_)) return overwrite(slot, location);
-        tree_.insert(entry, location.word(), expected_, *cost_);
+        if (uint64_t* slot = tree_.slot(entry, *cost_)) return overwrite(slot, location);
+        tree_.insert(entry, location.word(), *cost_);
         return {};
     }
 
-    Location erase(SwapEntry entry) override { return Location::from_word(tree_.erase(entry, expected_, *cost_)); }
+    Location erase(SwapEntry entry) override { return Location::from_word(tree_.erase(entry, *cost_)); }
 
-    Location update(SwapEntry entry, Location moved) override { return overwrite(tree_.slot(entry, expected_, *cost_), moved); }
+    Location update(SwapEntry entry, Location moved) override { return overwrite(tree_.slot(entry, *cost_), moved); }
 
     void for_each(uint32_t type, const std::function<void(uint64_t, Location)>& visit) const override {
         tree_.for_each(type, [&](uint64_t offset, uint64_t word, uint32_t) {
@@ -68,7 +69,7 @@ class RadixLowbit final : public SwapIndex {
         return old;
     }
 
-    RadixTree<RadixNode<Bits>> tree_;
+    RadixTree<RadixNode<Bits, 0>> tree_;
 };
 
 }  // namespace zreplay

@@ -28,13 +28,14 @@ struct RadixRoot {
 };
 static_assert(sizeof(RadixRoot) == 16);
 
-// Positions are two tags or, where they are wide, all three.
+// Positions are in no tag, two or, where they are wide, all three.
 template <int Bits, uint32_t PositionTags = 2>
 struct RadixNode {
     using Root = RadixRoot;
     static constexpr int bits = Bits;
     static constexpr uint32_t fan_out = 1u << Bits;
     static constexpr uint64_t node_mark = 1;
+    static constexpr bool has_position_tags = PositionTags != 0;
     static constexpr bool walk_reads_head = false;
 
     uint32_t height;  // 1: a leaf
@@ -74,6 +75,7 @@ struct RadixNode {
 
     // Tags of a slot that say a position.
     static uint32_t leaf_tags(const RadixNode* leaf, uint32_t index) {
+        if constexpr (PositionTags == 0) return 0;
         uint64_t tags = (leaf->tags[0] >> index & 1) | (leaf->tags[1] >> index & 1) << 1;
         if constexpr (PositionTags == 3) tags |= (leaf->tags[2] >> index & 1) << 2;
         return static_cast<uint32_t>(tags);

@@ -26,34 +26,35 @@ namespace zreplay {
 template <int Bits, SlotWords words>
 class RadixTag final : public SwapIndex {
   public:
+    explicit RadixTag(IndexOptions options = {}) : tree_(options.kernels_layout) { node_count_ = &tree_.nodes(); }
     Location find(SwapEntry entry) override {
-        const uint64_t* slot = tree_.slot(entry, expected_, *cost_);
-        return slot ? join(*slot, tree_.tags(entry, expected_, *cost_)) : Location();
+        const uint64_t* slot = tree_.slot(entry, *cost_);
+        return slot ? join(*slot, tree_.tags(entry, *cost_)) : Location();
     }
 
     Location insert(SwapEntry entry, Location location) override {
         Location old;
-        if (uint64_t* slot = tree_.slot(entry, expected_, *cost_)) {
-            old = join(*slot, tree_.tags(entry, expected_, *cost_));
+        if (uint64_t* slot = tree_.slot(entry, *cost_)) {
+            old = join(*slot, tree_.tags(entry, *cost_));
             *slot = without_position(location);
             ++cost_->slots_written;
         } else {
-            tree_.insert(entry, without_position(location), expected_, *cost_);
+            tree_.insert(entry, without_position(location), *cost_);
         }
         change_tags(entry, position(old), position(location));
         return old;
     }
 
     Location erase(SwapEntry entry) override {
-        uint32_t tags = tree_.tags(entry, expected_, *cost_);
-        uint64_t word = tree_.erase(entry, expected_, *cost_);
+        uint32_t tags = tree_.tags(entry, *cost_);
+        uint64_t word = tree_.erase(entry, *cost_);
         return word ? join(word, tags) : Location();
     }
 
     // Migration keeps the position, so the kernel has no tag to read: the old one, given back here, is not charged.
     Location update(SwapEntry entry, Location moved) override {
-        uint64_t* slot = tree_.slot(entry, expected_, *cost_);
-        Location old = join(*slot, tree_.tags(entry, expected_, nowhere_));
+        uint64_t* slot = tree_.slot(entry, *cost_);
+        Location old = join(*slot, tree_.tags(entry, nowhere_));
         *slot = without_position(moved);
         ++cost_->slots_written;
         change_tags(entry, position(old), position(moved));

@@ -28,42 +28,49 @@
 #include "index/index.hpp"
 #include "index/radix_check.hpp"
 #include "index/radix_roots.hpp"
+#include "pieces.hpp"
 #include "prefetch.hpp"
 #include "types.hpp"
 
 namespace zreplay {
 
+//
+// Beside the trees stands a directory of their leaves, by offset, which no kernel has: where only the answer counts it leads to
+// a leaf at once, and what the walk would have cost follows from the height. With `walks` every operation goes down the tree
+// as the kernel does, to be timed.
 template <class Node, class Roots = RootPerType<typename Node::Root>>
 class RadixTree {
     using Root = typename Node::Root;
+    static constexpr int leaves_bits = 9;  // leaves of a piece of the directory
 
   public:
     static constexpr size_t slab_bytes = sizeof(Node) + sizeof(void*);
 
-    // The slot of an entry that is there, else null. One walk. Always inline: left to itself, GCC 12 calls it, and a lookup
-    // of 11 ns takes one more.
-    [[gnu::always_inline]] uint64_t* slot(SwapEntry entry, uint32_t lane, Cost& cost) {
+    explicit RadixTree(bool walks = false) : walks_(walks) {}
+
+    // The slot of an entry that is there, else null. One walk.
+    [[gnu::always_inline]] uint64_t* slot(SwapEntry entry, Cost& cost) {
         Root* root = roots_.find(entry);
-        uint64_t offset = entry.offset();
-        Node* leaf = leaf_ahead(entry, lane);
-        if (leaf) {
+        const uint64_t offset = entry.offset();
+        Node* leaf = leaf_of(entry);
+        if (leaf) [[likely]] {
             charge_walk(*root, offset, cost);
         } else {
             if (!root || is_beyond(*root, offset, cost)) return nullptr;
             if (!root->height()) return root->first ? &root->first : nullptr;
             leaf = walk(*root, offset, cost);
+            if (!leaf) return nullptr;
         }
-        if (!leaf) return nullptr;
         uint64_t* place = &leaf->slots[Node::index_at(offset, 0)];
         return *place ? place : nullptr;
     }
 
     // An entry's tags that say a position, as a number; 0 if the entry is not there. One walk.
-    uint32_t tags(SwapEntry entry, uint32_t lane, Cost& cost) const {
+    uint32_t tags(SwapEntry entry, Cost& cost) const {
         const Root* root = roots_.find(entry);
-        uint64_t offset = entry.offset();
-        Node* leaf = leaf_ahead(entry, lane);  // in the leaf the tags' line instead of the slot's
-        if (leaf) {
+        const uint64_t offset = entry.offset();
+        const Node* leaf = leaf_of(entry);  // in the leaf the tags' line instead of the slot's
+        if (leaf) [[likely]] {
             charge_walk(*root, offset, cost);
         } else {
             if (!root || is_beyond(*root, offset, cost)) return 0;
@@ -74,17 +81,16 @@ class RadixTree {
     }
 
     // The entry must not be there. One walk, after the tree has been grown to the height it needs.
-    void insert(SwapEntry entry, uint64_t word, uint32_t lane, Cost& cost) {
+    [[gnu::always_inline]] void insert(SwapEntry entry, uint64_t word, Cost& cost) {
         Root& root = roots_.make(entry);
-        uint64_t offset = entry.offset();
-        Node* leaf = path(root, entry, lane, cost);
+        Node* leaf = path(root, entry, cost);
         ++entries_;
         ++cost.slots_written;
         if (!leaf) {
             root.first = word;
             return;
         }
-        uint32_t index = Node::index_at(offset, 0);
+        const uint32_t index = Node::index_at(entry.offset(), 0);
         assert(!leaf->slots[index] && !(root.tags && Node::leaf_tags(leaf, index)));  // 3.12 asserts both
         leaf->fill(index, word);
         cost.cache_lines += Node::lines_of(index, true, true);
@@ -92,13 +98,12 @@ class RadixTree {
 
     // Stores whether or not the entry is there; gives the word that was, 0 if none. One walk for all of it, as the
     // xarray's: the slot the walk ends in is written.
-    uint64_t put(SwapEntry entry, uint64_t word, uint32_t lane, Cost& cost) {
+    uint64_t put(SwapEntry entry, uint64_t word, Cost& cost) {
         Root& root = roots_.make(entry);
-        uint64_t offset = entry.offset();
-        Node* leaf = path(root, entry, lane, cost);
+        Node* leaf = path(root, entry, cost);
         ++cost.slots_written;
-        uint32_t index = Node::index_at(offset, 0);
-        uint64_t old = leaf ? leaf->slots[index] : root.first;
+        const uint32_t index = Node::index_at(entry.offset(), 0);
+        const uint64_t old = leaf ? leaf->slots[index] : root.first;
         entries_ += !old;
         if (!leaf) root.first = word;
         else if (old) leaf->replace(index, word);
@@ -108,37 +113,31 @@ class RadixTree {
     }
 
     // Gives the word that was there, 0 if none. One walk, tags cleared and empty nodes freed upward.
-    uint64_t erase(SwapEntry entry, uint32_t lane, Cost& cost) {
+    [[gnu::always_inline]] uint64_t erase(SwapEntry entry, Cost& cost) {
         Root* found = roots_.find(entry);
-        uint64_t offset = entry.offset();
-        Node* leaf = leaf_ahead(entry, lane);
-        if (!leaf && (!found || is_beyond(*found, offset, cost))) return 0;
-        Root& root = *found;
-        if (leaf) {
-            charge_walk(root, offset, cost);
-        } else if (!root.height()) {
-            uint64_t word = root.first;
-            if (word) --entries_, ++cost.slots_written;
-            root = {};
-            return word;
+        const uint64_t offset = entry.offset();
+        Node* leaf = leaf_of(entry);
+        if (leaf) [[likely]] {
+            charge_walk(*found, offset, cost);
         } else {
-            leaf = walk(root, offset, cost);
+            if (!found || is_beyond(*found, offset, cost)) return 0;
+            if (!found->height()) return erase_first(*found, cost);
+            leaf = walk(*found, offset, cost);
+            if (!leaf) return 0;
         }
-        uint32_t index = Node::index_at(offset, 0);
-        if (!leaf || !leaf->slots[index]) return 0;
-        uint64_t word = leaf->slots[index];
+        Root& root = *found;
+        const uint32_t index = Node::index_at(offset, 0);
+        const uint64_t word = leaf->slots[index];
+        if (!word) return 0;
         --entries_;
-        uint32_t untagged_levels = 0;
         // Without a tag at the root there is none below: the tags' line is counted, as the kernel reads it, but left alone.
-        for (uint32_t tag = 0; root.tags && tag < radix_tags; ++tag)
-            if (leaf->tags[tag] >> index & 1)
-                untagged_levels = std::max(untagged_levels, clear_upward(root, leaf, offset, tag, cost));
-        uint32_t emptied_levels = empty_upward(root, leaf, entry, cost);
-        cost.cache_lines += more_lines(index, true, true);
-        for (uint32_t level = 1; level <= std::max(untagged_levels, emptied_levels); ++level)
-            cost.cache_lines += more_lines(Node::index_at(offset, level),
-                                           level <= emptied_levels || level < untagged_levels,
-                                           level <= untagged_levels);
+        if (leaf->count > 1 && !root.tags) [[likely]] {
+            leaf->empty(index);
+            ++cost.slots_written;
+            cost.cache_lines += more_lines(index, true, true);
+            return word;
+        }
+        erase_upward(root, leaf, entry, cost);
         return word;
     }
 
@@ -185,68 +184,83 @@ class RadixTree {
         });
     }
 
-    // Looking ahead (index.hpp), one level that may not be in the cache a step: 0 goes down to the nodes above the leaves, 1 from
-    // there to the leaves, 2 takes what is in them: take(i, word, tags), as a lookup and a tag get would find it.
+    // Looking ahead (index.hpp): the directory, the leaves, what is in them: take(i, word, tags), as a lookup and a tag get would
+    // find it.
     static constexpr int look_steps = 3;
     template <class Take>
     void look(int step, uint32_t group, const Ahead& ahead, Take&& take) {
-        Lane* lanes = &lanes_[group * Ahead::lanes];
-        if (step == 0) return look_above_leaves(lanes, ahead);
-        for (uint32_t i = 0; i < ahead.count; ++i) {
-            const SwapEntry entry = ahead.entries[i];
-            Lane& lane = lanes[i];
-            const Root* root = roots_.find(entry);
-            if (step == 1) {
-                if (!holds(lane)) lane = {entry.word, above_leaf(root, entry.offset()), version(entry)};
-                if (lane.node) lane.node = leaf_below(*root, lane.node, entry.offset());
-                if (lane.node) fetch_leaf(lane.node, entry.offset(), root->tags, ahead.changing >> i & 1);
-                continue;
+        std::array<Node* const*, Ahead::lanes>& places = places_[group];
+        if (step == 0) {
+            for (uint32_t i = 0; i < ahead.count; ++i) {
+                const Leaves* piece = leaves_.find(ahead.entries[i]);
+                places[i] = piece ? &(*piece)[place_of(ahead.entries[i])] : &nowhere_;
+                prefetch(places[i]);
             }
-            const uint32_t index = Node::index_at(entry.offset(), 0);
-            const Node* leaf = holds(lane) ? lane.node : find_leaf(root, entry.offset());
-            if (leaf) take(i, leaf->slots[index], root->tags ? Node::leaf_tags(leaf, index) : 0);
-            else if (root && !entry.offset() && !root->height()) take(i, root->first, root->tags);
-            else take(i, uint64_t{0}, 0u);
+        } else if (step == 1) {
+            for (uint32_t i = 0; i < ahead.count; ++i) {
+                const Node* leaf = *places[i];
+                if (!leaf) continue;
+                prefetch_to_write(&leaf->slots[Node::index_at(ahead.entries[i].offset(), 0)]);
+                if (ahead.changing >> i & 1) prefetch_to_write(&leaf->count);
+                if constexpr (Node::has_position_tags) prefetch(&leaf->tags);
+            }
+        } else {
+            for (uint32_t i = 0; i < ahead.count; ++i) {
+                const SwapEntry entry = ahead.entries[i];
+                const uint32_t index = Node::index_at(entry.offset(), 0);
+                if (const Node* leaf = *places[i]) [[likely]] {
+                    take(i, leaf->slots[index], Node::leaf_tags(leaf, index));
+                } else {
+                    const Root* root = roots_.find(entry);
+                    const bool is_first = root && !entry.offset() && !root->height();
+                    take(i, is_first ? root->first : 0, is_first ? root->tags : 0);
+                }
+            }
         }
     }
 
     void check() const {
-        uint64_t nodes = 0, entries = 0;
-        for (uint32_t type = 0; type < swap_types; ++type)
+        uint64_t nodes = 0, entries = 0, leaves = 0, noted = 0;
+        for (uint32_t type = 0; type < swap_types; ++type) {
             roots_.for_each(type, [&](const Root& root, uint64_t first_offset, uint64_t last_offset) {
                 RadixCheck<Node> checked(type, root, first_offset, last_offset);
                 nodes += checked.nodes;
                 entries += checked.entries;
+                leaves += checked.leaves;
             });
+            leaves_.for_each(type, [&](uint64_t first_offset, const Leaves& piece) {
+                for (uint64_t i = 0; i < piece.size(); ++i) {
+                    if (!piece[i]) continue;
+                    const uint64_t offset = first_offset + (i << Node::bits);
+                    const Root* root = roots_.find(SwapEntry(type, offset));
+                    Cost nobodys;
+                    const Node* leaf = root && root->height() && offset <= Node::max_offset(root->height())
+                                           ? walk(*root, offset, nobodys) : nullptr;
+                    require_at(type, offset, piece[i] == leaf, "directory of radix leaves", reinterpret_cast<uint64_t>(piece[i]),
+                               reinterpret_cast<uint64_t>(leaf));
+                    ++noted;
+                }
+            });
+        }
+        require(walks_ || noted == leaves, "leaves in the directory", noted, leaves);
         require(nodes == arena_.live(), "radix nodes allocated but not in a tree", arena_.live(), nodes);
         require(entries == entries_, "radix tree's number of entries", entries_, entries);
     }
 
     uint64_t entries() const { return entries_; }
-    uint64_t nodes() const { return arena_.live(); }
+    const uint64_t& nodes() const { return arena_.live(); }
     uint64_t bytes() const { return arena_.live() * slab_bytes; }
     const Root* root(uint32_t type) const { return roots_.first(type); }
 
   private:
-    // What is kept of an entry that was looked at: the node above its leaf, then its leaf. It is good for as long as no leaf of
-    // the same place in versions_ has been freed, no inner node freed, and no tree has grown.
-    struct Lane {
-        uint64_t word = ~uint64_t{0};
-        Node* node = nullptr;
-        uint32_t version = 0;
-    };
-    static constexpr uint32_t versions = 256;
+    using Leaves = std::array<Node*, size_t{1} << leaves_bits>;
+    static size_t place_of(SwapEntry entry) { return entry.offset() >> Node::bits & ((size_t{1} << leaves_bits) - 1); }
 
-    uint32_t& version_at(uint64_t word) { return versions_[(word >> Node::bits) * 0x9E3779B97F4A7C15u >> 56]; }
-    uint32_t version(SwapEntry entry) const {
-        return const_cast<RadixTree*>(this)->version_at(entry.word) + reshaped_;
-    }
-    bool holds(const Lane& lane) const { return lane.version == version(SwapEntry::from_word(lane.word)); }
-
-    // The entry's leaf, if it was looked at and is still there.
-    Node* leaf_ahead(SwapEntry entry, uint32_t lane) const {
-        const Lane& kept = lanes_[lane];
-        return kept.word == entry.word && holds(kept) ? kept.node : nullptr;
+    // Null: there is none, or none is asked from the directory.
+    Node* leaf_of(SwapEntry entry) const {
+        if (walks_) return nullptr;
+        const Leaves* piece = leaves_.find(entry);
+        return piece ? (*piece)[place_of(entry)] : nullptr;
     }
 
     // What walk() charges for a leaf that is there.
@@ -260,9 +274,9 @@ class RadixTree {
     }
 
     // Likewise make_path(), which leaves the leaf's lines to its caller.
-    Node* path(Root& root, SwapEntry entry, uint32_t lane, Cost& cost) {
-        Node* leaf = leaf_ahead(entry, lane);
-        if (!leaf) return make_path(root, entry.offset(), cost);
+    Node* path(Root& root, SwapEntry entry, Cost& cost) {
+        Node* leaf = leaf_of(entry);
+        if (!leaf) [[unlikely]] return make_path(root, entry, cost);
         const uint32_t height = root.height();
         cost.nodes_visited += height;
         cost.cache_lines += height - 1;
@@ -270,6 +284,33 @@ class RadixTree {
             for (uint32_t level = 1; level < height; ++level)
                 cost.cache_lines += Node::lines_of(Node::index_at(entry.offset(), level), true, false) - 1;
         return leaf;
+    }
+
+    uint64_t erase_first(Root& root, Cost& cost) {
+        const uint64_t word = root.first;
+        if (word) --entries_, ++cost.slots_written;
+        root = {};
+        return word;
+    }
+
+    [[gnu::noinline]] void erase_upward(Root& root, Node* leaf, SwapEntry entry, Cost& cost) {
+        const uint64_t offset = entry.offset();
+        const uint32_t index = Node::index_at(offset, 0);
+        uint32_t untagged_levels = 0;
+        for (uint32_t tag = 0; root.tags && tag < radix_tags; ++tag)
+            if (leaf->tags[tag] >> index & 1)
+                untagged_levels = std::max(untagged_levels, clear_upward(root, leaf, offset, tag, cost));
+        uint32_t emptied_levels = empty_upward(root, leaf, entry, cost);
+        cost.cache_lines += more_lines(index, true, true);
+        for (uint32_t level = 1; level <= std::max(untagged_levels, emptied_levels); ++level)
+            cost.cache_lines += more_lines(Node::index_at(offset, level),
+                                           level <= emptied_levels || level < untagged_levels,
+                                           level <= untagged_levels);
+    }
+
+    // A leaf that is made or freed.
+    void note_leaf(SwapEntry entry, Node* leaf) {
+        if (!walks_) leaves_.make(entry)[place_of(entry)] = leaf;
     }
 
     Node* make(uint32_t level, Node* parent, uint32_t index_in_parent, const Root& root) {
@@ -331,9 +372,10 @@ class RadixTree {
 
     // The leaf of an offset, with all that is missing on the way to it; null: the offset lives in the root. Charges the
     // walk but for the leaf's lines, which depend on what is done there.
-    Node* make_path(Root& root, uint64_t offset, Cost& cost) {
+    [[gnu::noinline]] Node* make_path(Root& root, SwapEntry entry, Cost& cost) {
+        const uint64_t offset = entry.offset();
         uint32_t height = root.height();
-        if (offset > Node::max_offset(height)) height = grow(root, offset, cost);
+        if (offset > Node::max_offset(height)) height = grow(root, entry, cost);
         if (!height) return nullptr;
         if (!root.first) {
             root.first = Node::mark(make(height - 1, nullptr, 0, root));
@@ -357,20 +399,22 @@ class RadixTree {
         }
         cost.nodes_visited += height;
         cost.cache_lines += lines;
+        note_leaf(entry, node);
         return node;
     }
 
     // An empty tree takes the height at once; otherwise each missing level becomes a node above the root. Gives the height.
-    uint32_t grow(Root& root, uint64_t offset, Cost& cost) {
+    uint32_t grow(Root& root, SwapEntry entry, Cost& cost) {
+        const uint64_t offset = entry.offset();
         uint32_t height = root.height();
         if (!root.first) {
             while (offset > Node::max_offset(height)) ++height;
             return height;
         }
-        ++reshaped_;
         for (; offset > Node::max_offset(height); ++height) {
             Node* top = make(height, nullptr, 0, root);
             top->fill(0, root.first);
+            if (!height) note_leaf(SwapEntry(entry.type(), 0), top);
             for (uint32_t tag = 0; tag < radix_tags; ++tag) {
                 top->tags[tag] = root.tags >> tag & 1;
                 cost.tag_words_written += top->tags[tag];
@@ -408,11 +452,12 @@ class RadixTree {
         for (uint32_t level = 0;; ++level) {
             ++cost.slots_written;
             if (node->empty(Node::index_at(entry.offset(), level))) {
-                if (!node->parent) shrink(root, entry, cost);
+                if (!node->parent) shrink(root, SwapEntry(entry.type(), 0), cost);
                 return level;
             }
             Node* parent = node->parent;
-            release(node, entry.word);
+            if (!level) note_leaf(entry, nullptr);
+            arena_.release(node);
             ++cost.nodes_freed;
             if (!parent) {
                 root = {};
@@ -423,7 +468,8 @@ class RadixTree {
         }
     }
 
-    void shrink(Root& root, SwapEntry entry, Cost& cost) {
+    // `first`: any entry of the leaf in which the least offset is, should that be freed.
+    void shrink(Root& root, SwapEntry first, Cost& cost) {
         for (uint32_t height = root.height(); height;) {
             Node* top = Node::unmark(root.first);
             if (top->count != 1 || !top->slots[0]) return;
@@ -435,7 +481,8 @@ class RadixTree {
                 ++cost.slots_written;
                 ++cost.cache_lines;
             }
-            release(top, SwapEntry(entry.type(), 0).word);
+            if (!height) note_leaf(first, nullptr);
+            arena_.release(top);
             ++cost.nodes_freed;
         }
     }
@@ -451,70 +498,14 @@ class RadixTree {
         }
     }
 
-    // All lanes a level at a time.
-    void look_above_leaves(Lane* lanes, const Ahead& ahead) {
-        std::array<uint32_t, Ahead::lanes> heights;
-        uint32_t tallest = 0;
-        for (uint32_t i = 0; i < ahead.count; ++i) {
-            const SwapEntry entry = ahead.entries[i];
-            const Root* root = roots_.find(entry);
-            const uint32_t height = root ? root->height() : 0;
-            const bool inside = height && entry.offset() <= Node::max_offset(height);
-            lanes[i] = {entry.word, inside ? Node::unmark(root->first) : nullptr, version(entry)};
-            heights[i] = height;
-            tallest = std::max(tallest, height);
-        }
-        for (uint32_t height = tallest; height > 1; --height)
-            for (uint32_t i = 0; i < ahead.count; ++i) {
-                Node*& node = lanes[i].node;
-                if (heights[i] < height || !node) continue;
-                const uint64_t* slot = &node->slots[Node::index_at(ahead.entries[i].offset(), height - 1)];
-                if (height == 2) prefetch(slot);
-                else node = *slot ? Node::unmark(*slot) : nullptr;
-            }
-    }
-
-    // Without looking ahead of the look, where what it found no longer holds. Null: no such leaf.
-    static Node* above_leaf(const Root* root, uint64_t offset) {
-        const uint32_t height = root ? root->height() : 0;
-        if (!height || offset > Node::max_offset(height)) return nullptr;
-        Node* node = Node::unmark(root->first);
-        for (uint32_t level = height - 1; level > 1 && node; --level) {
-            const uint64_t word = node->slots[Node::index_at(offset, level)];
-            node = word ? Node::unmark(word) : nullptr;
-        }
-        return node;
-    }
-
-    static Node* leaf_below(const Root& root, Node* node, uint64_t offset) {
-        if (root.height() == 1) return node;
-        const uint64_t word = node->slots[Node::index_at(offset, 1)];
-        return word ? Node::unmark(word) : nullptr;
-    }
-
-    static const Node* find_leaf(const Root* root, uint64_t offset) {
-        Node* node = above_leaf(root, offset);
-        return node ? leaf_below(*root, node, offset) : nullptr;
-    }
-
-    static void fetch_leaf(const Node* leaf, uint64_t offset, bool tagged, bool changing) {
-        prefetch_to_write(&leaf->slots[Node::index_at(offset, 0)]);
-        if (changing || Node::walk_reads_head) prefetch_to_write(&leaf->count);
-        if (tagged) prefetch(&leaf->tags);
-    }
-
-    void release(Node* node, uint64_t word) {
-        if (node->level()) ++reshaped_;
-        else ++version_at(word);
-        arena_.release(node);
-    }
-
     Roots roots_;
     Arena<Node, slab_bytes> arena_;
     uint64_t entries_ = 0;
-    std::array<uint32_t, versions> versions_{};
-    uint32_t reshaped_ = 0;
-    std::array<Lane, Ahead::nobody + 1> lanes_;
+    Pieces<Leaves, Node::bits + leaves_bits, 31> leaves_;
+    const bool walks_;
+    // Of groups looked at, where the directory has their leaves.
+    std::array<std::array<Node* const*, Ahead::lanes>, Ahead::no_group> places_;
+    static constexpr Node* nowhere_ = nullptr;
 };
 
 }  // namespace zreplay

@@ -25,8 +25,8 @@ std::unique_ptr<SwapIndex> make(IndexOptions options) {
 // How many tags there are to read is settled when the index is made.
 template <int Bits>
 std::unique_ptr<SwapIndex> make_radix_tag(IndexOptions options) {
-    if (options.words == SlotWords::wide) return std::make_unique<RadixTag<Bits, SlotWords::wide>>();
-    return std::make_unique<RadixTag<Bits, SlotWords::narrow>>();
+    if (options.words == SlotWords::wide) return std::make_unique<RadixTag<Bits, SlotWords::wide>>(options);
+    return std::make_unique<RadixTag<Bits, SlotWords::narrow>>(options);
 }
 
 // Of pointer bits 1 to 5, radix-lowbit has all, or bit 1 alone in 32 bits; an xarray has tags 0, 1 and 3, times bits 2 to 5.

@@ -73,18 +73,18 @@ static_assert(XaWords::position(0b011) == 2 && XaWords::position(0b100) == 3 && 
 template <int Bits, class Roots>
 class XArray final : public SwapIndex {
   public:
-    explicit XArray(IndexOptions options = {}) : words_(options.words) {}
+    explicit XArray(IndexOptions options = {}) : tree_(options.kernels_layout), words_(options.words) { node_count_ = &tree_.nodes(); }
 
     Location find(SwapEntry entry) override {
-        const uint64_t* slot = tree_.slot(entry, expected_, *cost_);
+        const uint64_t* slot = tree_.slot(entry, *cost_);
         return slot ? words_.decode(*slot) : Location();
     }
 
     Location insert(SwapEntry entry, Location location) override {
-        return words_.decode(tree_.put(entry, words_.encode(location), expected_, *cost_));
+        return words_.decode(tree_.put(entry, words_.encode(location), *cost_));
     }
 
-    Location erase(SwapEntry entry) override { return words_.decode(tree_.erase(entry, expected_, *cost_)); }
+    Location erase(SwapEntry entry) override { return words_.decode(tree_.erase(entry, *cost_)); }
 
     Location update(SwapEntry entry, Location moved) override { return insert(entry, moved); }
 

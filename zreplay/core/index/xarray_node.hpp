@@ -45,6 +45,7 @@ struct XaNode {
     static constexpr uint64_t mark_mask = 0b11;
     static constexpr uint64_t node_mark = 0b10;
     static constexpr uint64_t value_bit = 1;
+    static constexpr bool has_position_tags = false;
     static constexpr bool walk_reads_head = true;
 
     uint8_t shift;

@@ -86,7 +86,7 @@ class InactiveLru {
         item.mapped()->object = now;
         item.mapped()->zpage = now.descriptor<void>();
         item.key() = item.mapped()->zpage;
-        uint64_t* slot = tree_.slot(item.mapped()->key, Ahead::nobody, *cost_);
+        uint64_t* slot = tree_.slot(item.mapped()->key, *cost_);
         *slot = reinterpret_cast<uint64_t>(item.mapped());
         ++cost_->slots_written;
         by_zpage_.insert(std::move(item));
@@ -182,9 +182,9 @@ class InactiveLru {
         for (const auto& [zpage, page] : by_zpage_) {
             isolated += page->isolated;
             Cost nowhere;
-            const uint64_t* slot = tree_.slot(page->key, Ahead::nobody, nowhere);
+            const uint64_t* slot = tree_.slot(page->key, nowhere);
             require_page(slot && *slot == reinterpret_cast<uint64_t>(page), "M[page's number] is the page", page);
-            require_page(tree_.tags(page->key, Ahead::nobody, nowhere) == (page->isolated ? 1u << writeback_tag : 1u << dirty_tag),
+            require_page(tree_.tags(page->key, nowhere) == (page->isolated ? 1u << writeback_tag : 1u << dirty_tag),
                          "a page is dirty, or under writeback", page);
         }
         pool.objects_from(0, [&](Location object) {
@@ -220,7 +220,7 @@ class InactiveLru {
         page->object = object;
         page->key = {type, number};
         by_zpage_[page->zpage] = page;
-        tree_.insert(page->key, reinterpret_cast<uint64_t>(page), Ahead::nobody, *cost_);
+        tree_.insert(page->key, reinterpret_cast<uint64_t>(page), *cost_);
         tree_.set_tag(page->key, dirty_tag, *cost_);
         if (options_.enter_at_tail) {
             page->stamp = --oldest_;
@@ -231,7 +231,7 @@ class InactiveLru {
     }
 
     void remove(Page* page) {
-        tree_.erase(page->key, Ahead::nobody, *cost_);
+        tree_.erase(page->key, *cost_);
         if (!page->isolated) list_of(page).remove(page);
         free_numbers_[page->key.type()].push_back(page->key.offset());
         by_zpage_.erase(page->zpage);

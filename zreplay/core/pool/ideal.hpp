@@ -79,7 +79,8 @@ class IdealPool {
 
     static constexpr int warm_steps = 1;
     void warm(Location location, int, bool) const { prefetch_to_write(location.descriptor<Object>()); }
-    void warm_alloc(uint32_t, int) const {}
+    static constexpr int warm_alloc_steps = 0;
+    void warm_alloc(uint32_t) const {}
 
     void check() const {
         uint64_t objects = 0, bytes = 0;

@@ -69,7 +69,8 @@ concept Pool = requires(P pool, const P& view, Location location, SwapEntry entr
     // fetched, so a caller takes each step for many objects before the next; hints, never counted.
     { P::warm_steps } -> std::convertible_to<int>;
     view.warm(location, int{}, bool{});  // true: it will be freed, not only read
-    view.warm_alloc(size, int{});
+    { P::warm_alloc_steps } -> std::convertible_to<int>;
+    view.warm_alloc(size);
     view.check();         // throws CheckFailed
     pool.charge(cost);
     // visit(Location) for each object, in order of address from the number-th place on and round, until it gives false.

@@ -225,7 +225,8 @@ class Z3fold {
         const Handle* handle = location.descriptor<Handle>();
         prefetch_to_write(step == 0 ? static_cast<const void*>(handle) : handle->page);
     }
-    void warm_alloc(uint32_t, int) const {}
+    static constexpr int warm_alloc_steps = 0;
+    void warm_alloc(uint32_t) const {}
 
     void check() const;
     void charge(Cost& cost) { cost_ = &cost; }

@@ -10,7 +10,7 @@ void Zbud::check() const {
     const Page* page = nullptr;
     auto holds = [&](bool holds, int number, const char* assertion, uint64_t found, uint64_t expected) {
         if (holds) return;
-        const uint32_t position = page->first_bytes ? first : last;
+        const uint32_t position = page->size_bytes(first) ? first : last;
         assertion_failed(number, assertion, page->id, page->entries[position], found, expected);
     };
     uint64_t listed = 0;
@@ -23,7 +23,7 @@ void Zbud::check() const {
             ++length;
             holds(page->place == place, 12, "an unbuddied page knows its place", page->place, place);
             holds(page->free_chunks() == i, 12, "an unbuddied page is on the list of its free chunks", page->free_chunks(), i);
-            holds(!page->under_reclaim && page->objects() == 1, 12, "on a list exactly with one buddy", page->objects(), 1);
+            holds(!page->under_reclaim() && page->objects() == 1, 12, "on a list exactly with one buddy", page->objects(), 1);
         });
         require(length == unbuddied_.size(i), "assertion 12: the length of an unbuddied list", unbuddied_.size(i), length);
         listed += length;
@@ -36,17 +36,17 @@ void Zbud::check() const {
             return true;
         }
         ++seen.pages;
-        under_reclaim += page->under_reclaim;
+        under_reclaim += page->under_reclaim();
         holds(page->stamp <= stamp_, 7, "a page has a stamp that was given out", page->stamp, stamp_);
-        const uint32_t chunks = chunks_of(page->first_bytes) + chunks_of(page->last_bytes);
+        const uint32_t chunks = chunks_of(page->size_bytes(first)) + chunks_of(page->size_bytes(last));
         holds(chunks <= usable_chunks, 12, "first + last <= 63 chunks", chunks, usable_chunks);
-        holds(page->under_reclaim || !page->empty(), 7, "only a page under reclaim may be empty", 0, 1);
+        holds(page->under_reclaim() || !page->empty(), 7, "only a page under reclaim may be empty", 0, 1);
         seen.objects += page->objects();
-        seen.asked_bytes += page->first_bytes + page->last_bytes;
+        seen.asked_bytes += page->size_bytes(first) + page->size_bytes(last);
         seen.used_bytes += chunks * chunk_bytes;
-        holds(page->references == page->objects() + page->under_reclaim, 10, "references are objects, and one while under reclaim",
-              page->references, page->objects() + page->under_reclaim);
-        if (!page->under_reclaim) ++(page->buddied() ? buddied : unbuddied)[page->free_chunks()];
+        holds(page->references() == page->objects() + page->under_reclaim(), 10, "references are objects, and one while under reclaim",
+              page->references(), page->objects() + page->under_reclaim());
+        if (!page->under_reclaim()) ++(page->buddied() ? buddied : unbuddied)[page->free_chunks()];
         return true;
     });
     require(under_reclaim == reclaimed_.size(), "assertion 7: pages under reclaim are off the LRU", reclaimed_.size(), under_reclaim);

@@ -65,20 +65,25 @@ class Zbud {
         uint32_t stamp = 0;  // greater than that of every page less recently used; 0: no page
         uint32_t place = 0;  // on its stack, while it has one buddy
         uint32_t id = 0;
-        uint32_t first_bytes : 12 = 0, last_bytes : 12 = 0;  // as asked; 0: unused
-        uint32_t references : 2 = 0;                         // objects, and one while under reclaim
-        uint32_t resident : 2 = 0;                           // one bit a position
-        uint32_t under_reclaim : 1 = false;
+        // bits 0 to 11 and 12 to 23: the lengths as asked, of first and last; 0: unused
+        //      24, 25: references: objects, and one while under reclaim
+        //      26, 27: resident, one bit a position;   28: under reclaim
+        uint32_t bits = 0;
 
-        uint32_t size_bytes(uint32_t position) const { return position ? last_bytes : first_bytes; }
-        void set_size_bytes(uint32_t position, uint32_t size_bytes) {
-            if (position) last_bytes = size_bytes;
-            else first_bytes = size_bytes;
+        static constexpr uint32_t reference = 1u << 24, reclaim_bit = 1u << 28, size_mask = 0xfff;
+        static constexpr uint32_t resident_bit(uint32_t position) { return 1u << 26 << position; }
+
+        uint32_t size_bytes(uint32_t position) const { return bits >> 12 * position & size_mask; }
+        void add(uint32_t position, uint32_t size_bytes) {
+            bits = (bits & ~resident_bit(position)) + (size_bytes << 12 * position) + reference;
         }
-        uint32_t free_chunks() const { return usable_chunks - chunks_of(first_bytes) - chunks_of(last_bytes); }
-        bool buddied() const { return first_bytes && last_bytes; }
-        bool empty() const { return !first_bytes && !last_bytes; }
-        uint32_t objects() const { return (first_bytes != 0) + (last_bytes != 0); }
+        void take(uint32_t position) { bits = (bits & ~(size_mask << 12 * position)) - reference; }
+        uint32_t references() const { return bits >> 24 & 3; }
+        bool under_reclaim() const { return bits & reclaim_bit; }
+        uint32_t free_chunks() const { return usable_chunks - chunks_of(size_bytes(first)) - chunks_of(size_bytes(last)); }
+        bool buddied() const { return size_bytes(first) && size_bytes(last); }
+        bool empty() const { return !(bits & 0xffffff); }
+        uint32_t objects() const { return (size_bytes(first) != 0) + (size_bytes(last) != 0); }
     };
     static_assert(sizeof(Page) == 32);
 
@@ -105,7 +110,7 @@ class Zbud {
             const auto list = static_cast<uint32_t>(std::countr_zero(fitting));
             page = unbuddied_.pop(list);
             ++cost_->headers_read;
-            if (page->first_bytes) position = last;
+            position = page->size_bytes(first) != 0;
             ++buddied_[list - c];
         } else {
             page = pages_.make();
@@ -113,10 +118,8 @@ class Zbud {
             ++usage_.pages;
             unbuddied_.push(usable_chunks - c, page);
         }
-        page->set_size_bytes(position, size_bytes);
+        page->add(position, size_bytes);
         page->entries[position] = entry;
-        page->resident &= ~(1u << position);
-        ++page->references;
         page->stamp = next_stamp();
         usage_.objects += 1;
         usage_.asked_bytes += size_bytes;
@@ -129,16 +132,24 @@ class Zbud {
         Page* page = location.descriptor<Page>();
         const uint32_t position = location.position();
         ++cost_->headers_read;
-        if (!page->under_reclaim) unlist(page);
         const uint32_t size_bytes = page->size_bytes(position);
         usage_.objects -= 1;
         usage_.asked_bytes -= size_bytes;
         usage_.used_bytes -= chunks_of(size_bytes) * chunk_bytes;
-        page->set_size_bytes(position, 0);
-        --page->references;
-        if (page->under_reclaim) return;
-        if (page->empty()) release(page);
-        else enlist(page);
+        if (page->under_reclaim()) [[unlikely]] {
+            page->take(position);
+            return;
+        }
+        const uint32_t free_chunks = page->free_chunks();
+        if (page->buddied()) {
+            --buddied_[free_chunks];
+            page->take(position);
+            unbuddied_.push(free_chunks + chunks_of(size_bytes), page);
+        } else {
+            unbuddied_.remove(free_chunks, page);
+            page->take(position);
+            release(page);
+        }
     }
 
     // One attempt to free a page, in steps, because other tasks allocate and free while an object is being written out:
@@ -186,7 +197,7 @@ class Zbud {
       private:
         void take() {
             page_ = pool_.begin_reclaim();
-            remaining_ = (page_->first_bytes ? 1u << first : 0) | (page_->last_bytes ? 1u << last : 0);
+            remaining_ = (page_->size_bytes(first) ? 1u << first : 0) | (page_->size_bytes(last) ? 1u << last : 0);
         }
 
         Zbud& pool_;
@@ -213,12 +224,12 @@ class Zbud {
 
     // Whether the slot also has a page in the swap cache, which makes its eviction pointless.
     bool is_resident(Location location) const {
-        return location.descriptor<Page>()->resident >> location.position() & 1;
+        return location.descriptor<Page>()->bits & Page::resident_bit(location.position());
     }
     void set_resident(Location location, bool resident) {
         Page* page = location.descriptor<Page>();
-        const uint32_t bit = 1u << location.position();
-        page->resident = resident ? page->resident | bit : page->resident & ~bit;
+        const uint32_t bit = Page::resident_bit(location.position());
+        page->bits = resident ? page->bits | bit : page->bits & ~bit;
     }
 
     // The page's other object; empty when it has none.
@@ -239,7 +250,8 @@ class Zbud {
     template <class Visit>
     void objects_from(uint64_t number, Visit&& visit) const {
         pages_.visit_from(number, [&](const Page* page) {  // an emptied page has no sizes, whatever else it still says
-            return (!page->first_bytes || visit(Location(page, first))) && (!page->last_bytes || visit(Location(page, last)));
+            return (!page->size_bytes(first) || visit(Location(page, first))) &&
+                   (!page->size_bytes(last) || visit(Location(page, last)));
         });
     }
 
@@ -251,7 +263,7 @@ class Zbud {
         Page* page = location.descriptor<Page>();
         const uint32_t objects = page->objects();
         if (!options_.movable) return {-e_busy};
-        if (page->references != objects) return {-e_again};
+        if (page->references() != objects) return {-e_again};
         cost_->headers_read += objects;  // whose slots name the page
         Page* moved = pages_.make();
         *moved = *page;
@@ -296,9 +308,10 @@ class Zbud {
         if (step == 0) prefetch_to_write(page);
         else if (freeing && !page->buddied() && !page->empty()) unbuddied_.warm(page->free_chunks(), page);  // its place is emptied
     }
-    void warm_alloc(uint32_t size_bytes, int step) const {
+    static constexpr int warm_alloc_steps = 1;
+    void warm_alloc(uint32_t size_bytes) const {
         const uint32_t c = chunks_of(size_bytes);
-        if (const uint64_t fitting = c < usable_chunks && step == 0 ? unbuddied_.fitting(c) : 0)
+        if (const uint64_t fitting = c < usable_chunks ? unbuddied_.fitting(c) : 0)
             prefetch_to_write(unbuddied_.top(static_cast<uint32_t>(std::countr_zero(fitting))));
     }
 
@@ -329,16 +342,14 @@ class Zbud {
         Page* page = oldest_.take(pages_);
         ++cost_->headers_read;
         unlist(page);
-        page->under_reclaim = true;
-        ++page->references;
+        page->bits += Page::reclaim_bit + Page::reference;
         reclaimed_.push_back(page);
         return page;
     }
 
     // True: nothing was left in it.
     bool end_reclaim(Page* page) {
-        page->under_reclaim = false;
-        --page->references;
+        page->bits -= Page::reclaim_bit + Page::reference;
         std::erase(reclaimed_, page);
         if (page->empty()) {
             release(page);

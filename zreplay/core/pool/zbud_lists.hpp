@@ -92,7 +92,7 @@ class ZbudOldest {
     Page* take(const Arena<Page>& pages) {
         for (;;) {
             for (; next_ < order_.size(); ++next_)
-                if (auto [stamp, page] = order_[next_]; page->stamp == stamp && !page->under_reclaim) return ++next_, page;
+                if (auto [stamp, page] = order_[next_]; page->stamp == stamp && !page->under_reclaim()) return ++next_, page;
             put_in_order(pages);
         }
     }

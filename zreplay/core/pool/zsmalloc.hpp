@@ -208,7 +208,8 @@ class Zsmalloc {
         else if (freeing) prefetch_to_write(&handle->zspage->cells()[handle->index]);
     }
     // The zspage that an allocation takes is the head of a list, most often still in the cache.
-    void warm_alloc(uint32_t, int) const {}
+    static constexpr int warm_alloc_steps = 0;
+    void warm_alloc(uint32_t) const {}
 
     void check() const;
     void charge(Cost& cost) { cost_ = &cost; }

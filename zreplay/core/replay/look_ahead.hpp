@@ -1,7 +1,6 @@
 // The look ahead of one replay (index/ahead.hpp): the index first, then what its slots lead to in the model and the pool.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -28,11 +27,13 @@ class LookAhead {
         });
     }
 
+    // Rows of a group that has been looked at.
+    const Rows& rows(uint64_t group) const { return groups_[group % Ahead::groups].rows; }
+
   private:
     struct Group {
         Ahead ahead;
-        uint32_t stores = 0;
-        std::array<uint32_t, Ahead::lanes> sizes;  // of its stores
+        Rows rows;
     };
 
     // As soon as a slot has been read, what it names can be fetched.
@@ -40,25 +41,26 @@ class LookAhead {
 
     // A lane for every row, also for those without a slot: they look at some slot in vain.
     void read(const EventBatch& batch, int64_t first, Group& group) const {
+        group.rows.decode(batch, first);
         Ahead& ahead = group.ahead;
-        ahead.count = static_cast<uint32_t>(std::min<int64_t>(Ahead::lanes, batch.rows - first));
-        ahead.changing = group.stores = 0;
-        for (uint32_t i = 0; i < ahead.count; ++i) {
-            const Op op = batch.op(first + i);
-            ahead.entries[i] = op <= Op::invalidate ? batch.entry(first + i) : SwapEntry();
-            ahead.changing |= uint32_t{op != Op::load} << i;
-            if (op == Op::store) group.sizes[group.stores++] = batch.size.get(first + i, 0);
-            model_.warm(ahead.entries[i]);
-        }
+        ahead.count = group.rows.count;
+        ahead.changing = 0;
+        for (uint32_t i = 0; i < ahead.count; ++i) ahead.changing |= uint32_t{group.rows.ops[i] != Op::load} << i;
+        ahead.entries = group.rows.entries;
+        if (model_.warms_slots())
+            for (uint32_t i = 0; i < ahead.count; ++i) model_.warm(ahead.entries[i]);
     }
 
     // What is found was so a few groups ago; it may have been freed since: its memory is still there, and what it says is a hint.
     void fetch(const Group& group, int step) const {
         const Ahead& ahead = group.ahead;
-        for (uint32_t i = 0; i < ahead.count; ++i)
-            if (Location found = ahead.found[i]; found && !found.is_same_filled()) model_.warm(found, step, ahead.changing >> i & 1);
-        for (uint32_t i = 0; i < group.stores && step < P::warm_steps; ++i)
-            if (group.sizes[i]) pool_.warm_alloc(group.sizes[i], step);
+        if (model_.warms_objects())
+            for (uint32_t i = 0; i < ahead.count; ++i)
+                if (Location found = ahead.found[i]; found && !found.is_same_filled()) model_.warm(found, step, ahead.changing >> i & 1);
+        if (step < P::warm_alloc_steps)
+            for (uint32_t i = 0; i < ahead.count; ++i)
+                if (group.rows.ops[i] == Op::store && group.rows.sizes[i] > 0)
+                    pool_.warm_alloc(static_cast<uint32_t>(group.rows.sizes[i]));
     }
 
     SwapIndex& index_;

@@ -25,6 +25,7 @@ class Loop final : public Replay {
     using SwapPool = typename Model<P>::PoolType;  // P, or one for each swap type
     static constexpr bool has_workers = requires(SwapPool& pool) { pool.set_cpu(0u); };
     static constexpr int64_t group_rows = Ahead::lanes;
+    static_assert(Ahead::lanes == Rows::most);
     // Index and descriptors together. Below this looking ahead costs more than it saves (docs/performance.md).
     static constexpr uint64_t look_above_bytes = 3 << 20;
     static constexpr uint64_t descriptor_bytes = 24;  // per object
@@ -61,10 +62,14 @@ class Loop final : public Replay {
             if (looks) look_ahead_.before(batch, group, groups);
             const int64_t first = static_cast<int64_t>(group) * group_rows, end = std::min(first + group_rows, batch.rows);
             const bool with_care = always_with_care_ || early_.concern(first, end);
+            if (!with_care) {
+                if (!looks) rows_.decode(batch, first);
+                happen(batch, looks ? look_ahead_.rows(group) : rows_, looks ? group % Ahead::groups : Ahead::no_group);
+                continue;
+            }
             for (int64_t row = first; row < end; ++row) {
                 if (looks) index_->expect(group % Ahead::groups, static_cast<uint32_t>(row - first));
-                if (with_care) happen_with_care(batch, row);
-                else happen(batch, row);
+                happen_with_care(batch, row);
             }
         }
         index_->expect_nothing();
@@ -106,14 +111,18 @@ class Loop final : public Replay {
         else return SwapPool([options] { return options.make<P>(); });
     }
 
-    [[gnu::always_inline]] void happen(const EventBatch& batch, int64_t row) {
-        const Event event = batch.event(row);
-        const int result = model_.predicted(event);
-        if constexpr (requires { model_.returned(0); })
-            if (event.op == Op::store && result == 0) model_.returned(0);
-        count(event.op);
-        last_ts_ns_ = batch.ts_ns[row];
-        if (counters_.events >= next_sample_event_) [[unlikely]] sample_by_events();
+    // Flattened: everything that an event of a slot passes through, index apart, is one function without calls.
+    [[gnu::flatten, gnu::noinline]] void happen(const EventBatch& batch, const Rows& rows, uint32_t group) {
+        for (uint32_t i = 0; i < rows.count; ++i) {
+            index_->expect(group, i);
+            const Event event = rows.ops[i] <= Op::invalidate ? rows.event(i, batch) : batch.event(rows.first + i);
+            const int result = model_.predicted(event);
+            if constexpr (requires { model_.returned(0); })
+                if (event.op == Op::store && result == 0) model_.returned(0);
+            count(event.op);
+            if (counters_.events >= next_sample_event_) [[unlikely]] sample_by_events(batch.ts_ns[event.row]);
+        }
+        last_ts_ns_ = batch.ts_ns[rows.first + rows.count - 1];
     }
 
     void count(Op op) {
@@ -151,12 +160,12 @@ class Loop final : public Replay {
         count(event.op);
 
         if (config_.observe) observe_after(event, result, seen);
-        if (counters_.events >= next_sample_event_) sample_by_events();
+        if (counters_.events >= next_sample_event_) sample_by_events(last_ts_ns_);
         if (counters_.events >= next_check_) check_event(event, result, checked);
         if (counters_.events >= next_cma_) ask_for_a_range();
     }
 
-    [[gnu::noinline]] int apply(const Event& event) { return config_.driven ? model_.driven(event) : model_.predicted(event); }
+    [[gnu::noinline]] int apply(Event event) { return config_.driven ? model_.driven(event) : model_.predicted(event); }
 
     int timed(const Event& event) {
         if (counters_.events % Durations::one_in) return apply(event);
@@ -213,14 +222,15 @@ class Loop final : public Replay {
         const bool is_most_entries = counters_.stored_pages > peaks_.stored_pages;  // an index without nodes grows by entries
         peaks_.stored_pages = std::max(peaks_.stored_pages, counters_.stored_pages);
         peaks_.pool_pages = std::max(peaks_.pool_pages, pool_.pages());
-        uint64_t nodes = index_->nodes();
+        const uint64_t nodes = index_->nodes_now();
         if (nodes > peaks_.index_nodes || is_most_entries) {
             peaks_.index_nodes = std::max(peaks_.index_nodes, nodes);
             peaks_.index_bytes = std::max(peaks_.index_bytes, index_->bytes());
         }
     }
 
-    [[gnu::noinline]] void sample_by_events() {
+    [[gnu::noinline]] void sample_by_events(int64_t ts_ns) {
+        last_ts_ns_ = ts_ns;
         sample(false);
         next_sample_event_ += config_.sample_events;
     }
@@ -240,7 +250,7 @@ class Loop final : public Replay {
         last_sampled_ = counters_.events;
         sampled_pages_ += samples_.back().usage.pages;
         sampled_movable_ += samples_.back().usage.movable_pages;
-        looks_ahead_ = index_->bytes() + pool_.usage().objects * descriptor_bytes > look_above_bytes;
+        looks_ahead_ = getenv("ZR_LOOK") ? atoi(getenv("ZR_LOOK")) : index_->bytes() + pool_.usage().objects * descriptor_bytes > look_above_bytes;
         if (with_classes || samples_taken_ % class_sample_one_in == 0) sample_classes();
         ++samples_taken_;
     }
@@ -266,10 +276,10 @@ class Loop final : public Replay {
     void observe_before(const Event& event, Observation& seen) {
         Location location;
         seen.visited = ~uint64_t{0};
-        if constexpr (requires { model_.next_visited(event.group); })
-            if (event.op == Op::visit) seen.visited = model_.next_visited(event.group).word;
+        if constexpr (requires { model_.next_visited(event.group()); })
+            if (event.op == Op::visit) seen.visited = model_.next_visited(event.group()).word;
         if (event.op == Op::writeback) location = model_.victim();
-        if (event.op == Op::invalidate || event.op == Op::load || (event.op == Op::writeback && event.has_slot && !location))
+        if (event.op == Op::invalidate || event.op == Op::load || (event.op == Op::writeback && event.has_slot() && !location))
             location = model_.object_of(event.entry);
         describe(location, seen);
     }
@@ -302,6 +312,7 @@ class Loop final : public Replay {
     LookAhead<Model<P>, SwapPool> look_ahead_;
     EarlyCalls<Model<P>> early_;
     Effects<SwapPool> effects_;
+    Rows rows_;  // the group that happens, where it was not looked at
     Cost uncounted_;
     const bool always_with_care_;
     bool looks_ahead_ = false;

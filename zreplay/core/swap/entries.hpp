@@ -119,7 +119,12 @@ class Entries {
   protected:
     // The length of the compressed page, or why there is none. 0: same-filled.
     int compress(const Event& event, uint32_t& size_bytes) {
-        if (event.size == Event::missing_size) [[unlikely]] return impute(event, size_bytes);
+        if (event.size == Event::missing_size) [[unlikely]] {
+            uint32_t drawn = 0;
+            const int error = impute(event, drawn);
+            size_bytes = drawn;
+            return error;
+        }
         size_bytes = see_same_filled(static_cast<uint32_t>(event.size));
         return 0;
     }
@@ -185,7 +190,7 @@ class Entries {
     // A row with −EINPROGRESS marks the begin of a compaction that others interrupted; the row with its result stands at its
     // end. Unless things happen as recorded, all of it does.
     int compact(const Event& event, bool as_recorded) {
-        const bool begins = event.result == -e_inprogress;
+        const bool begins = event.result() == -e_inprogress;
         if constexpr (in_steps) {
             if (as_recorded && begins) compaction_.emplace(pool_);
             if (as_recorded && !begins && compaction_) return finish_compaction();
@@ -198,16 +203,17 @@ class Entries {
     }
 
     // Which of the model's pages the kernel's is, where the recording says in which page each object was put.
-    void note_page(uint64_t address, SwapEntry entry, Location object) {
-        if (policy_.paced || policy_.follows_pages) kernel_pages_[address] = {pool_.page_id(object), entry};
+    bool follows_pages() const { return policy_.paced || policy_.follows_pages; }
+    [[gnu::noinline]] void note_page(Event event, Location object) {
+        if (event.page()) kernel_pages_[event.page()] = {pool_.page_id(object), event.entry};
     }
 
     // Where a recording links pages to objects, the page that migrated is the right one; one that the model does not know, or
     // that the kernel did not move, stays.
     [[gnu::noinline]] int migrate(const Event& event) {
-        if (!event.page || kernel_pages_.empty()) return migrate();
-        auto found = kernel_pages_.find(event.left_page);
-        if (event.result.value_or(0) != 0 || found == kernel_pages_.end()) return event.result.value_or(0);
+        if (!event.page() || kernel_pages_.empty()) return migrate();
+        auto found = kernel_pages_.find(event.left_page());
+        if (event.result().value_or(0) != 0 || found == kernel_pages_.end()) return event.result().value_or(0);
         const auto [page, entry] = found->second;
         kernel_pages_.erase(found);
         Location object = slots_.peek(entry);
@@ -221,7 +227,7 @@ class Entries {
         if (!object) return -e_again;
         const SwapEntry moved = pool_.entry(object);
         const int error = migrate(object, page_of(object));
-        if (Location now = slots_.peek(moved); now && !error) kernel_pages_[event.page] = {pool_.page_id(now), moved};
+        if (Location now = slots_.peek(moved); now && !error) kernel_pages_[event.page()] = {pool_.page_id(now), moved};
         return error;
     }
 
@@ -318,13 +324,15 @@ class Entries {
     // is held against that recording takes it all the same, it stands for the next page that the kernel took and the model
     // refuses: then that takes its place, so that a decision made too early, and one too late, do not leave a page for good.
     void note_fate(const Event& event) {
+        if (!policy_.paced) return;
         forget_fate(event.entry);
-        if (policy_.paced && event.size == Event::missing_size && event.result.value_or(0) < 0)
+        if (event.size == Event::missing_size && event.result().value_or(0) < 0)
             without_fate_.push_back(event.entry);
     }
-    std::optional<SwapEntry> stand_in(const Event& event) {
+    std::optional<SwapEntry> stand_in(const Event& event) { return policy_.paced ? stand_in_of(event) : std::nullopt; }
+    [[gnu::noinline]] std::optional<SwapEntry> stand_in_of(Event event) {
         forget_fate(event.entry);
-        if (!policy_.paced || event.result.value_or(-1) != 0) return {};
+        if (event.result().value_or(-1) != 0) return {};
         while (!without_fate_.empty()) {
             const SwapEntry slot = without_fate_.back();
             without_fate_.pop_back();
@@ -338,7 +346,7 @@ class Entries {
 
     // What the page held could not be compressed, whatever the pool: the recorded compressor gave an error.
     static bool incompressible(const Event& event) {
-        return event.size == Event::missing_size && event.result == -e_inval;
+        return event.size == Event::missing_size && event.result() == -e_inval;
     }
 
   public:
@@ -399,7 +407,7 @@ class Entries {
         return size_bytes == 0 && !policy_.same_filled ? same_filled_compressed_bytes : size_bytes;
     }
 
-    [[gnu::noinline]] int impute(const Event& event, uint32_t& size_bytes) {
+    [[gnu::noinline]] int impute(Event event, uint32_t& size_bytes) {
         if (incompressible(event)) {
             ++counters_.reject_compress_fail;
             return -e_inval;

@@ -168,7 +168,8 @@ class PerType {
 
     static constexpr int warm_steps = P::warm_steps;
     void warm(Location location, int step, bool freeing) const { any().warm(location, step, freeing); }
-    void warm_alloc(uint32_t size_bytes, int step) const { any().warm_alloc(size_bytes, step); }
+    static constexpr int warm_alloc_steps = P::warm_alloc_steps;
+    void warm_alloc(uint32_t size_bytes) const { any().warm_alloc(size_bytes); }
 
     void check() const {
         for (const P* pool : made_) pool->check();

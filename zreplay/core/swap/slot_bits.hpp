@@ -19,23 +19,39 @@ class SlotBits {
     using Piece = std::array<uint64_t, (1 << piece_bits) / 64>;
 
   public:
+    // One slot's bit, to be asked and changed without being looked for again. Good until clear_type().
+    class Bit {
+      public:
+        Bit(uint64_t& word, uint64_t mask) : word_(word), mask_(mask) {}
+        void set() { word_ |= mask_; }
+        // Gives whether the bit was set.
+        bool clear() {
+            const bool was_set = word_ & mask_;
+            word_ &= ~mask_;
+            return was_set;
+        }
+
+      private:
+        uint64_t& word_;
+        uint64_t mask_;
+    };
+    Bit bit(SwapEntry entry) { return {pieces_.make(entry)[word_of(entry)], bit_of(entry)}; }
+
     bool test(SwapEntry entry) const {
         const Piece* piece = pieces_.find(entry);
         return piece && (*piece)[word_of(entry)] & bit_of(entry);
     }
 
-    void set(SwapEntry entry) { pieces_.make(entry)[word_of(entry)] |= bit_of(entry); }
+    void set(SwapEntry entry) { bit(entry).set(); }
 
     // Gives whether the bit was set.
     bool clear(SwapEntry entry) {
         Piece* piece = pieces_.find(entry);
-        if (!piece) return false;
-        uint64_t& word = (*piece)[word_of(entry)];
-        bool was_set = word & bit_of(entry);
-        word &= ~bit_of(entry);
-        return was_set;
+        return piece && Bit((*piece)[word_of(entry)], bit_of(entry)).clear();
     }
 
+    // Whether all bits together are more than a cache holds beside other things.
+    bool are_many() const { return pieces_.made() > 32; }
     void warm(SwapEntry entry) const {
         if (const Piece* piece = pieces_.find(entry)) prefetch_to_write(&(*piece)[word_of(entry)]);
     }

@@ -32,21 +32,21 @@ class Zram : public Entries<P> {
     }
 
     static constexpr int warm_steps = P::warm_steps;
+    bool warms_slots() const { return false; }
     void warm(SwapEntry) const {}
-    void warm(Location found, int step, bool freeing) const {
-        if (slots_.holds_locations()) pool_.warm(found, step, freeing);
-    }
+    bool warms_objects() const { return slots_.holds_locations(); }
+    void warm(Location found, int step, bool freeing) const { pool_.warm(found, step, freeing); }
     Location object_of(SwapEntry entry) const { return slots_.find(entry); }
     static Location victim() { return {}; }
 
     int predicted(const Event& event) { return take(event, Base::policy_.paced); }
 
     int driven(const Event& event) {
-        if (event.op != Op::store || event.result.value_or(0) == 0) return take(event, true);
+        if (event.op != Op::store || event.result().value_or(0) == 0) return take(event, true);
         Base::charge(event.op);
         ++counters_.stores;
         ++counters_.stores_rejected;
-        return *event.result;
+        return *event.result();
     }
 
   private:
@@ -64,6 +64,12 @@ class Zram : public Entries<P> {
             case Op::store: return write(event);
             case Op::load: return read(event.entry);
             case Op::invalidate: return slot_free(event.entry);
+            default: return act_rarely(event, as_recorded);
+        }
+    }
+
+    [[gnu::noinline]] int act_rarely(Event event, bool as_recorded) {
+        switch (event.op) {
             case Op::invalidate_area: return reset(event.entry.type());
             case Op::compact: return Base::compact(event, as_recorded);
             case Op::writeback: return write_back(event);
@@ -109,7 +115,7 @@ class Zram : public Entries<P> {
 
     // Which pages go to the backing device is the user's choice (idle, huge), and the trace's.
     int write_back(const Event& event) {
-        if (!event.has_slot || event.result.value_or(0) != 0) return 0;
+        if (!event.has_slot() || event.result().value_or(0) != 0) return 0;
         if (Location object = slots_.erase(event.entry)) {
             free_object(object);
             on_device_.set(event.entry);

@@ -61,6 +61,10 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
     using Base::charge, Base::counters_, Base::frontswap_, Base::policy_, Base::pool_, Base::reclaim_;
 
     int predicted_but_store(const Event& event) {
+        return event.op <= Op::invalidate ? Base::common(event) : predicted_rarely(event);
+    }
+
+    [[gnu::noinline]] int predicted_rarely(Event event) {
         switch (event.op) {
             // The recorded kernel's decisions; here the model makes its own, though perhaps at the recorded moments.
             case Op::writeback:
@@ -77,17 +81,18 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
     template <class Admit>
     int store(const Event& event, Admit&& admit) {
         ++counters_.stores;
-        if (frontswap_.clear(event.entry)) Base::drop(event.entry);
+        SlotBits::Bit known = frontswap_.bit(event.entry);
+        if (known.clear()) Base::drop(event.entry);
         int result = admit();
         if (result == 0) {
             result = Base::keep(event);
             if (result == 0) Base::note_fate(event);
         } else if (auto slot = Base::stand_in(event)) {
             if (frontswap_.clear(*slot)) Base::drop(*slot);
-            if (Base::keep(event) == 0) frontswap_.set(event.entry);
+            if (Base::keep(event) == 0) known.set();
             return result;
         }
-        if (result == 0) frontswap_.set(event.entry);
+        if (result == 0) known.set();
         else ++counters_.stores_rejected;
         return result;
     }
@@ -112,7 +117,7 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
         return 0;
     }
 
-    void run_shrink_work() {
+    [[gnu::noinline]] void run_shrink_work() {
         shrink_pending_ = false;
         Base::reclaim({});
     }
@@ -136,11 +141,11 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
     void evict_at_recorded_moment(const Event& event)
         requires P::evictable
     {
-        if (event.has_slot)
+        if (event.has_slot())
             if (Location location = Base::slots_.find(event.entry); location && !location.is_same_filled())
-                pool_.set_resident(location, event.result == -e_exist);
+                pool_.set_resident(location, event.result() == -e_exist);
         if (Location next = Base::victim()) {
-            const bool no_memory = event.result == -e_nomem;  // for the page in the swap cache: an input likewise
+            const bool no_memory = event.result() == -e_nomem;  // for the page in the swap cache: an input likewise
             if (no_memory) ++counters_.writebacks_failed;
             reclaim_->result(!no_memory && Base::write_back(next));
             if (!Base::victim() && reclaim_->error()) ++counters_.reject_reclaim_fail;

@@ -58,7 +58,9 @@ class ZswapFolio : public Entries<P> {
     static constexpr uint32_t index_entry_bytes = 24;  // the links alone, were the index an rbtree; the entry is here
 
     static constexpr int warm_steps = Lru::warm_steps + P::warm_steps - 1;
+    bool warms_slots() const { return zeromap_.are_many(); }
     void warm(SwapEntry slot) const { zeromap_.warm(slot); }
+    static constexpr bool warms_objects() { return true; }
     void warm(Location found, int step, bool freeing) const {
         freeing |= policy_.exclusive_loads;
         const CompressedEntry* entry = Lru::entry_of(found);
@@ -104,13 +106,9 @@ class ZswapFolio : public Entries<P> {
     }
 
     int predicted(const Event& event) {
-        int result;
-        switch (event.op) {
-            case Op::shrink: result = shrink_at_recorded_moment(event); break;
-            case Op::visit: result = visit_at_recorded_moment(event); break;
-            case Op::writeback: result = written_at_recorded_moment(event); break;
-            default: result = act(event, policy_.paced, [&] { return event.admitted ? *event.admitted : admit(); });
-        }
+        const int result = event.op <= Op::invalidate
+                               ? act(event, policy_.paced, [&] { return event.admitted ? *event.admitted : admit(); })
+                               : predicted_rarely(event);
         if (event.op == Op::store && result < 0 && reached_full_) {
             if (policy_.paced) work_.queued = true;
             else run_shrink_work();
@@ -139,6 +137,15 @@ class ZswapFolio : public Entries<P> {
   private:
     using Base::charge, Base::counters_, Base::index_, Base::policy_, Base::pool_;
 
+    [[gnu::noinline]] int predicted_rarely(Event event) {
+        switch (event.op) {
+            case Op::shrink: return shrink_at_recorded_moment(event);
+            case Op::visit: return visit_at_recorded_moment(event);
+            case Op::writeback: return written_at_recorded_moment(event);
+            default: charge(event.op); return act_rarely(event, policy_.paced);
+        }
+    }
+
     template <class Admit>
     int act(const Event& event, bool as_recorded, Admit&& admit) {
         charge(event.op);
@@ -146,6 +153,12 @@ class ZswapFolio : public Entries<P> {
             case Op::store: return store(event, admit);
             case Op::load: return load(event.entry);
             case Op::invalidate: return invalidate(event.entry);
+            default: return act_rarely(event, as_recorded);
+        }
+    }
+
+    [[gnu::noinline]] int act_rarely(Event event, bool as_recorded) {
+        switch (event.op) {
             case Op::invalidate_area: return invalidate_area(event.entry.type());
             case Op::compact: return Base::compact(event, as_recorded);
             case Op::migrate: return Base::migrate(event);
@@ -194,7 +207,7 @@ class ZswapFolio : public Entries<P> {
         Allocation made = Base::allocate(event.entry, size_bytes);
         if (made.error) return made.error;
         counters_.stored_incompressible_pages += size_bytes == page_bytes;
-        auto* entry = lru_.make(event.entry, made.location, size_bytes, next_load_, event.group);
+        auto* entry = lru_.make(event.entry, made.location, size_bytes, next_load_, event.group());
         if (Location old = index_.insert(event.entry, Lru::location_of(entry))) free_entry(Lru::entry_of(old));
         return 0;
     }
@@ -230,7 +243,7 @@ class ZswapFolio : public Entries<P> {
     }
 
     int admit_as_recorded(const Event& event) {
-        const int result = event.result.value_or(0);
+        const int result = event.result().value_or(0);
         if (result == 0 || Base::incompressible(event)) return 0;
         if (event.size > 0 && result == -e_nomem) ++counters_.reject_alloc_fail;  // the index had no memory for it
         else if (event.size > 0) return 0;                                        // the allocator will say the same
@@ -287,7 +300,7 @@ class ZswapFolio : public Entries<P> {
         lru_.release(entry);
     }
 
-    void run_shrink_work() {
+    [[gnu::noinline]] void run_shrink_work() {
         ++counters_.shrinks;
         charge(Op::shrink);
         for (int attempts = 0, failures = 0; failures < reclaim_retries;) {
@@ -354,9 +367,9 @@ class ZswapFolio : public Entries<P> {
     }
 
     int shrink_at_recorded_moment(const Event& event) {
-        if (!policy_.paced || event.asked_by != Asker::limit) return 0;
+        if (!policy_.paced || event.asked_by() != Asker::limit) return 0;
         if (work_.runs) finish_work();
-        if (event.result.value_or(-e_inprogress) != -e_inprogress) return 0;  // was its end
+        if (event.result().value_or(-e_inprogress) != -e_inprogress) return 0;  // was its end
         // A refused store queues the work a moment before it returns; with two CPUs another run of the work may begin first, so
         // the request can be one that the model has already answered.
         if (work_.queued || reached_full_) begin_work();
@@ -390,21 +403,21 @@ class ZswapFolio : public Entries<P> {
     // A page that is resident, or for which there is no memory, is an input (kernel-model 8.2); an eviction tried is the one
     // time it shows.
     int visit_at_recorded_moment(const Event& event) {
-        const bool by_limit = event.asked_by == Asker::limit;
+        const bool by_limit = event.asked_by() == Asker::limit;
         // A model whose pool is a page behind may have a reason to begin, or to begin again, only now.
         if (by_limit && policy_.paced && !work_.runs && work_.queued) begin_work();
         if (by_limit && (!policy_.paced || !work_.runs || !work_.too_little)) return -1;
         charge(Op::visit);
-        CompressedEntry* entry = lru_.oldest(event.group);
+        CompressedEntry* entry = lru_.oldest(event.group());
         if (!entry) return -1;
-        const int recorded = event.result.value_or(lru_removed_retry);
+        const int recorded = event.result().value_or(lru_removed_retry);
         const bool failed = (recorded == lru_retry || recorded == lru_stop) && entry->slot == event.entry;
         const SwapEntry slot = entry->slot;
         int verdict = visit(entry, failed || entry->resident);
         if (verdict == lru_retry && recorded == lru_stop) verdict = lru_stop;
         if (by_limit) {
             work_.enough = work_.too_little = false;
-            turn_ = lru_.place_of(event.group) + 1;
+            turn_ = lru_.place_of(event.group()) + 1;
             if (verdict != lru_removed_retry && ++work_.failures >= reclaim_retries) work_.runs = false;
         }
         if (verdict == lru_removed_retry) {
@@ -420,7 +433,7 @@ class ZswapFolio : public Entries<P> {
         if (found == leaving_.end()) return 0;
         const SwapEntry slot = found->second;
         leaving_.erase(found);
-        if (event.result.value_or(0) == 0) write_back(slot);
+        if (event.result().value_or(0) == 0) write_back(slot);
         if (event.entry == work_.writes) work_.enough = work_.too_little = false;  // it looks when the page has left
         return 0;
     }
@@ -439,7 +452,7 @@ class ZswapFolio : public Entries<P> {
     int visit_as_recorded(const Event& event) {
         Location found = index_.find(event.entry);
         if (!found) return -1;
-        const int verdict = event.result.value_or(lru_removed_retry);
+        const int verdict = event.result().value_or(lru_removed_retry);
         CompressedEntry* entry = Lru::entry_of(found);
         if (verdict == lru_rotate) entry->referenced = false;
         if (verdict == lru_retry || verdict == lru_stop) ++counters_.writebacks_failed;
@@ -448,12 +461,12 @@ class ZswapFolio : public Entries<P> {
     }
 
     int writeback_as_recorded(const Event& event) {
-        if (int error = event.result.value_or(0)) {
+        if (int error = event.result().value_or(0)) {
             ++counters_.writebacks_failed;
             return error;
         }
         ++counters_.written_back_pages;
-        if (event.has_slot) drop(event.entry);
+        if (event.has_slot()) drop(event.entry);
         return 0;
     }
 

@@ -28,10 +28,10 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
     static constexpr int reclaim_retries = 8;
 
     static constexpr int warm_steps = P::warm_steps;
+    bool warms_slots() const { return frontswap_.are_many(); }
     void warm(SwapEntry entry) const { frontswap_.warm(entry); }
-    void warm(Location found, int step, bool freeing) const {
-        if (slots_.holds_locations()) pool_.warm(found, step, freeing);
-    }
+    bool warms_objects() const { return slots_.holds_locations(); }
+    void warm(Location found, int step, bool freeing) const { pool_.warm(found, step, freeing); }
     Location object_of(SwapEntry entry) const { return slots_.find(entry); }
 
     // The object the pool's reclaimer would evict next, while a recorded eviction is under way.
@@ -47,11 +47,16 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
     // v3 of the 2013 series has the slot and the length in the page's header, and nothing in front of the object.
     static uint32_t header_bytes_3_12(const Policy& policy) { return policy.slots.locate == Locate::header ? 0 : 8; }
 
-    // Every event that a limit has no say in.
+    // Every event that a limit has no say in. What is rare is out of line, with a copy of the event, so that those of slots pass in
+    // registers.
     int common(const Event& event) {
+        if (event.op == Op::load) return load(event.entry);
+        if (event.op == Op::invalidate) return invalidate(event.entry);
+        return rare(event);
+    }
+
+    [[gnu::noinline]] int rare(Event event) {
         switch (event.op) {
-            case Op::load: return load(event.entry);
-            case Op::invalidate: return invalidate(event.entry);
             case Op::invalidate_area: return invalidate_area(event.entry.type());
             case Op::compact: return Base::compact(event, policy_.paced);
             case Op::migrate: return Base::migrate(event);
@@ -74,21 +79,22 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
     }
 
     int admit_as_recorded(const Event& event) {
-        if (event.result.value_or(0) == 0 || event.size > 0) return 0;
+        if (event.result().value_or(0) == 0 || event.size > 0) return 0;
         // Refused before an allocation: by the limit, by the hysteresis (no telling them apart), or by the compressor.
-        if (*event.result == -e_inval) ++counters_.reject_compress_fail;
+        if (*event.result() == -e_inval) ++counters_.reject_compress_fail;
         else ++counters_.pool_limit_hit;
-        return *event.result;
+        return *event.result();
     }
 
     // A store of 3.12 that was let in, or was not (`result` < 0). frontswap's bit is set when zswap has taken the page, else
     // cleared; an older copy that the store did not replace stays.
     int keep_as_3_12(const Event& event, int result) {
+        SlotBits::Bit known = frontswap_.bit(event.entry);
         if (result == 0) result = keep(event);
         if (result == 0) {
-            frontswap_.set(event.entry);
+            known.set();
         } else {
-            frontswap_.clear(event.entry);
+            known.clear();
             ++counters_.stores_rejected;
         }
         return result;
@@ -100,7 +106,7 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
         if (int error = Base::compress(event, size_bytes)) return error;
         Allocation made = Base::allocate(event.entry, size_bytes);
         if (made.error) return made.error;
-        if (event.page) [[unlikely]] Base::note_page(event.page, event.entry, made.location);
+        if (Base::follows_pages()) [[unlikely]] Base::note_page(event, made.location);
         // v3 of the 2013 series, whose tree is inside zbud: it has allocated by now, and its tree refuses.
         if (policy_.slots.locate == Locate::header && slots_.refuses(event.entry)) {
             Base::release(made.location);
@@ -189,14 +195,14 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
     }
 
     int writeback_as_recorded(const Event& event) {
-        bool evicted = event.result.value_or(0) == 0;
-        const Location location = event.has_slot ? slots_.find(event.entry) : Location();
+        bool evicted = event.result().value_or(0) == 0;
+        const Location location = event.has_slot() ? slots_.find(event.entry) : Location();
         if (evicted) ++counters_.written_back_pages;
         else ++counters_.writebacks_failed;
         if (evicted && location) drop(event.entry);
         if constexpr (P::evictable)
             if (victim()) reclaim_->result(evicted);
-        return event.result.value_or(0);
+        return event.result().value_or(0);
     }
 
     auto& pool_of(SwapEntry entry) {
