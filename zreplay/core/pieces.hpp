@@ -24,8 +24,8 @@ class Pieces {
     // Nullptr: no such piece.
     const Piece* find(SwapEntry entry) const {
         const uint64_t number = entry.offset() >> piece_bits;
-        const auto& pieces = near_[entry.type()];
-        if (number < pieces.size()) [[likely]] return pieces[number].get();
+        const Near& near = near_[entry.type()];
+        if (number < near.count) [[likely]] return near.pieces[number].get();
         return number < near_pieces ? nullptr : find_far(entry);
     }
     Piece* find(SwapEntry entry) { return const_cast<Piece*>(std::as_const(*this).find(entry)); }
@@ -39,15 +39,15 @@ class Pieces {
     uint64_t made() const { return made_; }  // ever
 
     void clear_type(uint32_t type) {
-        near_[type].clear();
+        near_[type] = {};
         std::erase_if(far_, [type](const auto& item) { return item.first.type() == type; });
     }
 
     // In ascending order of offset: visit(offset of the piece's first slot, piece).
     template <class Visit>
     void for_each(uint32_t type, Visit&& visit) const {
-        for (uint64_t number = 0; number < near_[type].size(); ++number)
-            if (const Piece* piece = near_[type][number].get()) visit(number << piece_bits, *piece);
+        for (uint64_t number = 0; number < near_[type].count; ++number)
+            if (const Piece* piece = near_[type].pieces[number].get()) visit(number << piece_bits, *piece);
         std::vector<uint64_t> numbers;
         for (const auto& [key, piece] : far_)
             if (key.type() == type) numbers.push_back(key.offset());
@@ -56,9 +56,23 @@ class Pieces {
     }
 
     // Where a type's pieces begin.
-    const void* root(uint32_t type) const { return &near_[type]; }
+    const void* root(uint32_t type) const { return near_[type].pieces.get(); }
 
   private:
+    // A vector with its length in a word: it is asked for at every event.
+    struct Near {
+        std::unique_ptr<std::unique_ptr<Piece>[]> pieces;
+        uint64_t count = 0;
+
+        void grow(uint64_t least) {
+            const uint64_t more = std::max(least, 2 * count);
+            auto moved = std::make_unique<std::unique_ptr<Piece>[]>(more);
+            std::move(pieces.get(), pieces.get() + count, moved.get());
+            pieces = std::move(moved);
+            count = more;
+        }
+    };
+
     static constexpr uint64_t near_pieces = uint64_t{1} << (near_bits - piece_bits);
     static SwapEntry far_key(SwapEntry entry) { return {entry.type(), entry.offset() >> piece_bits}; }
 
@@ -69,9 +83,9 @@ class Pieces {
 
     [[gnu::noinline]] Piece& make_new(SwapEntry entry) {
         const uint64_t number = entry.offset() >> piece_bits;
-        auto& pieces = near_[entry.type()];
-        if (number < near_pieces && number >= pieces.size()) pieces.resize(number + 1);
-        auto& piece = number < near_pieces ? pieces[number] : far_[far_key(entry)];
+        Near& near = near_[entry.type()];
+        if (number < near_pieces && number >= near.count) near.grow(number + 1);
+        auto& piece = number < near_pieces ? near.pieces[number] : far_[far_key(entry)];
         piece = std::make_unique<Piece>();
         ++made_;
         return *piece;
@@ -81,7 +95,7 @@ class Pieces {
         size_t operator()(SwapEntry entry) const { return std::hash<uint64_t>()(entry.word * 0x9E3779B97F4A7C15u); }
     };
 
-    std::array<std::vector<std::unique_ptr<Piece>>, swap_types> near_;
+    std::array<Near, swap_types> near_;
     std::unordered_map<SwapEntry, std::unique_ptr<Piece>, Hash> far_;
     uint64_t made_ = 0;
 };

@@ -256,9 +256,8 @@ class RadixTree {
     using Leaves = std::array<Node*, size_t{1} << leaves_bits>;
     static size_t place_of(SwapEntry entry) { return entry.offset() >> Node::bits & ((size_t{1} << leaves_bits) - 1); }
 
-    // Null: there is none, or none is asked from the directory.
+    // Null: there is none, or the directory is not kept.
     Node* leaf_of(SwapEntry entry) const {
-        if (walks_) return nullptr;
         const Leaves* piece = leaves_.find(entry);
         return piece ? (*piece)[place_of(entry)] : nullptr;
     }

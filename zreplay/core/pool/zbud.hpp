@@ -302,12 +302,9 @@ class Zbud {
         return rows;
     }
 
-    static constexpr int warm_steps = 2;
-    void warm(Location location, int step, bool freeing) const {
-        const Page* page = location.descriptor<Page>();
-        if (step == 0) prefetch_to_write(page);
-        else if (freeing && !page->buddied() && !page->empty()) unbuddied_.warm(page->free_chunks(), page);  // its place is emptied
-    }
+    // The gap that a page leaves on its stack is only written, which nobody waits for.
+    static constexpr int warm_steps = 1;
+    void warm(Location location, int, bool) const { prefetch_to_write(location.descriptor<Page>()); }
     static constexpr int warm_alloc_steps = 1;
     void warm_alloc(uint32_t size_bytes) const {
         const uint32_t c = chunks_of(size_bytes);

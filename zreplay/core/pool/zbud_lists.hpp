@@ -47,7 +47,6 @@ class ZbudUnbuddied {
     }
 
     void replace(uint32_t i, const Page* old, Page* page) { stacks_[i][old->place] = page; }
-    void warm(uint32_t i, const Page* page) const { prefetch_to_write(stacks_[i].data() + page->place); }
 
     // visit(place, page) from the tail to the head, gaps left out.
     template <class Visit>
