@@ -14,6 +14,7 @@ from byhand import store, trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zreplay import open_trace
 from zreplay.errors import TraceError, UsageError
 from zreplay.trace.synth import PATTERNS, RANGES, Recipe, batches, parse_sizes, sizes_of, synth
 
@@ -339,16 +340,35 @@ def test_the_file_is_a_trace_that_says_how_it_was_made(tmp_path):
         found = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
         assert file.metadata.num_row_groups == 2
         assert file.schema_arrow.names == ["ts_ns", "op", "type", "offset", "size", "cpu"]
-        encodings = {file.schema_arrow.names[i]: file.metadata.row_group(0).column(i).encodings for i in (0, 1, 3)}
+        group = file.metadata.row_group(0)
+        encodings = {name: group.column(i).encodings for i, name in enumerate(file.schema_arrow.names)}
     assert "DELTA_BINARY_PACKED" in encodings["ts_ns"]
-    assert "DELTA_BINARY_PACKED" in encodings["offset"]
     assert "RLE_DICTIONARY" in encodings["op"]
+    assert "BYTE_STREAM_SPLIT" in encodings["offset"]
+    assert "BYTE_STREAM_SPLIT" in encodings["size"]
+    assert "RLE_DICTIONARY" in encodings["cpu"]
+    assert "RLE_DICTIONARY" not in encodings["type"]  # always 0
     assert found["zreplay.format_version"] == "1.0"
     assert found["zreplay.clock"] == "synthetic"
     assert found["zreplay.cpus"] == "2"
     assert found["zreplay.totalram_pages"] == "65536"
     assert json.loads(found["zreplay.synth"])["events"] == 300_000
     assert [path.name for path in tmp_path.iterdir()] == ["trace"]
+
+
+@pytest.mark.parametrize("changes", [{}, {"types": 3, "cpus": 2, "compact_every": 1000}])
+def test_the_rows_of_the_file_are_those_drawn_whoever_reads_it(tmp_path, changes):
+    recipe = Recipe(events=300_000, resident=1000, **changes)
+    synth(recipe, tmp_path / "trace")
+    drawn = pa.Table.from_batches(batches(recipe))
+    words = drawn.set_column(1, "op", drawn["op"].cast(pa.string()))
+    trace = open_trace(tmp_path / "trace")
+    read = pa.Table.from_batches(trace.batches(drawn.column_names))
+    assert read.set_column(1, "op", read["op"].cast(pa.string())).cast(words.schema).equals(words)
+    events = trace.events().select(drawn.column_names).collect()
+    for name in ("ts_ns", "type", "offset", "size", "cpu"):
+        assert events[name].to_list() == drawn[name].to_pylist()
+    assert events["op"].cast(str).to_list() == words["op"].to_pylist()
 
 
 def test_no_limit_of_memory_unless_asked_for(tmp_path):
