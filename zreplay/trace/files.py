@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from zreplay import __version__
 from zreplay.errors import TraceError, UsageError
+from zreplay.trace.behind import FileBehind
 from zreplay.trace.sample import Sample
 from zreplay.trace.schema import (
     FORMAT_MAJOR,
@@ -178,7 +179,7 @@ class TraceWriter:
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
         try:
-            self._file: IO[bytes] = self._beside.open("wb")
+            self._file = FileBehind(self._beside)
         except OSError as error:
             raise self._cannot_write(error) from error
         self._parquet = pq.ParquetWriter(

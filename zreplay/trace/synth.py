@@ -1,7 +1,8 @@
 """The generator: a recipe of numbers becomes a trace, the same one every time. docs/synth.md says what is in it.
 
 The events are drawn by the engine (core/trace/synth.hpp). Here a recipe is checked, its sizes become a table of
-weights, and batches go to the file: one is encoded while the next is drawn, and no more than three are in memory.
+weights, and batches go to the file: one is encoded while the next is drawn, and no more than three are in memory. The
+file itself is written by a third thread (FileBehind).
 """
 
 import contextlib
