@@ -265,12 +265,12 @@ class TraceWriter:
 
 
 def _newer_words(op: pa.DictionaryArray) -> list[str]:
-    """Those of the words used that came with a minor version; looked for only where the range of the codes has any."""
-    codes = pc.min_max(op.indices).as_py()
-    if codes["min"] is None:
+    """Those of the words used that came with a minor version; looked for only where dictionary and codes allow any."""
+    words = op.dictionary.to_pylist()
+    if WORDS_MINOR_OF.keys().isdisjoint(words):
         return []
-    between = op.dictionary[codes["min"] : codes["max"] + 1].to_pylist()
-    if WORDS_MINOR_OF.keys().isdisjoint(between):
+    codes = pc.min_max(op.indices).as_py()
+    if codes["min"] is None or WORDS_MINOR_OF.keys().isdisjoint(words[codes["min"] : codes["max"] + 1]):
         return []
     return [word for word in pc.unique(op).to_pylist() if word in WORDS_MINOR_OF]
 

@@ -6,6 +6,7 @@ file itself is written by a third thread (FileBehind).
 """
 
 import contextlib
+import functools
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -16,7 +17,6 @@ from pathlib import Path
 
 import _zreplay
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from zreplay import __version__
 from zreplay.errors import TraceError, UsageError
@@ -101,7 +101,8 @@ def mixed_weights() -> list[float]:
     return [sum(share * weights[at] for share, weights in parts) for at in range(PAGE_SIZE)]
 
 
-def parse_sizes(text: str) -> list[int]:
+@functools.cache
+def parse_sizes(text: str) -> tuple[int, ...]:
     """The weight of each size from 1 to 4096 bytes for `mixed`, `uniform:LO-HI`, `normal:MEAN,SD` or `fixed:N`.
 
     A normal distribution is cut off below 1 and above 4096. Raises UsageError for anything else.
@@ -126,7 +127,7 @@ def parse_sizes(text: str) -> list[int]:
             f"each number 1 to {PAGE_SIZE:,}"
         )
     # Whole numbers, so that the last bit of this machine's erf() does not decide what is drawn.
-    return [round(weight * 2**40) for weight in weights]
+    return tuple(round(weight * 2**40) for weight in weights)
 
 
 def _checked_uniform(low: int, high: int) -> list[float] | None:
@@ -138,6 +139,8 @@ def sizes_of(trace: Path) -> list[int]:
 
     Raises UsageError if the file cannot be opened, TraceError if it is not a trace or has no such store.
     """
+    import pyarrow.compute as pc  # 20 ms that other recipes do not need
+
     counts = [0] * PAGE_SIZE
     for batch in open_trace(trace).batches(("op", "size")):
         is_store = pc.equal(batch["op"].indices, OPS.index("store"))
