@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "huge_pages.hpp"
 #include "prefetch.hpp"
 
 namespace zreplay {
@@ -76,7 +77,7 @@ class RandomSlots {
     }
 
     SlotSpace space_;
-    std::vector<uint32_t> slots_;
+    std::vector<uint32_t, HugePages<uint32_t>> slots_;
     uint32_t live_ = 0;
     uint32_t settled_live_ = 0;  // the border as settle() has it, some events behind
 };
