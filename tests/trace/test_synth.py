@@ -91,6 +91,36 @@ def test_the_random_stream_is_xoshiro256pp_seeded_by_splitmix64(seed):
     assert _zreplay.synth_draws(seed, 50) == list(itertools.islice(xoshiro256pp(seed), 50))
 
 
+@pytest.mark.parametrize("load_share", [0.0, 0.4])
+def test_random_events_are_those_of_the_recipe_step_by_step(load_share):
+    """The engine draws them without a branch; here they are drawn as docs/synth.md and synth.hpp say, one by one."""
+    recipe = Recipe(
+        events=3000, resident=40, pattern="random", types=2, cpus=3, load_share=load_share, sizes="fixed:7", seed=5
+    )
+    words = xoshiro256pp(5)
+    places, live, time_ns = list(range(80)), 0, 0
+    for row in rows(recipe):
+        word = next(words)
+        time_ns += 1 + word % 2048
+        kind, cpu = (word >> 32) / 2**32, (word >> 11 & 0x1FFFFF) * 3 >> 21
+        if live and kind < load_share + 0.05:
+            op = "load" if kind < load_share else "store"
+            place = border = (next(words) >> 32) * live >> 32
+        elif live < 40:
+            op, border = "store", live
+            place = live + ((next(words) >> 32) * (80 - live) >> 32)
+            live += 1
+        else:
+            op, border = "invalidate", live - 1
+            place = (next(words) >> 32) * live >> 32
+            live -= 1
+        slot = places[place]
+        places[place], places[border] = places[border], slot
+        size = None if op != "store" else 0 if next(words) >> 44 < int(0.1 * 2**20) else 7
+        expected = {"ts_ns": time_ns, "op": op, "type": slot % 2, "offset": 1 + slot // 2, "size": size, "cpu": cpu}
+        assert row == expected
+
+
 @given(
     st.builds(
         Recipe,
