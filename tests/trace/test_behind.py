@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from zreplay.trace import behind
 from zreplay.trace.behind import FileBehind
 
 
@@ -37,5 +38,32 @@ def test_an_error_is_raised_later_and_the_file_is_closed_all_the_same() -> None:
     with pytest.raises(OSError, match="No space left"):
         file.flush()
     with pytest.raises(OSError, match="No space left"):
+        file.close()
+    assert file.closed
+
+
+def test_a_long_file_is_on_its_way_to_the_disk_before_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(behind, "_SYNCED_BYTES", 1 << 21)
+    synced = []
+    monkeypatch.setattr(behind.os, "fdatasync", synced.append)
+    file = FileBehind(tmp_path / "f")
+    for _ in range(3):
+        file.write(b"x" * (1 << 20))
+    file.flush()
+    assert synced == [file.fileno()]
+    file.close()
+
+
+def test_an_error_of_the_disk_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(behind, "_SYNCED_BYTES", 1 << 20)
+    monkeypatch.setattr(behind.os, "fdatasync", fail)
+    file = FileBehind(tmp_path / "f")
+    file.write(b"x" * (1 << 20))
+    with pytest.raises(OSError, match="Input/output error"):
+        file.flush()
+    with pytest.raises(OSError, match="Input/output error"):
         file.close()
     assert file.closed

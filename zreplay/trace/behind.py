@@ -1,13 +1,17 @@
 """A file written behind its writer's back: who encodes does not wait for the kernel to copy what is encoded."""
 
+import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 _HANDED_OVER_BYTES = 1 << 20
+# Sent to the disk on the way, so that the fsync at the end has little left to wait for.
+_SYNCED_BYTES = 32 << 20
 
 
 class FileBehind:
-    """A new file for bytes in order, written by a thread of its own in pieces of a megabyte, one ahead at most.
+    """A new file for bytes in order, written by a thread of its own in pieces of a megabyte, one ahead at most, and
+    sent to the disk on the way.
 
     An OSError of a piece is raised by a later write(), by flush() or by close(); after close() the file is closed
     whatever was raised. Raises OSError when the file cannot be created.
@@ -15,8 +19,10 @@ class FileBehind:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb", buffering=0)
-        self._thread = ThreadPoolExecutor(1, "write")
+        self._threads = ThreadPoolExecutor(2, "write")
         self._written: Future[None] | None = None  # of the piece handed over last
+        self._synced: Future[None] | None = None
+        self._synced_bytes = 0
         self._parts: list[bytes] = []
         self._parts_bytes = 0
         self._handed_over = 0
@@ -46,6 +52,8 @@ class FileBehind:
         """Wait until everything is with the kernel."""
         self._hand_over()
         self._wait()
+        if self._synced is not None:
+            self._synced.result()  # the kernel tells an error of the disk once
 
     def close(self) -> None:
         """Write what is left, and close; at once where a piece could not be written."""
@@ -53,7 +61,7 @@ class FileBehind:
             if not self.closed:
                 self.flush()
         finally:
-            self._thread.shutdown()
+            self._threads.shutdown()
             self._file.close()
 
     def _hand_over(self) -> None:
@@ -61,7 +69,12 @@ class FileBehind:
         parts, self._parts = self._parts, []
         self._handed_over += self._parts_bytes
         self._parts_bytes = 0
-        self._written = self._thread.submit(self._write_all, parts)
+        self._written = self._threads.submit(self._write_all, parts)
+        if self._handed_over - self._synced_bytes >= _SYNCED_BYTES and (self._synced is None or self._synced.done()):
+            if self._synced is not None:
+                self._synced.result()
+            self._synced_bytes = self._handed_over
+            self._synced = self._threads.submit(os.fdatasync, self._file.fileno())
 
     def _wait(self) -> None:
         if self._written is not None:
