@@ -14,6 +14,7 @@ from byhand import store, trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zreplay import open_trace
 from zreplay.errors import TraceError, UsageError
 from zreplay.trace.synth import PATTERNS, RANGES, Recipe, batches, parse_sizes, sizes_of, synth
 
@@ -88,6 +89,36 @@ def xoshiro256pp(seed: int) -> "itertools.chain[int]":
 @settings(max_examples=20, deadline=None)
 def test_the_random_stream_is_xoshiro256pp_seeded_by_splitmix64(seed):
     assert _zreplay.synth_draws(seed, 50) == list(itertools.islice(xoshiro256pp(seed), 50))
+
+
+@pytest.mark.parametrize("load_share", [0.0, 0.4])
+def test_random_events_are_those_of_the_recipe_step_by_step(load_share):
+    """The engine draws them without a branch; here they are drawn as docs/synth.md and synth.hpp say, one by one."""
+    recipe = Recipe(
+        events=3000, resident=40, pattern="random", types=2, cpus=3, load_share=load_share, sizes="fixed:7", seed=5
+    )
+    words = xoshiro256pp(5)
+    places, live, time_ns = list(range(80)), 0, 0
+    for row in rows(recipe):
+        word = next(words)
+        time_ns += 1 + word % 2048
+        kind, cpu = (word >> 32) / 2**32, (word >> 11 & 0x1FFFFF) * 3 >> 21
+        if live and kind < load_share + 0.05:
+            op = "load" if kind < load_share else "store"
+            place = border = (next(words) >> 32) * live >> 32
+        elif live < 40:
+            op, border = "store", live
+            place = live + ((next(words) >> 32) * (80 - live) >> 32)
+            live += 1
+        else:
+            op, border = "invalidate", live - 1
+            place = (next(words) >> 32) * live >> 32
+            live -= 1
+        slot = places[place]
+        places[place], places[border] = places[border], slot
+        size = None if op != "store" else 0 if next(words) >> 44 < int(0.1 * 2**20) else 7
+        expected = {"ts_ns": time_ns, "op": op, "type": slot % 2, "offset": 1 + slot // 2, "size": size, "cpu": cpu}
+        assert row == expected
 
 
 @given(
@@ -339,16 +370,35 @@ def test_the_file_is_a_trace_that_says_how_it_was_made(tmp_path):
         found = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
         assert file.metadata.num_row_groups == 2
         assert file.schema_arrow.names == ["ts_ns", "op", "type", "offset", "size", "cpu"]
-        encodings = {file.schema_arrow.names[i]: file.metadata.row_group(0).column(i).encodings for i in (0, 1, 3)}
+        group = file.metadata.row_group(0)
+        encodings = {name: group.column(i).encodings for i, name in enumerate(file.schema_arrow.names)}
     assert "DELTA_BINARY_PACKED" in encodings["ts_ns"]
-    assert "DELTA_BINARY_PACKED" in encodings["offset"]
     assert "RLE_DICTIONARY" in encodings["op"]
+    assert "BYTE_STREAM_SPLIT" in encodings["offset"]
+    assert "BYTE_STREAM_SPLIT" in encodings["size"]
+    assert "RLE_DICTIONARY" in encodings["cpu"]
+    assert "RLE_DICTIONARY" not in encodings["type"]  # always 0
     assert found["zreplay.format_version"] == "1.0"
     assert found["zreplay.clock"] == "synthetic"
     assert found["zreplay.cpus"] == "2"
     assert found["zreplay.totalram_pages"] == "65536"
     assert json.loads(found["zreplay.synth"])["events"] == 300_000
     assert [path.name for path in tmp_path.iterdir()] == ["trace"]
+
+
+@pytest.mark.parametrize("changes", [{}, {"types": 3, "cpus": 2, "compact_every": 1000}])
+def test_the_rows_of_the_file_are_those_drawn_whoever_reads_it(tmp_path, changes):
+    recipe = Recipe(events=300_000, resident=1000, **changes)
+    synth(recipe, tmp_path / "trace")
+    drawn = pa.Table.from_batches(batches(recipe))
+    words = drawn.set_column(1, "op", drawn["op"].cast(pa.string()))
+    trace = open_trace(tmp_path / "trace")
+    read = pa.Table.from_batches(trace.batches(drawn.column_names))
+    assert read.set_column(1, "op", read["op"].cast(pa.string())).cast(words.schema).equals(words)
+    events = trace.events().select(drawn.column_names).collect()
+    for name in ("ts_ns", "type", "offset", "size", "cpu"):
+        assert events[name].to_list() == drawn[name].to_pylist()
+    assert events["op"].cast(str).to_list() == words["op"].to_pylist()
 
 
 def test_no_limit_of_memory_unless_asked_for(tmp_path):

@@ -1,5 +1,6 @@
 """``zreplay synth``: generate a trace."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +87,18 @@ def command(output: Path, force: bool, quiet: bool, sizes: str | None, sizes_fro
     zreplay synth -o million.parquet --events 50000000 --resident 1000000 --pattern random
     zreplay synth -o like-gcc.parquet --sizes-from traces/linux-6.1-zsmalloc-g++.parquet
     """
-    from tqdm import tqdm
-
     from zreplay.errors import UsageError
     from zreplay.trace.synth import Recipe, synth
 
     if sizes and sizes_from:
         raise UsageError("--sizes and --sizes-from: found both, expected one")
     recipe = Recipe(sizes=sizes or "mixed", sizes_from=sizes_from, **numbers)
-    # disable=None: only on a terminal
-    with tqdm(total=recipe.events, unit=" events", unit_scale=True, leave=False, disable=quiet or None) as bar:
-        synth(recipe, output, force=force, progress=bar.update)
+    if quiet or not sys.stderr.isatty():
+        synth(recipe, output, force=force)
+    else:
+        from tqdm import tqdm  # 30 ms, for those who watch
+
+        with tqdm(total=recipe.events, unit=" events", unit_scale=True, leave=False) as bar:
+            synth(recipe, output, force=force, progress=bar.update)
     if not quiet:
         print(f"{output}: {recipe.events:,} events, {output.stat().st_size / 1e6:.1f} MB")

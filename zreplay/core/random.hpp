@@ -30,6 +30,21 @@ class Random {
         return drawn;
     }
 
+    // The same if `wanted`; otherwise the stream stays where it is, and what is returned means nothing. For a caller who
+    // wants a word by chance: a branch would be mispredicted as often as not.
+    uint64_t next_if(bool wanted) {
+        uint64_t mask = 0 - uint64_t{wanted};
+        uint64_t drawn = rotate(state_[0] + state_[3], 23) + state_[0];
+        uint64_t shifted = state_[1] << 17;
+        state_[2] ^= state_[0] & mask;
+        state_[3] ^= state_[1] & mask;
+        state_[1] ^= state_[2] & mask;
+        state_[0] ^= state_[3] & mask;
+        state_[2] ^= shifted & mask;
+        state_[3] ^= (rotate(state_[3], 45) ^ state_[3]) & mask;
+        return drawn;
+    }
+
     // 0 to limit - 1, by multiplication; no value is off its fair share by more than limit / 2^32.
     uint32_t below(uint32_t limit) { return static_cast<uint32_t>((next() >> 32) * limit >> 32); }
 

@@ -103,6 +103,21 @@ class ColumnsOut {
         columns_.push_back(std::move(column));
     }
 
+    // Values that stay where they are, in `owner`. `bits` is a bitmap as Arrow has it, empty if there are no nulls.
+    template <class T>
+    void add_shared(std::string name, const char* format, std::shared_ptr<const void> owner, const std::vector<T>& values,
+                    std::vector<uint8_t> bits = {}, size_t nulls = 0) {
+        auto column = std::make_unique<Column>();
+        column->rows = static_cast<int64_t>(values.size());
+        column->nulls = static_cast<int64_t>(nulls);
+        column->name = std::move(name);
+        column->format = format;
+        column->data = values.data();
+        column->keep = std::move(owner);
+        column->bits = std::move(bits);
+        columns_.push_back(std::move(column));
+    }
+
     // Gives the columns away as the pair of capsules of __arrow_c_array__.
     nanobind::tuple capsules();
 
@@ -113,7 +128,7 @@ class ColumnsOut {
         std::string name;
         const char* format = "";
         const void* data = nullptr;
-        std::shared_ptr<void> keep;
+        std::shared_ptr<const void> keep;
         std::vector<uint8_t> bits;
         const void* buffers[2] = {nullptr, nullptr};
         ArrowSchema schema{};

@@ -33,14 +33,14 @@ SynthRecipe recipe_from(nb::handle recipe, nb::sequence size_weights) {
     return made;
 }
 
-ColumnsOut columns(SynthBatch batch) {
+ColumnsOut columns(const std::shared_ptr<const SynthBatch>& batch) {
     ColumnsOut out;
-    out.add("ts_ns", "l", std::move(batch.ts_ns));
-    out.add("op", "c", std::move(batch.op));
-    out.add("type", "C", std::move(batch.type), batch.has_slot);
-    out.add("offset", "L", std::move(batch.offset), batch.has_slot);
-    out.add("size", "I", std::move(batch.size), batch.has_size);
-    out.add("cpu", "S", std::move(batch.cpu));
+    out.add_shared("ts_ns", "l", batch, batch->ts_ns);
+    out.add_shared("op", "c", batch, batch->op);
+    out.add_shared("type", "C", batch, batch->type, batch->has_slot, batch->without_slot);
+    out.add_shared("offset", "L", batch, batch->offset, batch->has_slot, batch->without_slot);
+    out.add_shared("size", "I", batch, batch->size, batch->has_size, batch->without_size);
+    out.add_shared("cpu", "S", batch, batch->cpu);
     return out;
 }
 

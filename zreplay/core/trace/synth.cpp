@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <numeric>
 #include <utility>
 
+#include "huge_pages.hpp"
 #include "prefetch.hpp"
 
 namespace zreplay {
@@ -16,11 +18,11 @@ constexpr uint32_t cluster_slots = 256;  // SWAPFILE_CLUSTER
 
 // ---- Slots: a pattern's choice of which ----
 //
-// A pattern answers to take (a free slot becomes live), give_back (a live one becomes free) and choose (a live one)
-// with a number, and settle() turns the numbers, in the same order, into slots. In between RandomSlots has its memory
-// on the way: with a million resident pages nearly every number is a cache miss.
+// A pattern answers a touch (a free slot is taken and becomes live, a live one is given back and becomes free, or a live
+// one is chosen) with a number, and settle() turns the numbers, in the same order, into slots. In between RandomSlots has
+// its memory on the way: with a million resident pages nearly every number is a cache miss.
 
-enum class Touch : uint8_t { none, take, give_back, choose };
+enum class Touch : uint8_t { choose, take, give_back, none };
 
 // Twice as many slots as can be resident, so that reuse is neither immediate nor rare, and at least one per type.
 // Areas take turns, as areas of one priority do; slot 0 of an area is its header.
@@ -29,33 +31,43 @@ struct SlotSpace {
 
     explicit SlotSpace(const SynthRecipe& recipe)
         : slots(std::max(2 * recipe.resident, recipe.types)), types(recipe.types) {}
-    SwapEntry entry(uint32_t slot) const { return {slot % types, 1 + uint64_t{slot / types}}; }
+    SwapEntry entry(uint32_t slot) const {
+        if (types == 1) return {0, 1 + uint64_t{slot}};
+        return {slot % types, 1 + uint64_t{slot / types}};
+    }
 };
 
 // Uniform in everything. One array holds every slot, the live ones first, and a number is a place in it:
 //
 //      [ live … live | free … free ]
 //
-// To take or give back a slot is to swap it over the border, which is Fisher and Yates' shuffle spread over time.
+// To take or give back a slot is to swap it over the border, which is Fisher and Yates' shuffle spread over time. Which of
+// the three touches it is nobody can predict, so nothing here branches on it: a chosen slot is swapped with itself.
 class RandomSlots {
   public:
+    static constexpr bool branches = false;
+
     explicit RandomSlots(const SynthRecipe& recipe) : space_(recipe), slots_(space_.slots) {
         std::iota(slots_.begin(), slots_.end(), 0u);
     }
 
-    uint32_t take(Random& random, uint32_t) {
-        uint32_t place = fetch(live_ + random.below(space_.slots - live_));
-        ++live_;
-        return place;
+    uint32_t pick(Random& random, Touch touch, uint32_t) {
+        uint32_t taking = 0 - uint32_t{touch == Touch::take};  // all ones, or zero
+        uint32_t below = live_ + ((space_.slots - 2 * live_) & taking);
+        uint32_t place = (live_ & taking) + random.below(below);
+        live_ += (touch == Touch::take) - (touch == Touch::give_back);
+        return fetch(place);
     }
-    uint32_t give_back(Random& random) { return fetch(random.below(live_--)); }
-    uint32_t choose(Random& random) { return fetch(random.below(live_)); }
 
     SwapEntry settle(Touch touch, uint32_t place) {
-        if (touch == Touch::choose) return space_.entry(slots_[place]);
-        uint32_t border = touch == Touch::take ? settled_live_++ : --settled_live_;
-        std::swap(slots_[place], slots_[border]);
-        return space_.entry(slots_[border]);
+        uint32_t choosing = 0 - uint32_t{touch == Touch::choose};
+        uint32_t border = settled_live_ - (touch == Touch::give_back);
+        border ^= (border ^ place) & choosing;
+        settled_live_ += (touch == Touch::take) - (touch == Touch::give_back);
+        uint32_t slot = slots_[place];
+        slots_[place] = slots_[border];
+        slots_[border] = slot;
+        return space_.entry(slot);
     }
 
   protected:
@@ -65,7 +77,7 @@ class RandomSlots {
     }
 
     SlotSpace space_;
-    std::vector<uint32_t> slots_;
+    std::vector<uint32_t, HugePages<uint32_t>> slots_;
     uint32_t live_ = 0;
     uint32_t settled_live_ = 0;  // the border as settle() has it, some events behind
 };
@@ -74,11 +86,14 @@ class RandomSlots {
 // A new slot comes in at the last rank, and has the rank of the next one to die as soon as that dies.
 class ZipfSlots : public RandomSlots {
   public:
+    static constexpr bool branches = true;
+
     using RandomSlots::RandomSlots;
 
     // Exact, in integers: ranks [2^b, 2^(b+1)) share one bucket. Every bucket is as likely, a rank in it 1/2^b, and
     // it is kept with a chance of 2^b/rank. So 1/rank in all, and about two tries.
-    uint32_t choose(Random& random) {
+    uint32_t pick(Random& random, Touch touch, uint32_t cpu) {
+        if (touch != Touch::choose) return RandomSlots::pick(random, touch, cpu);
         auto buckets = static_cast<uint32_t>(std::bit_width(live_));
         for (;;) {
             uint64_t drawn = random.next();
@@ -94,11 +109,13 @@ class ZipfSlots : public RandomSlots {
 // the window again and again. Positions only grow; a slot is its position modulo the number of slots.
 class ScanSlots {
   public:
+    static constexpr bool branches = true;
+
     explicit ScanSlots(const SynthRecipe& recipe) : space_(recipe) {}
 
-    uint32_t take(Random&, uint32_t) { return slot(end_++); }
-    uint32_t give_back(Random&) { return slot(begin_++); }
-    uint32_t choose(Random&) {
+    uint32_t pick(Random&, Touch touch, uint32_t) {
+        if (touch == Touch::take) return slot(end_++);
+        if (touch == Touch::give_back) return slot(begin_++);
         if (next_ < begin_ || next_ >= end_) next_ = begin_;
         return slot(next_++);
     }
@@ -125,6 +142,8 @@ class ScanSlots {
 // resident / 256 + 2 cpus + 1 clusters are always enough for one to be free.
 class ClusteredSlots {
   public:
+    static constexpr bool branches = true;
+
     explicit ClusteredSlots(const SynthRecipe& recipe)
         : types_(recipe.types),
           clusters_(std::max(2 * (recipe.resident / cluster_slots + recipe.cpus + 1), recipe.types)),
@@ -134,7 +153,26 @@ class ClusteredSlots {
         std::iota(free_.begin(), free_.end(), 0u);
     }
 
-    uint32_t take(Random&, uint32_t cpu) {
+    uint32_t pick(Random& random, Touch touch, uint32_t cpu) {
+        if (touch == Touch::choose) return choose(random);
+        return touch == Touch::take ? take(cpu) : give_back(random);
+    }
+
+    SwapEntry settle(Touch, uint32_t number) const {
+        uint32_t cluster = number / cluster_slots;
+        if (types_ == 1) return {0, uint64_t{number} + cluster_slots};
+        return {cluster % types_, (1 + uint64_t{cluster / types_}) * cluster_slots + number % cluster_slots};
+    }
+
+  private:
+    static constexpr uint32_t nowhere = ~0u;
+    struct Cluster {
+        uint32_t begin = 0, end = 0;
+        uint32_t live() const { return end - begin; }
+        bool empty() const { return begin == end; }
+    };
+
+    uint32_t take(uint32_t cpu) {
         uint32_t& filling = filling_[cpu];
         if (filling == nowhere) filling = next_free();
         uint32_t taken = filling;
@@ -169,19 +207,6 @@ class ClusteredSlots {
             return chosen * cluster_slots + clusters_[chosen].begin + random.below(clusters_[chosen].live());
         }
     }
-
-    SwapEntry settle(Touch, uint32_t number) const {
-        uint32_t cluster = number / cluster_slots;
-        return {cluster % types_, (1 + uint64_t{cluster / types_}) * cluster_slots + number % cluster_slots};
-    }
-
-  private:
-    static constexpr uint32_t nowhere = ~0u;
-    struct Cluster {
-        uint32_t begin = 0, end = 0;
-        uint32_t live() const { return end - begin; }
-        bool empty() const { return begin == end; }
-    };
 
     uint32_t next_free() {
         require(free_count_ > 0, "a free cluster is always left");
@@ -229,67 +254,118 @@ class PatternSynth final : public Synth {
           sizes_(recipe.size_weights),
           slots_(recipe) {}
 
-    SynthBatch next(size_t rows) override {
-        SynthBatch batch;
-        batch.ts_ns.resize(rows);
-        batch.op.resize(rows);
-        batch.type.resize(rows);
-        batch.offset.resize(rows);
-        batch.size.resize(rows);
-        batch.cpu.resize(rows);
-        batch.has_size.resize(rows);
-        if (has_housekeeping()) batch.has_slot.resize(rows, 1);
-        for (size_t row = 0; row < rows; row += settled_together)
-            draw(batch, row, std::min(rows, row + settled_together));
+    std::shared_ptr<const SynthBatch> next(size_t rows) override {
+        std::shared_ptr<SynthBatch> batch = unused(rows);
+        for (size_t row = 0; row < rows; row += settled_together) {
+            size_t last = std::min(rows, row + settled_together);
+            if (has_housekeeping()) draw<true>(*batch, row, last);
+            else draw<false>(*batch, row, last);
+        }
         return batch;
     }
 
   private:
-    static constexpr size_t settled_together = 128;
+    static constexpr size_t settled_together = 128;  // whole bytes of the bitmaps
 
+    // Kind, slot and size are drawn in that order, event by event, for that is the order of the random stream; what the
+    // words mean is worked out afterwards. Chance decides the kind, so every branch on it is mispredicted as often as not:
+    // there is none, unless the pattern has to branch anyway.
+    template <bool housekept>
     void draw(SynthBatch& batch, size_t first, size_t last) {
         std::array<Touch, settled_together> touches;
         std::array<uint32_t, settled_together> numbers;
+        std::array<uint64_t, settled_together> size_words{};
+        const uint32_t resident = recipe_.resident, cpus = recipe_.cpus;
+        const uint64_t load_below = load_below_, rewrite_below = rewrite_below_;
+        Random random = random_;  // in registers
+        uint32_t live = live_;
+        int64_t time_ns = time_ns_;
         for (size_t row = first; row < last; ++row) {
             // 32 bits for the kind, 21 for the CPU, 11 for the time.
-            uint64_t drawn = random_.next();
-            auto kind = static_cast<uint32_t>(drawn >> 32);
-            auto cpu = static_cast<uint32_t>((drawn >> 11 & 0x1fffff) * recipe_.cpus >> 21);
-            time_ns_ += 1 + static_cast<int64_t>(drawn & 2047);
-
-            Op op = has_housekeeping() ? housekeeping() : Op::store;
-            Touch touch = Touch::none;
-            uint32_t number = 0;
-            if (op != Op::store) {
-                batch.has_slot[row] = 0;
-            } else if (live_ && kind < rewrite_below_) {
-                op = kind < load_below_ ? Op::load : Op::store;
-                touch = Touch::choose;
-                number = slots_.choose(random_);
-            } else if (live_ < recipe_.resident) {
-                touch = Touch::take;
-                number = slots_.take(random_, cpu);
-                ++live_;
+            uint64_t drawn = random.next();
+            uint64_t kind = drawn >> 32;
+            auto cpu = static_cast<uint32_t>((drawn >> 11 & 0x1fffff) * cpus >> 21);
+            time_ns += 1 + static_cast<int64_t>(drawn & 2047);
+            batch.ts_ns[row] = time_ns;
+            batch.cpu[row] = static_cast<uint16_t>(cpu);
+            if constexpr (housekept) {
+                if (Op op = housekeeping(); op != Op::store) {
+                    batch.op[row] = static_cast<int8_t>(op);
+                    touches[row - first] = Touch::none;
+                    continue;
+                }
+            }
+            Op op = Op::store;
+            Touch touch;
+            if constexpr (Slots::branches) {
+                if (live && kind < rewrite_below) {
+                    op = kind < load_below ? Op::load : Op::store;
+                    touch = Touch::choose;
+                } else if (live < resident) {
+                    touch = Touch::take;
+                    ++live;
+                } else {
+                    op = Op::invalidate;
+                    touch = Touch::give_back;
+                    --live;
+                }
+                numbers[row - first] = slots_.pick(random, touch, cpu);
+                if (op == Op::store) size_words[row - first] = random.next();
             } else {
-                op = Op::invalidate;
-                touch = Touch::give_back;
-                number = slots_.give_back(random_);
-                --live_;
+                bool chooses = (live != 0) & (kind < rewrite_below);
+                bool loads = chooses & (kind < load_below);
+                bool takes = !chooses & (live < resident);
+                bool gives_back = !chooses & !takes;
+                live += takes;
+                live -= gives_back;
+                touch = static_cast<Touch>(takes + 2 * gives_back);
+                op = static_cast<Op>(loads + 2 * gives_back);
+                numbers[row - first] = slots_.pick(random, touch, cpu);
+                size_words[row - first] = random.next_if(!loads & !gives_back);
             }
             touches[row - first] = touch;
-            numbers[row - first] = number;
-            batch.ts_ns[row] = time_ns_;
             batch.op[row] = static_cast<int8_t>(op);
-            batch.cpu[row] = static_cast<uint16_t>(cpu);
-            batch.has_size[row] = op == Op::store;
-            if (op == Op::store) batch.size[row] = size();
         }
+        random_ = random;
+        live_ = live;
+        time_ns_ = time_ns;
+
         for (size_t row = first; row < last; ++row) {
-            if (touches[row - first] == Touch::none) continue;
-            SwapEntry entry = slots_.settle(touches[row - first], numbers[row - first]);
+            SwapEntry entry;
+            if (!housekept || touches[row - first] != Touch::none)
+                entry = slots_.settle(touches[row - first], numbers[row - first]);
             batch.type[row] = static_cast<uint8_t>(entry.type());
             batch.offset[row] = entry.offset();
         }
+        size_t without_size = 0, without_slot = 0;
+        for (size_t row = first; row < last; row += 8) {
+            uint32_t slots = 0, sizes = 0;
+            for (size_t bit = 0; bit < 8 && row + bit < last; ++bit) {
+                bool stores = batch.op[row + bit] == static_cast<int8_t>(Op::store);
+                batch.size[row + bit] = size(size_words[row + bit - first]) & (0 - uint32_t{stores});
+                sizes |= uint32_t{stores} << bit;
+                without_size += !stores;
+                if constexpr (!housekept) continue;
+                bool touched = touches[row + bit - first] != Touch::none;
+                slots |= uint32_t{touched} << bit;
+                without_slot += !touched;
+            }
+            batch.has_size[row / 8] = static_cast<uint8_t>(sizes);
+            if constexpr (housekept) batch.has_slot[row / 8] = static_cast<uint8_t>(slots);
+        }
+        batch.without_size += without_size;
+        batch.without_slot += without_slot;
+    }
+
+    std::shared_ptr<SynthBatch> unused(size_t rows) {
+        for (auto& batch : batches_) {
+            if (batch.use_count() != 1) continue;
+            std::atomic_thread_fence(std::memory_order_acquire);  // what the last holder read, it has read
+            if (batch->rows != rows) batch = std::make_shared<SynthBatch>(rows, has_housekeeping());
+            batch->without_slot = batch->without_size = 0;
+            return batch;
+        }
+        return batches_.emplace_back(std::make_shared<SynthBatch>(rows, has_housekeeping()));
     }
 
     bool has_housekeeping() const { return recipe_.compact_every || recipe_.migrate_every; }
@@ -309,10 +385,10 @@ class PatternSynth final : public Synth {
         return Op::store;
     }
 
-    uint32_t size() {
-        uint64_t drawn = random_.next();  // same-filled: 20 bits from the top; alias coin 32; column 12
-        if (drawn >> 44 < same_filled_below_ >> 12) return 0;
-        return sizes_.pick(static_cast<uint32_t>(drawn & 0xfff), static_cast<uint32_t>(drawn >> 12));
+    // Same-filled: 20 bits from the top; alias coin 32; column 12.
+    uint32_t size(uint64_t drawn) const {
+        uint32_t drawn_size = sizes_.pick(static_cast<uint32_t>(drawn & 0xfff), static_cast<uint32_t>(drawn >> 12));
+        return drawn_size & (0 - uint32_t{drawn >> 44 >= same_filled_below_ >> 12});
     }
 
     SynthRecipe recipe_;
@@ -323,9 +399,14 @@ class PatternSynth final : public Synth {
     uint32_t live_ = 0;
     int64_t time_ns_ = 0;
     uint64_t since_compact_ = 0, since_migrate_ = 0;
+    std::vector<std::shared_ptr<SynthBatch>> batches_;  // as many as were ever held at once, and one
 };
 
 }  // namespace
+
+SynthBatch::SynthBatch(size_t rows, bool may_lack_slot)
+    : rows(rows), ts_ns(rows), op(rows), type(rows), offset(rows), size(rows), cpu(rows),
+      has_slot(may_lack_slot ? (rows + 7) / 8 : 0), has_size((rows + 7) / 8) {}
 
 // Columns above the average give away what they have too much to those below, one donor a column (Vose's form).
 SizeTable::SizeTable(const std::vector<uint64_t>& weights) : columns_(page_bytes) {
@@ -339,19 +420,20 @@ SizeTable::SizeTable(const std::vector<uint64_t>& weights) : columns_(page_bytes
         left[column] = weights[column] * page_bytes;
         (left[column] < total ? poor : rich).push_back(column);
     }
-    constexpr uint64_t whole = uint64_t{1} << 32;
+    auto size_of = [](uint32_t column) { return static_cast<uint16_t>(column + 1); };
+    constexpr double whole = 4294967296.0;  // 2^32; a poor column's share is less, by 1 / total at least
     while (!poor.empty()) {  // a poor column means that another is rich: the sum is exact
         uint32_t column = poor.back(), donor = rich.back();
         poor.pop_back();
-        columns_[column] = {static_cast<uint64_t>(static_cast<double>(left[column]) / static_cast<double>(total) * whole),
-                            donor + 1};
+        columns_[column] = {static_cast<uint32_t>(static_cast<double>(left[column]) / static_cast<double>(total) * whole),
+                            {size_of(column), size_of(donor)}};
         left[donor] -= total - left[column];
         if (left[donor] < total) {
             rich.pop_back();
             poor.push_back(donor);
         }
     }
-    for (uint32_t column : rich) columns_[column] = {whole, column + 1};
+    for (uint32_t column : rich) columns_[column] = {0, {size_of(column), size_of(column)}};
 }
 
 std::unique_ptr<Synth> make_synth(const SynthRecipe& recipe) {

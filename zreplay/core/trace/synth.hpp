@@ -36,13 +36,13 @@ class SizeTable {
     // From 12 + 32 random bits.
     uint32_t pick(uint32_t column, uint32_t coin) const {
         const Column& at = columns_[column];
-        return coin < at.threshold ? column + 1 : at.other;
+        return at.sizes[coin >= at.threshold];  // a place, not a branch: the coin is a coin
     }
 
   private:
     struct Column {
-        uint64_t threshold = 0;  // of 2^32: the share of this column that is its own size
-        uint32_t other = 0;
+        uint32_t threshold = 0;             // of 2^32: the share of this column that is its own size
+        std::array<uint16_t, 2> sizes = {};  // its own; the one that fills it up
     };
     std::vector<Column> columns_;
 };
@@ -61,22 +61,28 @@ struct SynthRecipe {
     std::vector<uint64_t> size_weights;  // page_bytes of them, see SizeTable
 };
 
-// Rows as columns. A byte of `has_slot` (type, offset) and `has_size` is 0 where the row's value is null.
+// Rows as columns, `rows` of each. `has_slot` (type, offset) and `has_size` are bitmaps as Arrow has them, the first row in
+// bit 0 of the first byte; no `has_slot` means that no row is without. A value that is null is 0.
 struct SynthBatch {
+    SynthBatch(size_t rows, bool may_lack_slot);
+
+    size_t rows;
     std::vector<int64_t> ts_ns;
     std::vector<int8_t> op;
     std::vector<uint8_t> type;
     std::vector<uint64_t> offset;
     std::vector<uint32_t> size;
     std::vector<uint16_t> cpu;
-    std::vector<uint8_t> has_slot;
-    std::vector<uint8_t> has_size;
+    std::vector<uint8_t> has_slot, has_size;
+    size_t without_slot = 0, without_size = 0;
 };
 
 class Synth {
   public:
     virtual ~Synth() = default;
-    virtual SynthBatch next(size_t rows) = 0;
+    // The memory of a batch that nobody holds any more is used again, by whichever thread it was let go: fresh pages from
+    // the kernel cost as much as the drawing.
+    virtual std::shared_ptr<const SynthBatch> next(size_t rows) = 0;
 };
 
 // Throws std::invalid_argument for a pattern there is not.
