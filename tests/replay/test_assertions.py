@@ -179,7 +179,7 @@ def test_one_changed_word_is_caught_by_its_assertion_and_named(tmp_path, options
 
 
 #: The latest: slots of an xarray's leaf name entries (object at byte 24, LRU at 40), which name handle cells.
-XA_SLOTS, OBJECT, ENTRY_LRU_NEXT, HANDLE_INDEX = 40, 24, 48, 24
+XA_SLOTS, OBJECT, ENTRY_LRU_NEXT, HANDLE_INDEX = 40, 24, 48, 12
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@
 // objects freed by others only lose their chunks; the reclaimer finishes the page.
 //
 // The kernel's lists go through the page's header, so that taking a page off one writes to two others, somewhere in memory.
-// Here the same orders are kept with one foreign line at most: a list of pages with one buddy is a stack (zbud_lists.hpp), and
+// Here the same orders are kept with one foreign line at most: a list of pages with one buddy is a stack (gap_stack.hpp), and
 // the LRU is the order of the pages' stamps, which is only put together when somebody asks for the oldest.
 //
 // Objects never move within the pool, so there is nothing to compact. zbud as merged keeps no list of who names a page,

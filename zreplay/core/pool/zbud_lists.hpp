@@ -8,14 +8,11 @@
 #include <vector>
 
 #include "arena.hpp"
-#include "prefetch.hpp"
+#include "pool/gap_stack.hpp"
 
 namespace zreplay {
 
-// Pages with one buddy by free chunks: of each number a list whose head is taken first, as a stack that grows at the head. A
-// page that leaves from the middle leaves a gap, and knows its place for that (Page::place).
-//
-//      tail | page | page |  gap | page | page | head
+// Pages with one buddy by free chunks: of each number a list whose head is taken first.
 template <class Page>
 class ZbudUnbuddied {
   public:
@@ -23,62 +20,33 @@ class ZbudUnbuddied {
 
     // The lists from c on that have a page: bit i for i free chunks.
     uint64_t fitting(uint32_t c) const { return nonempty_ >> c << c; }
-    uint64_t size(uint32_t i) const { return stacks_[i].size() - gaps_[i]; }
-    Page* top(uint32_t i) const { return stacks_[i].back(); }
+    uint64_t size(uint32_t i) const { return lists_[i].size(); }
+    Page* top(uint32_t i) const { return lists_[i].head(); }
 
     void push(uint32_t i, Page* page) {
-        std::vector<Page*>& stack = stacks_[i];
-        if (stack.size() == stack.capacity() && gaps_[i] > stack.size() / 2) [[unlikely]] close_gaps(i);
-        page->place = static_cast<uint32_t>(stack.size());
-        stack.push_back(page);
+        lists_[i].push(page);
         nonempty_ |= uint64_t{1} << i;
     }
-
     Page* pop(uint32_t i) {
-        Page* page = stacks_[i].back();
-        drop_top(i);
+        Page* page = lists_[i].pop();
+        note_empty(i);
         return page;
     }
-
     void remove(uint32_t i, Page* page) {
-        if (stacks_[i].back() == page) return drop_top(i);
-        stacks_[i][page->place] = nullptr;
-        ++gaps_[i];
+        lists_[i].remove(page);
+        note_empty(i);
     }
+    void replace(uint32_t i, const Page* old, Page* page) { lists_[i].replace(old, page); }
 
-    void replace(uint32_t i, const Page* old, Page* page) { stacks_[i][old->place] = page; }
-
-    // visit(place, page) from the tail to the head, gaps left out.
     template <class Visit>
     void for_each(uint32_t i, Visit&& visit) const {
-        for (size_t place = 0; place < stacks_[i].size(); ++place)
-            if (stacks_[i][place]) visit(place, stacks_[i][place]);
+        lists_[i].for_each(visit);
     }
 
   private:
-    // The top is never a gap.
-    void drop_top(uint32_t i) {
-        std::vector<Page*>& stack = stacks_[i];
-        stack.pop_back();
-        while (!stack.empty() && !stack.back()) {
-            stack.pop_back();
-            --gaps_[i];
-        }
-        if (stack.empty()) nonempty_ &= ~(uint64_t{1} << i);
-    }
+    void note_empty(uint32_t i) { nonempty_ &= ~(uint64_t{lists_[i].empty()} << i); }
 
-    void close_gaps(uint32_t i) {
-        std::vector<Page*>& stack = stacks_[i];
-        std::erase(stack, nullptr);
-        for (size_t place = 0; place < stack.size(); ++place) {
-            if (place + 8 < stack.size()) prefetch_to_write(stack[place + 8]);
-            stack[place]->place = static_cast<uint32_t>(place);
-        }
-        gaps_[i] = 0;
-    }
-
-    std::array<std::vector<Page*>, lists> stacks_;
-    std::array<size_t, lists> gaps_{};
+    std::array<GapStack<Page>, lists> lists_;
     uint64_t nonempty_ = 0;
 };
 

@@ -41,26 +41,32 @@ Zsmalloc::Zsmalloc(Options options)
 Zsmalloc::Zspage* Zsmalloc::make_zspage(Class& of) {
     void* place;
     if (of.discarded.empty()) {
-        const uint32_t words = of.shape.objects + of.shape.pages * (with_frames_ ? 2 : 1);
-        place = zspages_.take(sizeof(Zspage) + words * sizeof(uint64_t));
+        const size_t cells = (of.shape.objects + 1) / 2 * 2;
+        place = zspages_.take(Zspage::header_bytes + cells * sizeof(uint32_t) +
+                              (with_frames_ ? of.shape.pages * sizeof(Frame*) : 0));
         of.memory.push_back(static_cast<Zspage*>(place));
     } else {
         place = of.discarded.back();
         of.discarded.pop_back();
     }
-    auto* zspage = new (place) Zspage;
-    zspage->of = &of;
-    for (uint32_t k = 0; k < of.shape.pages; ++k) zspage->page_ids()[k] = next_page_id_++;
-    for (uint32_t k = 0; with_frames_ && k < of.shape.pages; ++k) zspage->frames()[k] = frames_.make(zspage, k);
+    auto* zspage = static_cast<Zspage*>(place);
+    zspage->in_use = zspage->first_free = 0;
+    zspage->group = 0;
+    zspage->of = static_cast<uint8_t>(&of - classes_.data());
+    zspage->first_page_id = next_page_id_;
+    zspage->pages_moved = false;
+    next_page_id_ += of.shape.pages;
+    for (uint32_t k = 0; with_frames_ && k < of.shape.pages; ++k) frames_of(zspage)[k] = frames_.make(zspage, k);
     for (uint32_t i = 0; i < of.shape.objects; ++i)
-        zspage->cells()[i] = uint64_t{i + 1 < of.shape.objects ? i + 1 : no_object} << 1;
+        zspage->cells()[i] = uint32_t{i + 1 < of.shape.objects ? i + 1 : no_object} << 1;
     ++of.zspages;
     usage_.pages += of.shape.pages;
     return zspage;
 }
 
 void Zsmalloc::release(Class& of, Zspage* zspage) {
-    for (uint32_t k = 0; with_frames_ && k < of.shape.pages; ++k) frames_.release(zspage->frames()[k]);
+    for (uint32_t k = 0; with_frames_ && k < of.shape.pages; ++k) frames_.release(frames_of(zspage)[k]);
+    if (zspage->pages_moved) moved_pages_.erase(zspage);
     of.discarded.push_back(zspage);
     --of.zspages;
     usage_.pages -= of.shape.pages;
@@ -156,7 +162,7 @@ bool Zsmalloc::compact_one_destination(Class& of) {
 }
 
 void Zsmalloc::move_object(Zspage* source, uint16_t index, Zspage* destination) {
-    auto* handle = reinterpret_cast<Handle*>(source->cells()[index] & ~uint64_t{1});
+    Handle* handle = handle_in(source->cells()[index]);
     push_free(source, index);
     place(handle, destination);
     ++moves_.objects_copied;
@@ -167,19 +173,23 @@ void Zsmalloc::move_object(Zspage* source, uint16_t index, Zspage* destination) 
 // An object that started in the page before and ends in this one travels with the copy and needs nothing.
 Migration Zsmalloc::migrate(Location location, uint32_t page) {
     const Handle* chosen = location.descriptor<Handle>();
-    Zspage* zspage = chosen->zspage;
-    const SizeClass& shape = zspage->of->shape;
+    Zspage* zspage = zspage_of(chosen);
+    const SizeClass& shape = this->shape(zspage);
     ++cost_->headers_read;
-    const uint64_t page_id = zspage->page_ids()[page] = next_page_id_++;
+    if (!zspage->pages_moved) {
+        std::vector<uint64_t>& ids = moved_pages_[zspage];
+        for (uint32_t k = 0; k < shape.pages; ++k) ids.push_back(zspage->first_page_id + k);
+        zspage->pages_moved = true;
+    }
+    moved_pages_[zspage][page] = next_page_id_++;
     if (with_frames_) {
-        Frame* old = std::exchange(zspage->frames()[page], frames_.make(zspage, page));
+        Frame* old = std::exchange(frames_of(zspage)[page], frames_.make(zspage, page));
         frames_.release(old);
     }
     uint32_t objects = 0;
     for (uint32_t i = first_object(zspage, page); i < shape.objects && i * shape.size_bytes / page_bytes == page; ++i) {
         if (!(zspage->cells()[i] & 1)) continue;
-        auto* handle = reinterpret_cast<Handle*>(zspage->cells()[i] & ~uint64_t{1});
-        handle->page_id = page_id;
+        Handle* handle = handle_in(zspage->cells()[i]);
         ++objects;
         ++cost_->headers_read;  // the object's back pointer
         if (on_move_) on_move_(handle->entry, Location(handle, 0));
@@ -220,15 +230,18 @@ void Zsmalloc::check() const {
             ++zspages;
             with_room += zspage->in_use < of.shape.objects;
             objects_used += zspage->in_use;
-            require(zspage->of == &of, "assertion 12: a zspage knows its class", of.shape.size_bytes);
+            require(&classes_[zspage->of] == &of, "assertion 12: a zspage knows its class", of.shape.size_bytes);
             require(zspage->group == of.group_of[zspage->in_use], "assertion 12: a zspage is in the group of its objects in use",
                     zspage->group, of.group_of[zspage->in_use]);
             seen.asked_bytes += check_objects(of, zspage);
         }
         for (uint32_t g = 0; g < most_groups; ++g) {
             require((of.nonempty >> g & 1) == !of.groups[g].empty(), "assertion 12: the bitmap says which groups have zspages", g);
-            for (const Zspage* zspage = of.groups[g].head(); zspage; zspage = Group::next(zspage), ++listed)
+            of.groups[g].for_each([&](uint64_t place, const Zspage* zspage) {
+                ++listed;
                 require(zspage->in_use && zspage->group == g, "assertion 12: a zspage is on the list of its group", zspage->group, g);
+                require(zspage->place == place, "assertion 12: a zspage knows its place on the list", zspage->place, place);
+            });
         }
         require(listed == with_room, "assertion 12: exactly the zspages with room are listed", listed, with_room);
         require(of.memory.size() == zspages + of.discarded.size(), "assertion 12: every other zspage waits to be used again",
@@ -253,14 +266,12 @@ uint64_t Zsmalloc::check_objects(const Class& of, const Zspage* zspage) const {
     uint32_t in_use = 0, free = 0;
     for (uint32_t i = 0; i < of.shape.objects; ++i) {
         if (!(zspage->cells()[i] & 1)) continue;
-        const auto* handle = reinterpret_cast<const Handle*>(zspage->cells()[i] & ~uint64_t{1});
-        const uint64_t page_id = zspage->page_ids()[i * of.shape.size_bytes / page_bytes];
+        const Handle* handle = handle_in(zspage->cells()[i]);
+        const uint64_t page_id = this->page_id(zspage, i * of.shape.size_bytes / page_bytes);
         ++in_use;
         asked_bytes += handle->size_bytes;
-        if (handle->zspage != zspage || handle->index != i)
+        if (zspage_of(handle) != zspage || handle->index != i)
             assertion_failed(2, "a handle names the object that names it", page_id, handle->entry, handle->index, i);
-        if (handle->page_id != page_id)
-            assertion_failed(2, "a handle names the page its object starts in", page_id, handle->entry, handle->page_id, page_id);
         if (&classes_[table_.of_request(handle->size_bytes)] != &of)
             assertion_failed(12, "an object is in the class of its size", page_id, handle->entry, of.shape.size_bytes,
                              handle->size_bytes);
@@ -269,7 +280,8 @@ uint64_t Zsmalloc::check_objects(const Class& of, const Zspage* zspage) const {
     for (uint16_t i = zspage->first_free; i != no_object; i = static_cast<uint16_t>(zspage->cells()[i] >> 1)) {
         require(i < of.shape.objects && !(zspage->cells()[i] & 1), "assertion 12: the free stack holds free objects", i,
                 of.shape.objects);
-        require(++free + in_use <= of.shape.objects, "assertion 12: the free stack has no loop", free + in_use, of.shape.objects);
+        ++free;
+        require(free + in_use <= of.shape.objects, "assertion 12: the free stack has no loop", free + in_use, of.shape.objects);
     }
     require(free + in_use == of.shape.objects, "assertion 12: every object is in use or in the free stack", free + in_use,
             of.shape.objects);

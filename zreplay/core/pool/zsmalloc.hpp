@@ -19,19 +19,21 @@
 // fullest. The memory manager may move a page of a zspage: the objects that start in it get their handle cells
 // rewritten.
 //
-// What the kernel's cell says with a page frame number is here the zspage and the number of the page in which the
-// object starts. Length and swap entry, which are zswap's or zram's to remember, are beside the handle cell.
+// What the kernel's cell says with a page frame number is here the zspage and the number of the object. Length and swap entry,
+// which are zswap's or zram's to remember, are beside the handle cell. Zspages and handles know each other by 32-bit numbers, so
+// that a zspage of up to twelve objects is one cache line, and its groups are stacks beside it (gap_stack.hpp).
 #pragma once
 
 #include <array>
 #include <bit>
 #include <cstdint>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "arena.hpp"
-#include "list.hpp"
 #include "pool/frames.hpp"
+#include "pool/gap_stack.hpp"
 #include "pool/pool.hpp"
 #include "pool/zsmalloc_classes.hpp"
 #include "prefetch.hpp"
@@ -99,8 +101,8 @@ class Zsmalloc {
 
     void free(Location location) {
         Handle* handle = location.descriptor<Handle>();
-        Zspage* zspage = handle->zspage;
-        Class& of = *zspage->of;
+        Zspage* zspage = zspage_of(handle);
+        Class& of = classes_[zspage->of];
         ++cost_->headers_read;
         push_free(zspage, handle->index);
         --of.objects_used;
@@ -129,8 +131,7 @@ class Zsmalloc {
     template <class Visit>
     void objects_from(uint64_t number, Visit&& visit) const {
         handles_.visit_from(number, [&](const Handle* handle) {  // a freed one's cell names somebody else
-            return handle->zspage->cells()[handle->index] != (reinterpret_cast<uint64_t>(handle) | 1) ||
-                   visit(Location(handle, 0));
+            return zspage_of(handle)->cells()[handle->index] != cell_of(handle) || visit(Location(handle, 0));
         });
     }
 
@@ -159,24 +160,24 @@ class Zsmalloc {
     Migration migrate(Location location) { return migrate(location, page_of(location)); }
     // Any page of the object's zspage, by its number in it: one in which no object starts has nobody to be told.
     Migration migrate(Location location, uint32_t page);
-    uint32_t pages_of(Location location) const { return location.descriptor<Handle>()->zspage->of->shape.pages; }
+    uint32_t pages_of(Location location) const { return shape(zspage_of(location.descriptor<Handle>())).pages; }
     uint32_t page_of(Location location) const {
         const Handle* handle = location.descriptor<Handle>();
-        return handle->index * handle->zspage->of->shape.size_bytes / page_bytes;
+        return handle->index * shape(zspage_of(handle)).size_bytes / page_bytes;
     }
-    uint64_t page_id(Location location, uint32_t page) const { return location.descriptor<Handle>()->zspage->page_ids()[page]; }
+    uint64_t page_id(Location location, uint32_t page) const { return page_id(zspage_of(location.descriptor<Handle>()), page); }
     void on_move(OnMove told) { on_move_ = std::move(told); }
 
     // Where the object starts, with `frames`: the page and the object's number among those starting in it; and back.
     Place place(Location location) const {
         const Handle* handle = location.descriptor<Handle>();
         const uint32_t page = page_of(location);
-        return {handle->zspage->frames()[page], handle->index - first_object(handle->zspage, page)};
+        const Zspage* zspage = zspage_of(handle);
+        return {frames_of(zspage)[page], handle->index - first_object(zspage, page)};
     }
     Location object_at(Place place) const {
         const auto* zspage = static_cast<const Zspage*>(place.frame->owner);
-        return Location(reinterpret_cast<const Handle*>(
-                            zspage->cells()[first_object(zspage, place.frame->page) + place.nth] & ~uint64_t{1}), 0);
+        return Location(handle_in(zspage->cells()[first_object(zspage, place.frame->page) + place.nth]), 0);
     }
     Frame* frame(uint64_t number) const { return frames_.of_number(number); }
 
@@ -187,7 +188,7 @@ class Zsmalloc {
     void map(Location, bool) const { ++cost_->headers_read; }
     SwapEntry entry(Location location) const { return location.descriptor<Handle>()->entry; }
     // Number of the page in which the object starts, given when the page was taken and never again to another.
-    uint64_t page_id(Location location) const { return location.descriptor<Handle>()->page_id; }
+    uint64_t page_id(Location location) const { return page_id(location, page_of(location)); }
     // Index of the object in its zspage.
     uint32_t object_index(Location location) const { return location.descriptor<Handle>()->index; }
 
@@ -200,16 +201,21 @@ class Zsmalloc {
     uint64_t handle_bytes() const { return 8 * usage_.objects; }  // the cells, in a slab of their own
     std::vector<ClassRow> classes() const;  // those that have zspages, from the smallest
 
-    static constexpr int warm_steps = 3;
+    static constexpr int warm_steps = 2;
     void warm(Location location, int step, bool freeing) const {
         const Handle* handle = location.descriptor<Handle>();
-        if (step == 0) prefetch_to_write(handle);
-        else if (freeing && step == 1) prefetch_to_write(handle->zspage);
-        else if (freeing) prefetch_to_write(&handle->zspage->cells()[handle->index]);
+        if (step == 0) return prefetch_to_write(handle);
+        if (!freeing) return;
+        const Zspage* zspage = zspage_of(handle);
+        prefetch_to_write(zspage);
+        prefetch_to_write(&zspage->cells()[handle->index]);
     }
     // The zspage that an allocation takes is the head of a list, most often still in the cache.
-    static constexpr int warm_alloc_steps = 0;
-    void warm_alloc(uint32_t) const {}
+    static constexpr int warm_alloc_steps = 1;
+    void warm_alloc(uint32_t size_bytes) const {
+        const Class& of = classes_[table_.of_request(size_bytes <= page_bytes ? size_bytes : page_bytes)];
+        if (of.nonempty) prefetch_to_write(of.groups[fullest(of.nonempty)].head());
+    }
 
     void check() const;
     void charge(Cost& cost) { cost_ = &cost; }
@@ -222,29 +228,28 @@ class Zsmalloc {
     struct Zspage;
 
     struct alignas(16) Handle {
-        Zspage* zspage = nullptr;
-        uint64_t page_id = 0;
         SwapEntry entry;
+        uint32_t zspage = 0;
         uint16_t index = 0;
         uint16_t size_bytes = 0;  // as asked
     };
 
-    // Followed in memory by the cells of its objects, where a handle alone can find them, the numbers of its pages and,
-    // with the option, their frames.
-    struct Zspage {
-        Link<Zspage> list;
-        Class* of = nullptr;
+    // Followed in memory by the cells of its objects, where a handle alone can find them, and, with the option, the frames of its
+    // pages. Its pages have numbers from first_page_id on, unless some were moved.
+    struct alignas(64) Zspage {
+        uint32_t place = 0;  // on the stack of its group
+        uint32_t first_page_id = 0;
         uint16_t in_use = 0;
         uint16_t first_free = 0;
-        uint16_t group = 0;
+        uint8_t of = 0;
+        uint8_t group = 0;
+        bool pages_moved = false;
 
-        uint64_t* cells() { return reinterpret_cast<uint64_t*>(this + 1); }
-        uint64_t* page_ids() { return cells() + of->shape.objects; }
-        const uint64_t* page_ids() const { return const_cast<Zspage*>(this)->page_ids(); }
-        const uint64_t* cells() const { return const_cast<Zspage*>(this)->cells(); }
-        Frame** frames() { return reinterpret_cast<Frame**>(page_ids() + of->shape.pages); }
+        uint32_t* cells() { return reinterpret_cast<uint32_t*>(reinterpret_cast<std::byte*>(this) + header_bytes); }
+        const uint32_t* cells() const { return const_cast<Zspage*>(this)->cells(); }
+        static constexpr size_t header_bytes = 16;
     };
-    using Group = List<Zspage, &Zspage::list>;
+    using Group = GapStack<Zspage>;
 
     struct Class {
         SizeClass shape;
@@ -258,6 +263,18 @@ class Zsmalloc {
         uint64_t objects_allocated() const { return zspages * shape.objects; }
     };
 
+    // A cell: the number of the object's handle, or of the next free object.
+    uint32_t cell_of(const Handle* handle) const { return handles_.number(handle) << 1 | 1; }
+    Handle* handle_in(uint32_t cell) const { return handles_.at(cell >> 1); }
+    Zspage* zspage_of(const Handle* handle) const { return static_cast<Zspage*>(zspages_.at(handle->zspage)); }
+    const SizeClass& shape(const Zspage* zspage) const { return classes_[zspage->of].shape; }
+    Frame** frames_of(const Zspage* zspage) const {
+        const size_t cells = (shape(zspage).objects + 1) / 2 * 2;  // frames are pointers
+        return reinterpret_cast<Frame**>(const_cast<uint32_t*>(zspage->cells()) + cells);
+    }
+    uint64_t page_id(const Zspage* zspage, uint32_t page) const {
+        return zspage->pages_moved ? moved_pages_.at(zspage)[page] : zspage->first_page_id + page;
+    }
 
     static uint32_t fullest(uint32_t groups) { return 31 - static_cast<uint32_t>(std::countl_zero(groups)); }
     static uint32_t emptiest(uint32_t groups) { return static_cast<uint32_t>(std::countr_zero(groups)); }
@@ -268,17 +285,16 @@ class Zsmalloc {
 
     void place(Handle* handle, Zspage* zspage) {
         const uint16_t index = zspage->first_free;
-        uint64_t& cell = zspage->cells()[index];
+        uint32_t& cell = zspage->cells()[index];
         zspage->first_free = static_cast<uint16_t>(cell >> 1);
-        cell = reinterpret_cast<uint64_t>(handle) | 1;
+        cell = cell_of(handle);
         ++zspage->in_use;
-        handle->zspage = zspage;
+        handle->zspage = zspages_.number(zspage);
         handle->index = index;
-        handle->page_id = zspage->page_ids()[index * zspage->of->shape.size_bytes / page_bytes];
     }
 
     void push_free(Zspage* zspage, uint16_t index) {
-        zspage->cells()[index] = uint64_t{zspage->first_free} << 1;
+        zspage->cells()[index] = uint32_t{zspage->first_free} << 1;
         zspage->first_free = index;
         --zspage->in_use;
     }
@@ -287,11 +303,10 @@ class Zsmalloc {
         zspage->group = of.group_of[zspage->in_use];
         if (zspage->group == full_group_) return;
         Group& group = of.groups[zspage->group];
-        Zspage* head = group.head();
-        if (fuller_stays_in_front_ && head && zspage->in_use < head->in_use)
-            group.insert_after(head, zspage);
+        if (fuller_stays_in_front_ && !group.empty() && zspage->in_use < group.head()->in_use)
+            group.push_second(zspage);
         else
-            group.push_head(zspage);
+            group.push(zspage);
         of.nonempty |= 1u << zspage->group;
     }
 
@@ -316,8 +331,8 @@ class Zsmalloc {
     void move_object(Zspage* source, uint16_t index, Zspage* destination);
     uint64_t check_objects(const Class& of, const Zspage* zspage) const;
 
-    static uint32_t first_object(const Zspage* zspage, uint32_t page) {  // that starts in the page
-        return (page * page_bytes + zspage->of->shape.size_bytes - 1) / zspage->of->shape.size_bytes;
+    uint32_t first_object(const Zspage* zspage, uint32_t page) const {  // that starts in the page
+        return (page * page_bytes + shape(zspage).size_bytes - 1) / shape(zspage).size_bytes;
     }
 
     ClassTable table_;
@@ -325,10 +340,11 @@ class Zsmalloc {
     bool fuller_stays_in_front_;  // four groups
     uint32_t full_group_;         // the last group; group 0 is the empty
     Arena<Handle> handles_;
-    ByteArena zspages_;
+    LineArena zspages_;
     PoolUsage usage_;
     Moves moves_;
-    uint64_t next_page_id_ = 0;
+    uint32_t next_page_id_ = 0;  // wraps: four billion pages taken are far apart
+    std::unordered_map<const Zspage*, std::vector<uint64_t>> moved_pages_;  // numbers of the pages of those with some moved
     bool with_frames_;
     Frames frames_;
     OnMove on_move_;
