@@ -177,15 +177,15 @@ def command(as_json: bool, quiet: bool, **options: Any) -> None:
     """Replay TRACE through a swap index and a pool, and write a run directory."""
     from zreplay.replay.config import Config
     from zreplay.replay.run import run
-    from zreplay.trace.files import open_trace
     from zreplay.trace.lacks import told
 
     config = Config(**options)
     with bytes_bar(config.trace, quiet=quiet) as progress:
-        summary = run(config, progress).summary()
+        finished = run(config, progress)
     if quiet:
         return
-    lacks = told(open_trace(config.trace).metadata.lacks)
+    summary = finished.summary()
+    lacks = told(finished.manifest["trace"]["metadata"]["lacks"])
     if as_json:
         json.dump({**summary, "lacks": lacks} if lacks else summary, sys.stdout)
         print()

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -314,6 +313,8 @@ def known(option: str, value: str, names: tuple[str, ...]) -> str:
     """``value`` if it is one of ``names``; otherwise a UsageError that suggests the nearest."""
     if value in names:
         return value
+    from difflib import get_close_matches
+
     near = get_close_matches(value, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
     raise UsageError(f"{option}: found {value!r}, expected one of {', '.join(names)}; {hint}")

@@ -8,7 +8,7 @@ import pyarrow as pa
 from zreplay.replay.config import Config
 from zreplay.trace.files import Trace
 
-_COLUMNS = ("ts_ns", "op", "size", "pid", "result")  # the result: a refused store may have more than a page
+_COLUMNS = ("op", "size", "pid")
 
 
 class RecordedSizes:
@@ -23,7 +23,8 @@ class RecordedSizes:
         """To be called with each batch before any replay is fed with it."""
         if not self._needed or not _zreplay.lacks_size(batch):
             return
-        for learnt in self._trace.batches(columns=_COLUMNS):
+        columns = [name for name in _COLUMNS if name in self._trace.columns]
+        for learnt in self._trace.unchecked_batches(columns):  # each row is checked when it is replayed
             self.engine.learn(learnt)
         self.engine.close()
         self._needed = False

@@ -13,11 +13,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from zreplay.replay.calls import with_calls
+from zreplay.replay.batches import batches_of
 from zreplay.replay.config import Config
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.run import BATCH_ROWS, TIMELINE_ROWS, columns_of, make_replay
+from zreplay.replay.run import BATCH_ROWS, TIMELINE_ROWS, make_replay
 from zreplay.trace.files import open_trace
 
 #: One round: for each configuration, metric → nanoseconds.
@@ -42,8 +42,7 @@ def measure(
         replays = [make_replay(config, sizes, loads) for config in configs]
         nanoseconds = [0] * len(configs)
         rows = 0
-        for batch, calls in with_calls(trace, trace.batches(columns=columns_of(configs), batch_rows=BATCH_ROWS)):
-            sizes.prepare(batch)
+        for batch, calls in batches_of(trace, configs, sizes, BATCH_ROWS):
             order.shuffle(turns)
             for turn in turns:
                 begun = time.thread_time_ns()

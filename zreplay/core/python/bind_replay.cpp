@@ -238,9 +238,23 @@ std::unique_ptr<Replay> make(std::shared_ptr<const RecordedSizes> recorded_sizes
 void bind_replay(nb::module_& module) {
     nb::class_<RecordedSizes>(module, "RecordedSizes", "The sizes a trace has, for the stores that have none.")
         .def(nb::init<>())
-        .def("learn", [](RecordedSizes& sizes, nb::handle batch) { sizes.learn(event_batch(ArrowBatch(batch))); }, "batch"_a)
+        .def("learn",
+             [](RecordedSizes& sizes, nb::handle record_batch) {
+                 ArrowBatch batch(record_batch);
+                 EventBatch events = numbered_events(batch);
+                 nb::gil_scoped_release unlocked;
+                 sizes.learn(events);
+             },
+             "batch"_a)
         .def("close", &RecordedSizes::close, "Nothing more to learn.");
-    module.def("lacks_size", [](nb::handle batch) { return lacks_size(event_batch(ArrowBatch(batch))); }, "batch"_a,
+    module.def("lacks_size",
+               [](nb::handle record_batch) {
+                   ArrowBatch batch(record_batch);
+                   EventBatch events = numbered_events(batch);
+                   nb::gil_scoped_release unlocked;
+                   return lacks_size(events);
+               },
+               "batch"_a,
                "Whether some store of the batch has no size.");
     nb::class_<FutureLoads>(module, "FutureLoads", "When each page of a trace will be loaded next.")
         .def(nb::init<>())
