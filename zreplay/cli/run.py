@@ -66,6 +66,11 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     metavar="N",
     help="Verify every structure each N events (slow).  [default: at the end only]",
 )
+@click.option(
+    "--timing",
+    is_flag=True,
+    help="Measure operations: no look-ahead, the kernel's own access pattern (slower).  [default: as fast as can be]",
+)
 @click.option("--force", is_flag=True, help="Replace an existing run directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
@@ -244,6 +249,8 @@ def _text(trace: str, summary: dict[str, Any], lacks: tuple[str, ...] = ()) -> s
         heading += " (a bound)"
     if config["driven"]:
         heading += ", driven by the recording"
+    if config["timing"]:
+        heading += ", timing operations"
     if config["mm"] == "inactive-lru":
         limit = "none: the memory manager reclaims"
     notes = [] if config["driven"] or config["model"] == "zram" else [("pool limit", limit)]

@@ -95,6 +95,8 @@ class Config:
         sample_ms: or every so many milliseconds of trace time (overrides ``sample_events``).
         check_every: verify every structure each so many events; 0: at the end only.
         observe: keep the model's state after every event (for comparing with a kernel's).
+        timing: measure what operations take: no look-ahead, the kernel's own access pattern, one operation in some
+            timed. By default a replay is as fast as can be, and no operation has a duration. Counts are the same.
         force: replace an existing run directory.
 
     Raises:
@@ -140,6 +142,7 @@ class Config:
     sample_ms: float | None = None
     check_every: int = 0
     observe: bool = False
+    timing: bool = False
     force: bool = False
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
@@ -133,9 +133,13 @@ class TableFile:
             self._writer.close()
 
 
-def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write a few rows of equal keys as one Parquet file, plainly: compressing them would gain nothing."""
-    table = versioned(pa.Table.from_pylist(rows))
+def write_table(path: Path, rows: list[dict[str, Any]], types: Mapping[str, pa.DataType] | None = None) -> None:
+    """Write a few rows of equal keys as one Parquet file, plainly: compressing them would gain nothing.
+
+    ``types`` are those of columns that may have no value to tell them.
+    """
+    fields = [pa.field(name, (types or {}).get(name, pa.infer_type([row[name] for row in rows]))) for name in rows[0]]
+    table = versioned(pa.Table.from_pylist(rows, pa.schema(fields)))
     pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
 
 

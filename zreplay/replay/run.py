@@ -203,7 +203,8 @@ class Recorder:
         settings = summary.pop("config")
         self.row = summary | {f"config_{name}": value for name, value in settings.items()}
         self.manifest = _manifest(self._config, trace, trace_sha256, self.row)
-        write_table(self._staging / "operations.parquet", self._replay.operations())
+        operations = _with_durations(self._replay.operations(), self._config)
+        write_table(self._staging / "operations.parquet", operations, _NANOSECONDS)
         write_table(self._staging / "summary.parquet", [self.row])
         write_manifest(self._staging, self.manifest)
 
@@ -218,6 +219,16 @@ class Recorder:
         except _zreplay.CheckFailed as error:
             config = self._config
             raise ModelError(f"{config.trace}: {config.index} over {config.pool}: {error}") from error
+
+
+#: Columns of operations.parquet that are measured, and null where nothing was.
+_NANOSECONDS = {"total_ns": pa.float64(), **dict.fromkeys(("p50_ns", "p90_ns", "p99_ns", "max_ns"), pa.int64())}
+
+
+def _with_durations(operations: list[dict[str, Any]], config: Config) -> list[dict[str, Any]]:
+    """The rows, without durations where none was taken: only ``timing`` measures operations as the kernel does them."""
+    untimed = {"timed": 0, **dict.fromkeys(_NANOSECONDS)}
+    return [row if config.timing and row["timed"] else row | untimed for row in operations]
 
 
 def _summary(replay: _zreplay.Replay, config: Config, seconds: dict[str, float]) -> dict[str, Any]:

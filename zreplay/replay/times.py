@@ -29,8 +29,9 @@ def measure(
 ) -> list[Round]:
     """Replay one trace through resolved configurations ``rounds`` times.
 
-    Gives per round and configuration ``ns_per_event`` (all the time inside the engine, per event) and ``store_ns``,
-    ``load_ns``, ``invalidate_ns`` (medians of the operations that were timed, one in 61; absent if none was).
+    Gives per round and configuration ``ns_per_event`` (all the time inside the engine, per event) in the mode that the
+    configuration has; with ``timing`` also ``store_ns``, ``load_ns``, ``invalidate_ns`` (medians of the operations that
+    were timed; absent if none was).
     """
     trace = open_trace(configs[0].trace)
     order = random.Random(seed)
@@ -56,8 +57,10 @@ def measure(
                 progress(number * trace.rows + rows, rounds * trace.rows)
         measured.append(
             [
-                {"ns_per_event": spent / rows, **_by_operation(replay.operations())} if rows else {}
-                for spent, replay in zip(nanoseconds, replays, strict=True)
+                {"ns_per_event": spent / rows, **(_by_operation(replay.operations()) if config.timing else {})}
+                if rows
+                else {}
+                for config, spent, replay in zip(configs, nanoseconds, replays, strict=True)
             ]
         )
     return measured
@@ -67,5 +70,5 @@ def _by_operation(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {
         f"{row['op']}_ns": row["p50_ns"]
         for row in rows
-        if row["op"] in ("store", "load", "invalidate") and row["p50_ns"]
+        if row["op"] in ("store", "load", "invalidate") and row["timed"]
     }

@@ -211,6 +211,7 @@ constexpr Setting settings[] = {
     SETTING("sample_ns", sample_ns),
     SETTING("check_every", check_every),
     SETTING("observe", observe),
+    SETTING("timing", timing),
 };
 
 #undef SETTING

@@ -29,6 +29,7 @@ struct ReplayConfig {
     int64_t sample_ns = 0;          // … or, when not 0, every so much trace time
     uint64_t check_every = 0;       // check() both structures every so many events; 0: only at the end
     bool observe = false;           // write down the model's state after every event
+    bool timing = false;            // measure operations: no look-ahead, the kernel's own access pattern
 };
 
 }  // namespace zreplay
