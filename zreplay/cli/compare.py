@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from zreplay.cli.options import spare_memory
 from zreplay.cli.progress import bytes_bar
 
 # Axis → its help; zreplay.replay.axes says which there are and how a value is read.
@@ -82,6 +83,7 @@ def command(
     **axes: str | None,
 ) -> None:
     """Compare runs, or replay TRACEs through every combination of the values given and compare those."""
+    spare_memory()
     from zreplay.analysis.comparison import compare
     from zreplay.analysis.metrics import Assumptions, choose, metric_named
     from zreplay.analysis.requirement import Requirement

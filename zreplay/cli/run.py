@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zreplay.cli.options import Grouped, GroupOption
+from zreplay.cli.options import Grouped, GroupOption, spare_memory
 from zreplay.cli.progress import bytes_bar
 from zreplay.cli.table import aligned, number
 
@@ -180,6 +180,7 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of what is drawn.", **_SIZES)
 def command(as_json: bool, quiet: bool, **options: Any) -> None:
     """Replay TRACE through a swap index and a pool, and write a run directory."""
+    spare_memory()
     from zreplay.replay.config import Config
     from zreplay.replay.run import run
     from zreplay.trace.lacks import told
