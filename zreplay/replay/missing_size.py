@@ -24,7 +24,7 @@ class RecordedSizes:
         if not self._needed or not _zreplay.lacks_size(batch):
             return
         columns = [name for name in _COLUMNS if name in self._trace.columns]
-        for learnt in self._trace.unchecked_batches(columns):  # each row is checked when it is replayed
+        for learnt in self._trace.unchecked_batches(columns, use_threads=False):  # checked when they are replayed
             self.engine.learn(learnt)
         self.engine.close()
         self._needed = False
