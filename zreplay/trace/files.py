@@ -485,9 +485,12 @@ class Trace:
 
         digest = hashlib.sha256()
         piece = memoryview(bytearray(_HASHED_BYTES))
-        with self.path.open("rb", buffering=0) as file:
-            while read := file.readinto(piece):
-                digest.update(piece[:read])
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                while read := file.readinto(piece):
+                    digest.update(piece[:read])
+        except OSError as error:
+            raise TraceError(f"{self.path}: cannot be read: {error.strerror or error}") from error
         return digest.hexdigest()
 
 
