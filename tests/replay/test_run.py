@@ -198,3 +198,14 @@ def test_a_full_disk_is_one_clear_error(mixed_trace, tmp_path, monkeypatch):
 def test_options_that_cannot_be_name_the_option_the_value_and_what_can_be(tmp_path, options, message):
     with pytest.raises(UsageError, match=message):
         zreplay.Config(trace=tmp_path / "t", out=tmp_path / "r", **options)
+
+
+def test_samples_written_while_the_replay_goes_on_are_all_there_in_their_order(mixed_trace, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "BATCH_ROWS", 100)
+    monkeypatch.setattr(run_module, "TIMELINE_ROWS", 10)
+    run = zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / "r", sample_events=7))
+    assert run.timeline().collect()["events"].to_list() == [*range(7, 20_000, 7), 20_000]
+    monkeypatch.undo()
+    at_once = zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / "whole", sample_events=7))
+    assert run.timeline().collect().equals(at_once.timeline().collect())
+    assert run.classes().collect().equals(at_once.classes().collect())

@@ -127,7 +127,11 @@ def run_together(
         loads = future_loads(trace, resolved)
         recorders = [Recorder(config, staging, sizes, loads) for config, staging in zip(resolved, staged, strict=True)]
         asked = time.perf_counter()
-        Pass(recorders, workers).run(_told(batches_of(trace, resolved, sizes, BATCH_ROWS), trace.rows, progress))
+        try:
+            Pass(recorders, workers).run(_told(batches_of(trace, resolved, sizes, BATCH_ROWS), trace.rows, progress))
+        finally:
+            for recorder in recorders:
+                recorder.rest()
         sha256 = hashed.result()
         together([partial(recorder.write, trace, sha256, started, asked) for recorder in recorders], workers)
     return [
@@ -165,6 +169,7 @@ class Recorder:
         self._classes = TableFile(staging / "classes.parquet")
         self._observations = TableFile(staging / "observations.parquet") if config.observe else None
         self._scaling = Scaling.of(config)
+        self._writing: Later[None] | None = None  # what the replay need not wait for
         self._engine_seconds = 0.0
         self._replayed = 0.0  # when the last event was, and checked
         self.row: dict[str, Any] = {}  # of summary.parquet
@@ -177,7 +182,8 @@ class Recorder:
             self._replay.feed(*batch)
         self._engine_seconds += time.thread_time() - begun
         if self._replay.samples_waiting >= TIMELINE_ROWS:
-            self._flush()
+            self._written()
+            self._writing = Later(self._flush())
         if self._observations:
             self._observations.append(pa.record_batch(self._replay.take_observations()))
 
@@ -186,10 +192,16 @@ class Recorder:
         with self._checked():
             self._replay.finish()
         self._replayed = time.perf_counter()
-        self._flush()
+        self._written()
+        self._flush()()
         for file in (self._timeline, self._classes, self._observations):
             if file:
                 file.close()
+
+    def rest(self) -> None:
+        """Write no more, whether or not it has come to its end."""
+        with suppress(Exception):
+            self._written()
 
     def write(self, trace: Trace, trace_sha256: str, started: float, asked: float) -> None:
         """Everything that is written at the end; the manifest last. ``asked``: when, for the first batch."""
@@ -208,9 +220,21 @@ class Recorder:
         write_table(self._staging / "summary.parquet", [self.row])
         write_manifest(self._staging, self.manifest)
 
-    def _flush(self) -> None:
-        self._timeline.append(self._scaling.batch(pa.record_batch(self._replay.take_timeline())))
-        self._classes.append(self._scaling.batch(pa.record_batch(self._replay.take_classes())))
+    def _flush(self) -> Callable[[], None]:
+        """Take the samples there are; the call writes them."""
+        timeline, classes = self._replay.take_timeline(), self._replay.take_classes()
+
+        def write() -> None:
+            self._timeline.append(self._scaling.batch(pa.record_batch(timeline)))
+            self._classes.append(self._scaling.batch(pa.record_batch(classes)))
+
+        return write
+
+    def _written(self) -> None:
+        """Wait for samples that are being written."""
+        if self._writing:
+            self._writing.result()
+            self._writing = None
 
     @contextmanager
     def _checked(self) -> Iterator[None]:

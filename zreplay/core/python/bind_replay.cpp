@@ -289,9 +289,9 @@ void bind_replay(nb::module_& module) {
         .def("finish", &Replay::finish, nb::call_guard<nb::gil_scoped_release>())
         .def("counters", &counters)
         .def("operations", &operations)
-        .def("take_timeline", &timeline)
-        .def("take_classes", &classes)
-        .def("take_observations", &observations)
+        .def("take_timeline", &timeline, nb::call_guard<nb::gil_scoped_release>())
+        .def("take_classes", &classes, nb::call_guard<nb::gil_scoped_release>())
+        .def("take_observations", &observations, nb::call_guard<nb::gil_scoped_release>())
         .def_prop_ro("samples_waiting", &Replay::samples_waiting);
 }
 
