@@ -28,7 +28,7 @@ from zreplay.replay.directory import (
     write_table,
 )
 from zreplay.replay.future_loads import future_loads
-from zreplay.replay.missing_size import RecordedSizes
+from zreplay.replay.missing_size import SHORT_TRACE_ROWS, RecordedSizes
 from zreplay.replay.scaling import Scaling
 from zreplay.replay.threads import Later, Pass, together
 from zreplay.trace.files import Trace, open_trace
@@ -124,11 +124,14 @@ def run_together(
     with new_directories([config.out for config in configs]) as staged:
         resolved = [config.resolved(trace.metadata) for config in configs]
         sizes = RecordedSizes(trace, resolved)
+        sizes.begin()
         loads = future_loads(trace, resolved)
         recorders = [Recorder(config, staging, sizes, loads) for config, staging in zip(resolved, staged, strict=True)]
         asked = time.perf_counter()
+        # Of a short trace the first batch is waited for, and the last one, for a good part of the time.
+        rows = BATCH_ROWS if trace.rows > SHORT_TRACE_ROWS else max(1, BATCH_ROWS // 2)
         try:
-            Pass(recorders, workers).run(_told(batches_of(trace, resolved, sizes, BATCH_ROWS), trace.rows, progress))
+            Pass(recorders, workers).run(_told(batches_of(trace, resolved, sizes, rows), trace.rows, progress))
         finally:
             for recorder in recorders:
                 recorder.rest()
