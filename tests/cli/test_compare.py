@@ -71,6 +71,35 @@ def test_replicates_give_medians_with_intervals(zreplay, trace, tmp_path):
     assert "at least 6 rounds" in found["notes"][-1]
 
 
+def test_with_timing_operations_have_times_and_it_is_said_which_mode_they_are_of(zreplay, trace, tmp_path):
+    arguments = ("compare", trace, "--index", "rbtree,radix-tag", "-o", tmp_path / "runs")
+    code, text, _ = zreplay(*arguments, "--format", "json")
+    found = json.loads(text)
+    assert (code, found["mode"]) == (0, "default")
+    assert "store_ns" not in found["rows"][0]
+    assert found["notes"][-1].startswith("Times: in default mode (")
+
+    code, text, _ = zreplay(*arguments, "--timing", "--format", "json")
+    found = json.loads(text)
+    assert (code, found["mode"]) == (0, "timing")
+    assert all(row["store_ns"] > 0 for row in found["rows"])
+    assert found["notes"][-1].startswith("Times: in timing mode (no look-ahead")
+    assert "time (timing mode)" in zreplay(*arguments, "--timing")[1]
+
+
+def test_times_of_different_modes_are_not_compared(zreplay, trace, tmp_path):
+    for more in ((), ("--timing",)):
+        zreplay("run", trace, "-o", tmp_path / f"r{len(more)}", "-q", *more)
+    code, text, _ = zreplay("compare", tmp_path / "r0", tmp_path / "r1", "--format", "json")
+    found = json.loads(text)
+    assert (code, found["mode"]) == (0, "mixed")
+    default, timed = found["rows"]
+    assert timed["configuration"] == f"{default['configuration']}/timing"
+    assert (default["store_ns"], timed["ns_per_event_vs_baseline"]) == (None, None)
+    assert timed["pool_pages_peak_vs_baseline"] == 1
+    assert "not compared with each other" in found["notes"][-1]
+
+
 def test_a_condition_that_is_met_prints_the_table_then_the_rows_and_exits_with_3(zreplay, kept):
     code, out, err = zreplay("compare", *kept, "--fail-if", "pool_pages_peak > +5%", "--columns", "density")
     assert code == 3
@@ -158,6 +187,7 @@ def test_a_newer_minor_version_with_new_columns_is_read_and_said(zreplay, kept, 
         ((), "nothing to compare; name run directories, or traces and axes"),
         (("RUN", "--index", "rbtree"), "--index: needs traces to replay, found only run directories"),
         (("RUN", "--replicates", "5"), "--replicates: needs traces to replay"),
+        (("RUN", "--timing"), "--timing: needs traces to replay"),
         (("RUN", "TRACE"), "a directory among traces; compare runs or traces, not both"),
         (("nowhere",), "nowhere: no such file"),
         (("TRACE", "--index", "rbtree,,"), "--index: found 'rbtree,,', expected names or numbers separated by commas"),

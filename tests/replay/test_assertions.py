@@ -10,9 +10,10 @@ from byhand import invalidate, load, store, trace
 from core.structures import peek, poke
 
 import zreplay
+from zreplay.replay.batches import COLUMNS
 from zreplay.replay.config import Config, index_names
 from zreplay.replay.designs import DESIGNS
-from zreplay.replay.run import COLUMNS, make_replay
+from zreplay.replay.run import make_replay
 from zreplay.trace.files import open_trace
 
 TRACES = sorted((Path(__file__).parents[2] / "traces").glob("*.parquet"))

@@ -130,3 +130,11 @@ def test_rounds_time_every_configuration_on_one_decode_each(tmp_path, decodes):
     assert len(decodes) == 3
     assert [len(row) for row in rounds] == [4, 4, 4]
     assert all(times["ns_per_event"] > 0 for row in rounds for times in row)
+    assert all(set(times) == {"ns_per_event"} for row in rounds for times in row)
+
+
+def test_rounds_with_timing_time_the_operations_too(tmp_path):
+    cells = cross([small_trace(tmp_path / "t.parquet")], {"index": ["rbtree"]}, tmp_path / "runs", timing=True)[0]
+    assert cells[0].config.out.name == "rbtree-zbud-6.1-timing"
+    ((times,),) = measure([cell.config for cell in cells], rounds=1, seed=1)
+    assert set(times) == {"ns_per_event", "store_ns", "load_ns", "invalidate_ns"}

@@ -4,6 +4,7 @@ import pytest
 from byhand import store, trace
 
 import zreplay
+from zreplay.replay import missing_size
 from zreplay.replay import run as run_module
 
 REFUSED = -12  # by a limit
@@ -115,3 +116,15 @@ def test_the_manifest_says_how_many_were_drawn(many, tmp_path):
     run = zreplay.run(zreplay.Config(trace=many, out=tmp_path / "r", seed=3))
     assert (run.manifest["stores_imputed"], run.manifest["seed"]) == (500, 3)
     assert run.manifest["stores_imputed_share"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("short", [0, 1 << 20])
+def test_sizes_learnt_beforehand_are_those_learnt_when_one_is_missing(tmp_path, monkeypatch, short):
+    monkeypatch.setattr(missing_size, "SHORT_TRACE_ROWS", short)
+    known = [store(slot, 100 + slot) | {"pid": slot % 2} for slot in range(200)]
+    path = trace(tmp_path / "t.parquet", [*known, *(store(1000 + slot, None) | {"pid": 1} for slot in range(50))])
+    run = zreplay.run(zreplay.Config(trace=path, out=tmp_path / "r", pool="zsmalloc", missing_size="mean"))
+    assert run.summary()["stores_imputed"] == 50
+    # The mean of the odd slots' sizes, 101 to 299, is 200: 50 of them beside 200 stores of 100 to 299.
+    last = run.timeline().collect().row(-1, named=True)
+    assert last["compressed_bytes"] == sum(100 + slot for slot in range(200)) + 50 * 200

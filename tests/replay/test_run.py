@@ -109,6 +109,30 @@ def test_every_file_opens_lazily_and_carries_its_schema_version(mixed_trace, tmp
         assert pq.read_schema(run.directory / name).metadata[b"zreplay.schema_version"] == b"1.1"
 
 
+def test_the_summary_at_hand_is_the_one_that_is_read_back(mixed_trace, tmp_path):
+    run = zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / "r"))
+    assert run.summary() == zreplay.open_run(tmp_path / "r").summary()
+    assert run.manifest == zreplay.open_run(tmp_path / "r").manifest
+
+
+def test_operations_have_durations_only_where_they_were_measured(mixed_trace, tmp_path):
+    default, timed = (
+        zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / str(timing), timing=timing))
+        for timing in (False, True)
+    )
+    assert answers(default, TIMES) == answers(timed, TIMES)
+    assert [run.summary()["config"]["timing"] for run in (default, timed)] == [False, True]
+    durations = [name for name in timed.operations().collect_schema().names() if name.endswith("_ns")]
+    assert durations == ["total_ns", "p50_ns", "p90_ns", "p99_ns", "max_ns"]
+    none = default.operations().collect()
+    assert none["timed"].sum() == 0 and all(none[name].null_count() == none.height for name in durations)
+    rows = timed.operations().collect()
+    assert rows.schema == none.schema
+    assert (rows.filter(pl.col("timed") == 0)["p50_ns"].is_null()).all()
+    assert rows.filter(op="store").select((pl.col("timed") > 0) & (pl.col("total_ns") > 0)).item()
+    assert rows.drop("timed", *durations).equals(none.drop("timed", *durations))
+
+
 def test_a_trace_without_events_gives_an_empty_run(tmp_path):
     run = zreplay.run(zreplay.Config(trace=trace(tmp_path / "t.parquet", []), out=tmp_path / "r"))
     assert run.summary()["events"] == 0
@@ -174,3 +198,14 @@ def test_a_full_disk_is_one_clear_error(mixed_trace, tmp_path, monkeypatch):
 def test_options_that_cannot_be_name_the_option_the_value_and_what_can_be(tmp_path, options, message):
     with pytest.raises(UsageError, match=message):
         zreplay.Config(trace=tmp_path / "t", out=tmp_path / "r", **options)
+
+
+def test_samples_written_while_the_replay_goes_on_are_all_there_in_their_order(mixed_trace, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "BATCH_ROWS", 100)
+    monkeypatch.setattr(run_module, "TIMELINE_ROWS", 10)
+    run = zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / "r", sample_events=7))
+    assert run.timeline().collect()["events"].to_list() == [*range(7, 20_000, 7), 20_000]
+    monkeypatch.undo()
+    at_once = zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / "whole", sample_events=7))
+    assert run.timeline().collect().equals(at_once.timeline().collect())
+    assert run.classes().collect().equals(at_once.classes().collect())

@@ -81,6 +81,12 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def mode(self) -> str:
+        """Of which mode the times are: ``default``, ``timing``, or ``mixed`` if not of one."""
+        modes = {row.result.mode for row in self.rows if row.result}
+        return modes.pop() if len(modes) == 1 else "mixed"
+
+    @property
     def traces(self) -> list[str]:
         """Names of the traces, in order."""
         return list(dict.fromkeys(row.trace for row in self.rows))
@@ -218,7 +224,10 @@ def _against_baseline(comparison: Comparison, times: Mapping[int, Times]) -> Non
         base = baselines.get(row.trace)
         if base is None or row is base:
             continue
+        measured = {metric.name for metric in comparison.metrics if metric.measured}
         for name, cell in row.cells.items():
+            if name in measured and row.result and base.result and row.result.mode != base.result.mode:
+                continue  # the one looks ahead and the other does not
             base_value = base.cells[name].value
             if cell.value is None or base_value is None:
                 cell.different = None
@@ -327,15 +336,26 @@ def _note(comparison: Comparison, results: Sequence[Result]) -> None:
         notes.append(_note_times(comparison))
 
 
+_MODES = {
+    "default": "in default mode (as fast as can be; --timing measures operations)",
+    "timing": "in timing mode (no look-ahead, the kernel's own access pattern)",
+    "mixed": "of runs in default mode and of runs in timing mode, which are not compared with each other",
+}
+
+
 def _note_times(comparison: Comparison) -> str:
+    mode = _MODES[comparison.mode]
     if not comparison.rounds:
-        return "Times: one measurement each, beside other work, so not resolved; --replicates N measures them in turns."
+        return (
+            f"Times: {mode}; one measurement each, beside other work, so not resolved; --replicates N measures them "
+            "in turns."
+        )
     judged = sum(
         cell.times_ratio is not None for row in comparison.rows + comparison.means for cell in row.cells.values()
     )
     note = (
-        f"Times: median of {comparison.rounds} interleaved rounds (seed {comparison.seed}) and its 95 % interval; "
-        "differences from paired rounds, judged at 5 % after Holm's correction"
+        f"Times: {mode}; median of {comparison.rounds} interleaved rounds (seed {comparison.seed}) and its 95 % "
+        "interval; differences from paired rounds, judged at 5 % after Holm's correction"
     )
     if judged and (needed := rounds_needed(judged)) > comparison.rounds:
         note += f"; {judged} comparisons need at least {needed} rounds to show any (--replicates {needed})"

@@ -126,9 +126,9 @@ def _migration_lines(result: Result, _: Assumptions) -> float:
 def _median_ns(operation: str) -> Metric:
     def formula(result: Result, _: Assumptions) -> float | None:
         row = result.operations[operation]
-        return float(row["p50_ns"]) if row["timed"] else None
+        return float(row["p50_ns"]) if row["timed"] and result.mode == "timing" else None
 
-    meaning = f"median of the {operation}s timed, to an eighth of a power of two"
+    meaning = f"median of the {operation}s timed, to an eighth of a power of two; of runs with --timing"
     return Metric(f"{operation}_ns", "time", "ns", "less", meaning, formula, measured=True)
 
 

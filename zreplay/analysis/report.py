@@ -18,7 +18,7 @@ from zreplay import __version__
 from zreplay.analysis.comparison import Cell, Comparison, Row
 from zreplay.analysis.metrics import Metric
 from zreplay.analysis.series import PIXELS, SHOWN, View, views
-from zreplay.analysis.table import GROUPS, MEANS_HEADING, change_text, value_text
+from zreplay.analysis.table import GROUPS, MEANS_HEADING, change_text, group_heading, value_text
 from zreplay.errors import UsageError
 
 MAX_BYTES = 5_000_000
@@ -188,7 +188,7 @@ def _table(heading: str, rows: list[Row], comparison: Comparison) -> Iterator[st
     yield '<div class="scroll"><table class="sortable"><thead><tr class="groups"><th></th>'
     for group in GROUPS:
         if count := sum(metric.group == group for metric in metrics):
-            yield f'<th class="first" colspan="{count}">{group}</th>'
+            yield f'<th class="first" colspan="{count}">{group_heading(comparison, group)}</th>'
     yield '</tr><tr><th scope="col"><button type="button">configuration</button></th>'
     for number, metric in enumerate(metrics):
         unit = f" ({metric.unit})" if metric.unit else ""

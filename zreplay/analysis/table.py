@@ -6,8 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import polars as pl
-
 from zreplay.analysis.comparison import Cell, Comparison, Row
 from zreplay.analysis.metrics import Metric
 
@@ -29,6 +27,8 @@ def render(comparison: Comparison, form: str) -> bytes:
         return (json.dumps(as_json(comparison), indent=1) + "\n").encode()
     records = as_records(comparison)
     if form == "parquet":
+        import polars as pl
+
         buffer = io.BytesIO()
         pl.DataFrame(records, infer_schema_length=None).write_parquet(buffer)
         return buffer.getvalue()
@@ -105,10 +105,16 @@ def text(comparison: Comparison) -> str:
         labels = [_label(row) for row in rows]
         for group in GROUPS:
             columns = [_column(metric, rows) for metric in comparison.metrics if metric.group == group]
-            parts += [_block(group if number == 0 else "", labels, some) for number, some in _packed(columns, labels)]
+            heading = group_heading(comparison, group)
+            parts += [_block("" if number else heading, labels, some) for number, some in _packed(columns, labels)]
     if any(cell.best for row in comparison.rows for cell in row.cells.values()):
         parts.append("* best   = as the baseline")
     return "\n\n".join(parts + _paragraphs(comparison.notes)) + "\n"
+
+
+def group_heading(comparison: Comparison, group: str) -> str:
+    """A group's name; of times also the mode that they are of."""
+    return f"{group} ({comparison.mode} mode)" if group == "time" and comparison.mode != "mixed" else group
 
 
 def _column(metric: Metric, rows: Sequence[Row]) -> list[str]:
@@ -162,7 +168,7 @@ def markdown(comparison: Comparison) -> str:
             if not metrics:
                 continue
             lines = [
-                f"| {group} | " + " | ".join(metric.name for metric in metrics) + " |",
+                f"| {group_heading(comparison, group)} | " + " | ".join(metric.name for metric in metrics) + " |",
                 "|---|" + "---:|" * len(metrics),
             ]
             for row in rows:
@@ -220,6 +226,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             for m in comparison.metrics
         ],
         "rows": as_records(comparison),
+        "mode": comparison.mode,
         "rounds": comparison.rounds,
         "seed": comparison.seed,
         "decompress_us": comparison.assumptions.decompress_us,

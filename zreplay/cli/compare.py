@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
+from zreplay.cli.options import spare_memory
 from zreplay.cli.progress import bytes_bar
 
 # Axis → its help; zreplay.replay.axes says which there are and how a value is read.
@@ -51,6 +52,9 @@ def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--replicates", type=int, default=0, metavar="N", help="Measure times in N interleaved rounds (20 find 3 %)."
 )
+@click.option(
+    "--timing", is_flag=True, help="Measure operations, without look-ahead: store_ns, load_ns, invalidate_ns."
+)
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the order within the rounds.")
 @click.option("--decompress-us", type=float, metavar="µS", help="To decompress a page, for swap_in_us.  [default: 4]")
 @click.option("--device-read-us", type=float, metavar="µS", help="To read a page from the device.  [default: 90]")
@@ -68,6 +72,7 @@ def command(
     sort: str | None,
     form: str,
     replicates: int,
+    timing: bool,
     seed: int,
     decompress_us: float | None,
     device_read_us: float | None,
@@ -78,6 +83,7 @@ def command(
     **axes: str | None,
 ) -> None:
     """Compare runs, or replay TRACEs through every combination of the values given and compare those."""
+    spare_memory()
     from zreplay.analysis.comparison import compare
     from zreplay.analysis.metrics import Assumptions, choose, metric_named
     from zreplay.analysis.requirement import Requirement
@@ -98,7 +104,8 @@ def command(
 
         refuse_existing_report(report, force=force)
 
-    runs, times = _runs(paths, axes, out, replicates, seed, quiet)
+    measuring = _Measuring(timing, replicates, seed)
+    runs, times = _runs(paths, axes, out, measuring, quiet)
     results = load(runs)
     metrics = choose(results, _listed("--columns", columns), assumptions)
     shown = list(metrics)
@@ -125,8 +132,14 @@ def command(
         raise RequirementError("--fail-if met by:\n" + "\n".join(failing))
 
 
+class _Measuring(NamedTuple):
+    timing: bool
+    replicates: int
+    seed: int
+
+
 def _runs(
-    paths: Sequence[Path], axes: dict[str, str | None], out: Path, replicates: int, seed: int, quiet: bool
+    paths: Sequence[Path], axes: dict[str, str | None], out: Path, measuring: _Measuring, quiet: bool
 ) -> tuple[list[Any], list[dict[str, list[float]]] | None]:
     """The runs to compare, and for each its times in rounds when these were asked for."""
     from zreplay.errors import UsageError
@@ -139,31 +152,32 @@ def _runs(
     given = {name: values for name, values in axes.items() if values is not None}
     if all(directories):
         option = next((f"--{name.replace('_', '-')}" for name in given), None)
-        if option or replicates:
-            raise UsageError(f"{option or '--replicates'}: needs traces to replay, found only run directories")
+        option = option or ("--replicates" if measuring.replicates else "--timing" if measuring.timing else None)
+        if option:
+            raise UsageError(f"{option}: needs traces to replay, found only run directories")
         return list(dict.fromkeys(paths)), None
     if any(directories):
         raise UsageError(
             f"{paths[directories.index(True)]}: a directory among traces; compare runs or traces, not both"
         )
-    return _replayed(paths, given, out, replicates, seed, quiet)
+    return _replayed(paths, given, out, measuring, quiet)
 
 
 def _replayed(
-    traces: Sequence[Path], given: dict[str, str], out: Path, replicates: int, seed: int, quiet: bool
+    traces: Sequence[Path], given: dict[str, str], out: Path, measuring: _Measuring, quiet: bool
 ) -> tuple[list[Any], list[dict[str, list[float]]] | None]:
     from zreplay.replay.axes import cross, run_missing, values_of
     from zreplay.replay.times import measure
 
     axes = {name: values_of(name, _listed(f"--{name.replace('_', '-')}", text) or []) for name, text in given.items()}
     runs, times = [], []
-    for cells in cross(traces, axes, out):
+    for cells in cross(traces, axes, out, timing=measuring.timing):
         trace = cells[0].config.trace
         with bytes_bar(trace, quiet=quiet) as progress:
             runs += run_missing(cells, progress)
-        if replicates:
+        if measuring.replicates:
             with bytes_bar(trace, quiet=quiet) as progress:
-                rounds = measure([cell.config for cell in cells], replicates, seed, progress)
+                rounds = measure([cell.config for cell in cells], measuring.replicates, measuring.seed, progress)
             for number in range(len(cells)):
                 names = set.intersection(*(set(row[number]) for row in rounds))
                 times.append({name: [row[number][name] for row in rounds] for name in names})

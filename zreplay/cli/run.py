@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zreplay.cli.options import Grouped, GroupOption
+from zreplay.cli.options import Grouped, GroupOption, spare_memory
 from zreplay.cli.progress import bytes_bar
 from zreplay.cli.table import aligned, number
 
@@ -65,6 +65,11 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     default=0,
     metavar="N",
     help="Verify every structure each N events (slow).  [default: at the end only]",
+)
+@click.option(
+    "--timing",
+    is_flag=True,
+    help="Measure operations: no look-ahead, the kernel's own access pattern (slower).  [default: as fast as can be]",
 )
 @click.option("--force", is_flag=True, help="Replace an existing run directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
@@ -175,17 +180,18 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of what is drawn.", **_SIZES)
 def command(as_json: bool, quiet: bool, **options: Any) -> None:
     """Replay TRACE through a swap index and a pool, and write a run directory."""
+    spare_memory()
     from zreplay.replay.config import Config
     from zreplay.replay.run import run
-    from zreplay.trace.files import open_trace
     from zreplay.trace.lacks import told
 
     config = Config(**options)
     with bytes_bar(config.trace, quiet=quiet) as progress:
-        summary = run(config, progress).summary()
+        finished = run(config, progress)
     if quiet:
         return
-    lacks = told(open_trace(config.trace).metadata.lacks)
+    summary = finished.summary()
+    lacks = told(finished.manifest["trace"]["metadata"]["lacks"])
     if as_json:
         json.dump({**summary, "lacks": lacks} if lacks else summary, sys.stdout)
         print()
@@ -244,6 +250,8 @@ def _text(trace: str, summary: dict[str, Any], lacks: tuple[str, ...] = ()) -> s
         heading += " (a bound)"
     if config["driven"]:
         heading += ", driven by the recording"
+    if config["timing"]:
+        heading += ", timing operations"
     if config["mm"] == "inactive-lru":
         limit = "none: the memory manager reclaims"
     notes = [] if config["driven"] or config["model"] == "zram" else [("pool limit", limit)]

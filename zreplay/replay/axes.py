@@ -12,7 +12,7 @@ from zreplay import __version__
 from zreplay.errors import UsageError
 from zreplay.replay.config import Config
 from zreplay.replay.directory import read_manifest
-from zreplay.replay.run import Run, open_run, run_together
+from zreplay.replay.run import Run, run_together
 from zreplay.trace.files import open_trace
 
 #: What a comparison may vary: fields of :class:`Config` → how a value is read from the command line. To add an axis,
@@ -68,8 +68,12 @@ def values_of(axis: str, words: Sequence[str]) -> list[Any]:
         raise UsageError(f"--{axis.replace('_', '-')}: found {','.join(words)!r}, expected whole numbers") from None
 
 
-def cross(traces: Sequence[Path], axes: Mapping[str, Sequence[Any]], out: Path) -> list[list[Cell]]:
+def cross(
+    traces: Sequence[Path], axes: Mapping[str, Sequence[Any]], out: Path, *, timing: bool = False
+) -> list[list[Cell]]:
     """Every combination of the axes' values for each trace, in the order given: a list of cells per trace.
+
+    ``timing`` is the mode of all of them (:class:`zreplay.replay.config.Config`).
 
     A run's place is ``out/TRACE-HASH/VALUES``: nothing but its trace and its axes decides it, so a later comparison
     finds it. Limits appear in it only when given; a value left out is the trace's own.
@@ -85,9 +89,10 @@ def cross(traces: Sequence[Path], axes: Mapping[str, Sequence[Any]], out: Path) 
         folder = out / f"{path.stem}-{content_hash[:8]}"
         cells = []
         for values in products:
-            config = Config(trace=path, out=out, force=True, **values).resolved(trace.metadata)
+            config = Config(trace=path, out=out, force=True, timing=timing, **values).resolved(trace.metadata)
             words = [str(config.index), str(config.pool), str(config.kernel)]
             words += [f"{name}={value}" for name, value in values.items() if name not in ("index", "pool", "kernel")]
+            words += ["timing"] if timing else []
             cells.append(Cell(replace(config, out=folder / "-".join(words)), content_hash))
         groups.append(list({cell.config.out: cell for cell in cells}.values()))
     return groups
@@ -99,10 +104,13 @@ def run_missing(cells: Sequence[Cell], progress: Callable[[int, int], None] | No
     Raises:
         UsageError, TraceError, ModelError: as :func:`zreplay.replay.run.run`.
     """
-    missing = [cell.config for cell in cells if cell.kept() is None]
+    runs = {cell.config.out: cell.kept() for cell in cells}
+    missing = [cell for cell in cells if runs[cell.config.out] is None]
     for start in range(0, len(missing), TOGETHER):
-        run_together(missing[start : start + TOGETHER], progress, workers=cores())
-    return [open_run(cell.config.out) for cell in cells]
+        some = [cell.config for cell in missing[start : start + TOGETHER]]
+        made = run_together(some, progress, workers=cores(), trace_sha256=missing[0].trace_sha256)
+        runs |= {run.directory: run for run in made}
+    return [run for cell in cells if (run := runs[cell.config.out])]
 
 
 def cores() -> int:

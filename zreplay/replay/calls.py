@@ -39,6 +39,14 @@ def with_calls(
         waiting.append(batch)
         ahead.add(batch)
         read += batch.num_rows
+        if not given and read > reach:
+            # What is complete of the first goes out at once: nobody has anything to do before.
+            first = waiting.popleft()
+            complete = min(first.num_rows, read - reach)
+            waiting.extendleft(
+                [first.slice(complete), first.slice(0, complete)] if complete < first.num_rows else [first]
+            )
+            yield oldest()
         while waiting and given + waiting[0].num_rows + reach <= read:
             yield oldest()
     while waiting:

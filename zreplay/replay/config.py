@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +95,8 @@ class Config:
         sample_ms: or every so many milliseconds of trace time (overrides ``sample_events``).
         check_every: verify every structure each so many events; 0: at the end only.
         observe: keep the model's state after every event (for comparing with a kernel's).
+        timing: measure what operations take: no look-ahead, the kernel's own access pattern, one operation in some
+            timed. By default a replay is as fast as can be, and no operation has a duration. Counts are the same.
         force: replace an existing run directory.
 
     Raises:
@@ -141,6 +142,7 @@ class Config:
     sample_ms: float | None = None
     check_every: int = 0
     observe: bool = False
+    timing: bool = False
     force: bool = False
 
     def __post_init__(self) -> None:
@@ -314,6 +316,8 @@ def known(option: str, value: str, names: tuple[str, ...]) -> str:
     """``value`` if it is one of ``names``; otherwise a UsageError that suggests the nearest."""
     if value in names:
         return value
+    from difflib import get_close_matches
+
     near = get_close_matches(value, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
     raise UsageError(f"{option}: found {value!r}, expected one of {', '.join(names)}; {hint}")

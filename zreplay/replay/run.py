@@ -1,42 +1,44 @@
 """Replays from a trace to run directories, one or several at a time, and a directory read back."""
 
 import os
-import platform
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import _zreplay
-import polars as pl
 import pyarrow as pa
 
 from zreplay import __version__
 from zreplay.errors import ModelError
-from zreplay.replay.calls import COLUMNS as CALL_COLUMNS
-from zreplay.replay.calls import with_calls
+from zreplay.replay.batches import batches_of
 from zreplay.replay.config import Config
 from zreplay.replay.directory import (
     SCHEMA_VERSION,
     TableFile,
-    new_directory,
+    new_directories,
     read_manifest,
+    read_rows,
     refuse_existing,
     write_manifest,
     write_table,
 )
 from zreplay.replay.future_loads import future_loads
-from zreplay.replay.missing_size import RecordedSizes
+from zreplay.replay.missing_size import SHORT_TRACE_ROWS, RecordedSizes
 from zreplay.replay.scaling import Scaling
+from zreplay.replay.threads import Later, Pass, together
 from zreplay.trace.files import Trace, open_trace
 
-#: Rows of a batch handed to the engine: large enough to make the crossing free, small enough to stay in cache.
-BATCH_ROWS = 65_536
-#: Columns every replay reads.
-COLUMNS = ("ts_ns", "op", "type", "offset", "size", "pid", "result", *CALL_COLUMNS)
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Rows of a batch handed to the engine: large enough to make the crossing free, small enough to stay in cache and to be
+#: there soon, as nobody has anything to do before the first one is.
+BATCH_ROWS = 32_768
 #: Timeline rows kept in memory before they go to the file.
 TIMELINE_ROWS = 8_192
 
@@ -49,26 +51,33 @@ class Run:
 
     directory: Path
     manifest: dict[str, Any]
+    #: The one row of summary.parquet, where this process has written it.
+    _row: dict[str, Any] | None = field(default=None, repr=False, compare=False)
 
-    def timeline(self) -> pl.LazyFrame:
+    def timeline(self) -> "pl.LazyFrame":
         """State and cumulative counters over trace time: one row per sample, ascending ``ts_ns`` (ns)."""
-        return pl.scan_parquet(self.directory / "timeline.parquet")
+        return self._scan("timeline")
 
-    def operations(self) -> pl.LazyFrame:
-        """One row per kind of operation: count, counted costs, nanoseconds (total and quantiles)."""
-        return pl.scan_parquet(self.directory / "operations.parquet")
+    def operations(self) -> "pl.LazyFrame":
+        """One row per kind of operation: count, counted costs, nanoseconds (total and quantiles; with ``timing``)."""
+        return self._scan("operations")
 
-    def classes(self) -> pl.LazyFrame:
+    def classes(self) -> "pl.LazyFrame":
         """Occupancy over time: zsmalloc per size class, zbud by free chunks."""
-        return pl.scan_parquet(self.directory / "classes.parquet")
+        return self._scan("classes")
 
-    def observations(self) -> pl.LazyFrame:
+    def observations(self) -> "pl.LazyFrame":
         """The model's state after every event; only of a run with ``observe``."""
-        return pl.scan_parquet(self.directory / "observations.parquet")
+        return self._scan("observations")
+
+    def _scan(self, table: str) -> "pl.LazyFrame":
+        import polars as pl  # 0.1 s, which a replay need not wait for
+
+        return pl.scan_parquet(self.directory / f"{table}.parquet")
 
     def summary(self) -> dict[str, Any]:
         """The run's answer, by the names that ``zreplay run --json`` prints."""
-        row = pl.read_parquet(self.directory / "summary.parquet").row(0, named=True)
+        row = dict(self._row or read_rows(self.directory / "summary.parquet")[0])
         config = {name.removeprefix("config_"): row.pop(name) for name in list(row) if name.startswith("config_")}
         return {**row, "config": config}
 
@@ -94,54 +103,55 @@ def run(config: Config, progress: Progress | None = None) -> Run:
     return run_together([config], progress)[0]
 
 
-def run_together(configs: Sequence[Config], progress: Progress | None = None, *, workers: int = 1) -> list[Run]:
+def run_together(
+    configs: Sequence[Config], progress: Progress | None = None, *, workers: int = 1, trace_sha256: str | None = None
+) -> list[Run]:
     """Replay one trace through several configurations in one pass: each batch is decoded once and fed to all.
 
     Every run directory is whole or absent; a failure of one replay leaves none of this pass. The engine releases the
-    interpreter's lock, so ``workers`` threads replay at the same time, while the next batch is being decoded.
+    interpreter's lock, so ``workers`` threads replay at the same time, while this one decodes the batches to come.
+    ``trace_sha256`` is the trace's, if it is known; else it is computed meanwhile.
 
     Raises:
         UsageError, TraceError, ModelError: as :func:`run`.
     """
+    started = time.perf_counter()
     trace = open_trace(configs[0].trace)
     for config in configs:
         refuse_existing(config.out, force=config.force)
-    with ExitStack() as directories:
-        sizes = RecordedSizes(trace, configs)
+    content_hash = trace.content_hash if trace_sha256 is None else lambda: trace_sha256
+    hashed = Later(content_hash)
+    with new_directories([config.out for config in configs]) as staged:
         resolved = [config.resolved(trace.metadata) for config in configs]
+        sizes = RecordedSizes(trace, resolved)
+        sizes.begin()
         loads = future_loads(trace, resolved)
-        recorders = [
-            Recorder(config, directories.enter_context(new_directory(config.out, force=config.force)), sizes, loads)
-            for config in resolved
-        ]
-        started = time.perf_counter()
-        with ThreadPoolExecutor(workers) as threads:
-            rows = 0
-            feeding: list[Future[None]] = []
-            batches = trace.batches(columns=columns_of(resolved), batch_rows=BATCH_ROWS)
-            for batch, calls in with_calls(trace, batches):
-                for fed in feeding:
-                    fed.result()
-                sizes.prepare(batch)
-                feeding = [threads.submit(recorder.feed, batch, calls) for recorder in recorders]
-                rows += batch.num_rows
-                if progress:
-                    progress(rows, trace.rows)
-            for fed in feeding:
-                fed.result()
-        content_hash = trace.content_hash()
-        for recorder in recorders:
-            recorder.finish(trace, content_hash, started)
-    return [open_run(config.out) for config in configs]
+        recorders = [Recorder(config, staging, sizes, loads) for config, staging in zip(resolved, staged, strict=True)]
+        asked = time.perf_counter()
+        # Of a short trace the first batch is waited for, and the last one, for a good part of the time.
+        rows = BATCH_ROWS if trace.rows > SHORT_TRACE_ROWS else max(1, BATCH_ROWS // 2)
+        try:
+            Pass(recorders, workers).run(_told(batches_of(trace, resolved, sizes, rows), trace.rows, progress))
+        finally:
+            for recorder in recorders:
+                recorder.rest()
+        sha256 = hashed.result()
+        together([partial(recorder.write, trace, sha256, started, asked) for recorder in recorders], workers)
+    return [
+        Run(config.out, recorder.manifest, recorder.row) for config, recorder in zip(configs, recorders, strict=True)
+    ]
 
 
-def columns_of(configs: Sequence[Config]) -> tuple[str, ...]:
-    """What has to be decoded: z3fold has lists for each CPU, zswap since 6.8 one for each cgroup and node, and a driven
-    replay follows interrupted compactions."""
-    more = ["cpu"] if any(config.pool in (None, "z3fold") for config in configs) else []
-    more += ["asked_by", "cgroup", "node"] if any(config.mm in (None, "entry-lru") for config in configs) else []
-    more += ["seen_pool_pages"] if any(config.driven or config.paced for config in configs) else []
-    return (*COLUMNS, *more)
+_Batch = tuple[pa.RecordBatch, _zreplay.Calls | None]
+
+
+def _told(batches: Iterator[_Batch], all_rows: int, progress: Progress | None) -> Iterator[_Batch]:
+    rows = 0
+    for batch, calls in batches:
+        yield batch, calls
+        rows += batch.num_rows
+        if progress:
+            progress(rows, all_rows)
 
 
 def make_replay(
@@ -162,38 +172,72 @@ class Recorder:
         self._classes = TableFile(staging / "classes.parquet")
         self._observations = TableFile(staging / "observations.parquet") if config.observe else None
         self._scaling = Scaling.of(config)
+        self._writing: Later[None] | None = None  # what the replay need not wait for
         self._engine_seconds = 0.0
+        self._replayed = 0.0  # when the last event was, and checked
+        self.row: dict[str, Any] = {}  # of summary.parquet
+        self.manifest: dict[str, Any] = {}
 
-    def feed(self, batch: pa.RecordBatch, calls: _zreplay.Calls | None) -> None:
+    def feed(self, batch: _Batch) -> None:
         """Replay a batch. The time taken is this thread's own, so that neighbours on the machine do not count."""
         begun = time.thread_time()
         with self._checked():
-            self._replay.feed(batch, calls)
+            self._replay.feed(*batch)
         self._engine_seconds += time.thread_time() - begun
         if self._replay.samples_waiting >= TIMELINE_ROWS:
-            self._flush()
+            self._written()
+            self._writing = Later(self._flush())
         if self._observations:
             self._observations.append(pa.record_batch(self._replay.take_observations()))
 
-    def finish(self, trace: Trace, content_hash: str, started: float) -> None:
-        """The last check and everything that is written at the end; the manifest last."""
+    def end(self) -> None:
+        """The last check, and the end of the files that have grown."""
         with self._checked():
             self._replay.finish()
-        self._flush()
+        self._replayed = time.perf_counter()
+        self._written()
+        self._flush()()
         for file in (self._timeline, self._classes, self._observations):
             if file:
                 file.close()
-        seconds = time.perf_counter() - started
-        summary = self._scaling.row(_summary(self._replay, self._config, seconds, self._engine_seconds))
-        write_table(self._staging / "operations.parquet", self._replay.operations())
-        settings = summary.pop("config")
-        row = summary | {f"config_{name}": value for name, value in settings.items()}
-        write_table(self._staging / "summary.parquet", [row])
-        write_manifest(self._staging, _manifest(self._config, trace, content_hash, row))
 
-    def _flush(self) -> None:
-        self._timeline.append(self._scaling.batch(pa.record_batch(self._replay.take_timeline())))
-        self._classes.append(self._scaling.batch(pa.record_batch(self._replay.take_classes())))
+    def rest(self) -> None:
+        """Write no more, whether or not it has come to its end."""
+        with suppress(Exception):
+            self._written()
+
+    def write(self, trace: Trace, trace_sha256: str, started: float, asked: float) -> None:
+        """Everything that is written at the end; the manifest last. ``asked``: when, for the first batch."""
+        events = self._replay.counters()["events"]
+        seconds = {
+            "events_per_second": events / max(self._replayed - asked, 1e-9),
+            "seconds": time.perf_counter() - started,
+            "ns_per_event": self._engine_seconds / events * 1e9 if events else 0.0,
+        }
+        summary = self._scaling.row(_summary(self._replay, self._config, seconds))
+        settings = summary.pop("config")
+        self.row = summary | {f"config_{name}": value for name, value in settings.items()}
+        self.manifest = _manifest(self._config, trace, trace_sha256, self.row)
+        operations = _with_durations(self._replay.operations(), self._config)
+        write_table(self._staging / "operations.parquet", operations, _NANOSECONDS)
+        write_table(self._staging / "summary.parquet", [self.row])
+        write_manifest(self._staging, self.manifest)
+
+    def _flush(self) -> Callable[[], None]:
+        """Take the samples there are; the call writes them."""
+        timeline, classes = self._replay.take_timeline(), self._replay.take_classes()
+
+        def write() -> None:
+            self._timeline.append(self._scaling.batch(pa.record_batch(timeline)))
+            self._classes.append(self._scaling.batch(pa.record_batch(classes)))
+
+        return write
+
+    def _written(self) -> None:
+        """Wait for samples that are being written."""
+        if self._writing:
+            self._writing.result()
+            self._writing = None
 
     @contextmanager
     def _checked(self) -> Iterator[None]:
@@ -204,7 +248,17 @@ class Recorder:
             raise ModelError(f"{config.trace}: {config.index} over {config.pool}: {error}") from error
 
 
-def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_seconds: float) -> dict[str, Any]:
+#: Columns of operations.parquet that are measured, and null where nothing was.
+_NANOSECONDS = {"total_ns": pa.float64(), **dict.fromkeys(("p50_ns", "p90_ns", "p99_ns", "max_ns"), pa.int64())}
+
+
+def _with_durations(operations: list[dict[str, Any]], config: Config) -> list[dict[str, Any]]:
+    """The rows, without durations where none was taken: only ``timing`` measures operations as the kernel does them."""
+    untimed = {"timed": 0, **dict.fromkeys(_NANOSECONDS)}
+    return [row if config.timing and row["timed"] else row | untimed for row in operations]
+
+
+def _summary(replay: _zreplay.Replay, config: Config, seconds: dict[str, float]) -> dict[str, Any]:
     counters = replay.counters()
     events = counters["events"]
     operations = {row["op"]: row for row in replay.operations()}
@@ -213,9 +267,7 @@ def _summary(replay: _zreplay.Replay, config: Config, seconds: float, engine_sec
     lookups = counters["loads_hit"] + counters["loads_missed"] - counters["loads_unknown"]
     return {
         "events": events,
-        "events_per_second": events / seconds if seconds else 0.0,
-        "seconds": seconds,
-        "ns_per_event": engine_seconds / events * 1e9 if events else 0.0,
+        **seconds,
         "writebacks": counters["written_back_pages"],
         "pool_pages_final": counters["pool_pages_final"],
         "nodes_visited_per_lookup": loads["nodes_visited"] / lookups if lookups else 0.0,
@@ -246,7 +298,8 @@ def _cost_of_moving(operations: dict[str, dict[str, Any]], pages: int) -> dict[s
 
 def _manifest(config: Config, trace: Trace, content_hash: str, summary: dict[str, Any]) -> dict[str, Any]:
     """Everything needed to say what this run was, and to repeat it."""
-    processor = platform.processor() or platform.machine()
+    system = os.uname()
+    processor = system.machine
     with suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -264,7 +317,11 @@ def _manifest(config: Config, trace: Trace, content_hash: str, summary: dict[str
         "seed": config.seed,
         "stores_imputed": summary["stores_imputed"],
         "stores_imputed_share": summary["stores_imputed_share"],
-        "host": {"system": platform.platform(), "processor": processor, "cpus": os.cpu_count()},
-        "versions": {"python": platform.python_version(), "pyarrow": pa.__version__, "polars": pl.__version__},
+        "host": {
+            "system": f"{system.sysname}-{system.release}-{system.machine}",
+            "processor": processor,
+            "cpus": os.cpu_count(),
+        },
+        "versions": {"python": sys.version.split()[0], "pyarrow": pa.__version__},
         "files": ["timeline.parquet", "operations.parquet", "classes.parquet", "summary.parquet"],
     }

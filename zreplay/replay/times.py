@@ -13,11 +13,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from zreplay.replay.calls import with_calls
+from zreplay.replay.batches import batches_of
 from zreplay.replay.config import Config
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.run import BATCH_ROWS, TIMELINE_ROWS, columns_of, make_replay
+from zreplay.replay.run import BATCH_ROWS, TIMELINE_ROWS, make_replay
 from zreplay.trace.files import open_trace
 
 #: One round: for each configuration, metric → nanoseconds.
@@ -29,8 +29,9 @@ def measure(
 ) -> list[Round]:
     """Replay one trace through resolved configurations ``rounds`` times.
 
-    Gives per round and configuration ``ns_per_event`` (all the time inside the engine, per event) and ``store_ns``,
-    ``load_ns``, ``invalidate_ns`` (medians of the operations that were timed, one in 61; absent if none was).
+    Gives per round and configuration ``ns_per_event`` (all the time inside the engine, per event) in the mode that the
+    configuration has; with ``timing`` also ``store_ns``, ``load_ns``, ``invalidate_ns`` (medians of the operations that
+    were timed; absent if none was).
     """
     trace = open_trace(configs[0].trace)
     order = random.Random(seed)
@@ -42,8 +43,7 @@ def measure(
         replays = [make_replay(config, sizes, loads) for config in configs]
         nanoseconds = [0] * len(configs)
         rows = 0
-        for batch, calls in with_calls(trace, trace.batches(columns=columns_of(configs), batch_rows=BATCH_ROWS)):
-            sizes.prepare(batch)
+        for batch, calls in batches_of(trace, configs, sizes, BATCH_ROWS):
             order.shuffle(turns)
             for turn in turns:
                 begun = time.thread_time_ns()
@@ -57,8 +57,10 @@ def measure(
                 progress(number * trace.rows + rows, rounds * trace.rows)
         measured.append(
             [
-                {"ns_per_event": spent / rows, **_by_operation(replay.operations())} if rows else {}
-                for spent, replay in zip(nanoseconds, replays, strict=True)
+                {"ns_per_event": spent / rows, **(_by_operation(replay.operations()) if config.timing else {})}
+                if rows
+                else {}
+                for config, spent, replay in zip(configs, nanoseconds, replays, strict=True)
             ]
         )
     return measured
@@ -68,5 +70,5 @@ def _by_operation(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {
         f"{row['op']}_ns": row["p50_ns"]
         for row in rows
-        if row["op"] in ("store", "load", "invalidate") and row["p50_ns"]
+        if row["op"] in ("store", "load", "invalidate") and row["timed"]
     }

@@ -4,17 +4,15 @@ The specification is docs/trace-format.md. A reader may rely on every batch that
 SCHEMA's columns and types, its ``op`` codes are the numbers of `OPS`, and each row has passed the rules of the format.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from zreplay import __version__
@@ -42,7 +40,9 @@ ROW_GROUP_ROWS = 1 << 18
 BATCH_ROWS = 1 << 16
 # A column chunk is read through a buffer of this size, so that a file of one giant row group needs no more memory.
 _READ_BUFFER_BYTES = 1 << 20
+_HASHED_BYTES = 1 << 20
 _PREFIX = "zreplay."
+_KINDS = {field.name: field.type for field in SCHEMA}
 _WORDS = {name: pa.array(words, pa.string()) for name, words in WORDS.items()}
 # Few values, in runs: a dictionary. Numbers that grow or stay near each other: differences.
 _DICTIONARY_COLUMNS = [
@@ -52,6 +52,18 @@ _DICTIONARY_COLUMNS = [
 _DELTA_COLUMNS = [
     *("ts_ns", "offset", "seen_stored", "seen_pool_pages", "seen_handle", "seen_page", "call_ts_ns", "return_ts_ns"),
 ]
+
+
+class _Compute:
+    """pyarrow.compute, loaded at first use: 20 ms that a replay of a trace as we write them does not need."""
+
+    def __getattr__(self, name: str) -> Any:
+        from pyarrow import compute
+
+        return getattr(compute, name)
+
+
+pc = _Compute()
 
 
 @dataclass(frozen=True)
@@ -300,7 +312,9 @@ class Trace:
 
     def __init__(self, path: str | Path, *, without_metadata: Sequence[str] = ()) -> None:
         self.path = Path(path)
-        file = self._open()
+        self._footer: pq.FileMetaData | None = None
+        file = self._open(REQUIRED_COLUMNS[1:2])  # op; a file need not have the others
+        self._footer = file.metadata
         self.rows: int = file.metadata.num_rows
         left_out = {(_PREFIX + key).encode() for key in without_metadata}
         pairs = {key: value for key, value in (file.metadata.metadata or {}).items() if key not in left_out}
@@ -308,11 +322,12 @@ class Trace:
         self._check_columns(file.schema_arrow)
         self.columns: tuple[str, ...] = tuple(name for name in SCHEMA.names if name in file.schema_arrow.names)
 
-    def _open(self) -> pq.ParquetFile:
+    def _open(self, words: Sequence[str] | None = None) -> pq.ParquetFile:
         try:
             return pq.ParquetFile(
                 self.path,
-                read_dictionary=REQUIRED_COLUMNS[1:2],  # op; a file need not have the others
+                metadata=self._footer,
+                read_dictionary=[name for name in WORDS if name in self.columns] if words is None else words,
                 pre_buffer=False,
                 buffer_size=_READ_BUFFER_BYTES,
                 page_checksum_verification=True,
@@ -357,17 +372,21 @@ class Trace:
         if faults:
             raise TraceError(f"{self.path}: {'; '.join(faults)}")
 
-    def batches(self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS, *, use_threads: bool = True
+    ) -> Iterator[pa.RecordBatch]:
         """Stream the rows in order, in SCHEMA's types, each checked; memory does not grow with the trace.
 
         `columns` limits what is read (default: all of SCHEMA) and so what is checked. A column the file does not have
-        is null. Raises TraceError, naming the row counted from 0, for damage and for a row that cannot be.
+        is null. `use_threads`: decode the columns of a batch at the same time, which is done sooner and takes more of
+        the processors in all. Raises TraceError, naming the row counted from 0, for damage and for a row that cannot
+        be.
         """
         from _zreplay import find_bad_row
 
         first_row = 0
         previous_ts_ns = -(2**63)
-        for batch in self.unchecked_batches(columns, batch_rows):
+        for batch in self.unchecked_batches(columns, batch_rows, use_threads=use_threads):
             if bad := find_bad_row(batch, previous_ts_ns):
                 row, column, found, expected = bad
                 raise self._bad_row(first_row + row, column, found, expected)
@@ -381,6 +400,7 @@ class Trace:
         columns: Sequence[str] | None = None,
         batch_rows: int = BATCH_ROWS,
         *,
+        use_threads: bool = True,
         on_misfit: Callable[[Misfit], None] | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The same, with rows that cannot be among them.
@@ -391,8 +411,12 @@ class Trace:
         names = SCHEMA.names if columns is None else [name for name in SCHEMA.names if name in columns]
         schema = pa.schema([SCHEMA.field(name) for name in names])
         file = self._open()
-        source = file.iter_batches(batch_size=batch_rows, columns=[name for name in names if name in self.columns])
         first_row = 0
+        source = file.iter_batches(
+            batch_size=batch_rows,
+            columns=[name for name in names if name in self.columns],
+            use_threads=use_threads,
+        )
         while True:
             try:
                 raw = next(source, None)
@@ -401,23 +425,27 @@ class Trace:
                 raise TraceError(f"{self.path}: damaged at or after row {first_row:,}: {reason}") from error
             if raw is None:
                 return
-            if raw.num_rows:
-                columns_read = [self._column(raw, name, first_row, on_misfit) for name in names]
-                yield pa.RecordBatch.from_arrays(columns_read, schema=schema)
+            if not raw.num_rows:
+                continue
+            found = dict(zip(raw.schema.names, raw.columns, strict=True))
+            columns_read = [
+                self._column(name, found[name], first_row, on_misfit)
+                if name in found
+                else pa.nulls(raw.num_rows, _KINDS[name])
+                for name in names
+            ]
+            yield pa.RecordBatch.from_arrays(columns_read, schema=schema)
             first_row += raw.num_rows
 
     def _bad_row(self, row: int, column: str, found: object, expected: str) -> TraceError:
         return TraceError(f"{self.path}: row {row:,}: column {column}: found {found}, expected {expected}")
 
     def _column(
-        self, raw: pa.RecordBatch, name: str, first_row: int, on_misfit: Callable[[Misfit], None] | None
+        self, name: str, column: pa.Array, first_row: int, on_misfit: Callable[[Misfit], None] | None
     ) -> pa.Array:
         """One column of a batch as the file has it, in SCHEMA's type."""
-        kind = SCHEMA.field(name).type
-        if name not in self.columns:
-            return pa.nulls(raw.num_rows, kind)
-        column = raw.column(raw.schema.get_field_index(name))
-        if column.type == kind and name not in WORDS:
+        kind = _KINDS[name]
+        if name not in WORDS and column.type == kind:
             return column
         if name in WORDS:
             read, misfits = _numbered_words(name, column)
@@ -474,8 +502,17 @@ class Trace:
 
     def content_hash(self) -> str:
         """The SHA-256 of the file's bytes, in hexadecimal: the trace's identity in a run's manifest."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        import hashlib
+
+        digest = hashlib.sha256()
+        piece = memoryview(bytearray(_HASHED_BYTES))
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                while read := file.readinto(piece):
+                    digest.update(piece[:read])
+        except OSError as error:
+            raise TraceError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+        return digest.hexdigest()
 
 
 def _fitting_numbers(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, tuple[int, ...]]:
@@ -499,20 +536,18 @@ def _range_of(kind: pa.DataType) -> tuple[int, int]:
 def _numbered_words(name: str, column: pa.Array) -> tuple[pa.DictionaryArray, tuple[int, ...]]:
     """A column of words with codes that are our numbers, whatever order the file's dictionary has; null where the word
     is none of ours, and the rows of these."""
+    from _zreplay import renumbered
+
     known = WORDS[name]
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    words = column.dictionary.to_pylist()
-    codes = column.indices
+    numbers = [known.index(word) if word in known else -1 for word in column.dictionary.to_pylist()]
+    codes = pa.record_batch(renumbered(column.indices, numbers)).column(0)
     misfits: tuple[int, ...] = ()
-    if words == list(known[: len(words)]):
-        codes = codes.cast(pa.int8())
-    else:
-        codes_of_words = [known.index(word) if word in known else None for word in words]
-        numbered = pa.array(codes_of_words, pa.int8()).take(codes)
-        if None in codes_of_words:
-            misfits = tuple(pc.indices_nonzero(pc.and_(pc.is_null(numbered), pc.is_valid(codes))).to_pylist())
-        codes = numbered
+    if -1 in numbers:
+        none_of_ours = pc.fill_null(pc.equal(codes, -1), False)
+        misfits = tuple(pc.indices_nonzero(none_of_ours).to_pylist())
+        codes = pc.if_else(none_of_ours, pa.scalar(None, pa.int8()), codes)
     return pa.DictionaryArray.from_arrays(codes, _WORDS[name], safe=False), misfits
 
 

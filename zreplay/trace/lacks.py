@@ -1,7 +1,6 @@
 """What a converted trace cannot say, and which figures of a replay rest on it."""
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from zreplay.trace.schema import OPS
 
@@ -36,6 +35,8 @@ class Lacks:
 
     def see(self, batch: pa.RecordBatch) -> None:
         """Add the rows of a batch in SCHEMA's columns."""
+        import pyarrow.compute as pc  # 20 ms, and a replay only asks what the words mean
+
         for count in pc.value_counts(batch["op"].indices).to_pylist():
             self._ops[OPS[count["values"]]] += count["counts"]
         for word, columns in {

@@ -239,9 +239,23 @@ std::unique_ptr<Replay> make(std::shared_ptr<const RecordedSizes> recorded_sizes
 void bind_replay(nb::module_& module) {
     nb::class_<RecordedSizes>(module, "RecordedSizes", "The sizes a trace has, for the stores that have none.")
         .def(nb::init<>())
-        .def("learn", [](RecordedSizes& sizes, nb::handle batch) { sizes.learn(event_batch(ArrowBatch(batch))); }, "batch"_a)
+        .def("learn",
+             [](RecordedSizes& sizes, nb::handle record_batch) {
+                 ArrowBatch batch(record_batch);
+                 EventBatch events = numbered_events(batch);
+                 nb::gil_scoped_release unlocked;
+                 sizes.learn(events);
+             },
+             "batch"_a)
         .def("close", &RecordedSizes::close, "Nothing more to learn.");
-    module.def("lacks_size", [](nb::handle batch) { return lacks_size(event_batch(ArrowBatch(batch))); }, "batch"_a,
+    module.def("lacks_size",
+               [](nb::handle record_batch) {
+                   ArrowBatch batch(record_batch);
+                   EventBatch events = numbered_events(batch);
+                   nb::gil_scoped_release unlocked;
+                   return lacks_size(events);
+               },
+               "batch"_a,
                "Whether some store of the batch has no size.");
     nb::class_<FutureLoads>(module, "FutureLoads", "When each page of a trace will be loaded next.")
         .def(nb::init<>())
@@ -275,9 +289,9 @@ void bind_replay(nb::module_& module) {
         .def("finish", &Replay::finish, nb::call_guard<nb::gil_scoped_release>())
         .def("counters", &counters)
         .def("operations", &operations)
-        .def("take_timeline", &timeline)
-        .def("take_classes", &classes)
-        .def("take_observations", &observations)
+        .def("take_timeline", &timeline, nb::call_guard<nb::gil_scoped_release>())
+        .def("take_classes", &classes, nb::call_guard<nb::gil_scoped_release>())
+        .def("take_observations", &observations, nb::call_guard<nb::gil_scoped_release>())
         .def_prop_ro("samples_waiting", &Replay::samples_waiting);
 }
 

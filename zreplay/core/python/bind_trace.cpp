@@ -68,6 +68,33 @@ ColumnsOut to_columns(const std::vector<TraceRow>& rows) {
     return out;
 }
 
+// Words by the numbers that the engine has for them: `numbers` are those of the dictionary's words, `indices` a column's
+// places in it (int32).
+ColumnsOut renumbered(nanobind::handle indices, const std::vector<int8_t>& numbers) {
+    auto capsules = nanobind::cast<nanobind::tuple>(indices.attr("__arrow_c_array__")());
+    const auto* schema = static_cast<ArrowSchema*>(PyCapsule_GetPointer(capsules[0].ptr(), "arrow_schema"));
+    const auto* array = static_cast<ArrowArray*>(PyCapsule_GetPointer(capsules[1].ptr(), "arrow_array"));
+    if (std::string_view(schema->format) != "i") throw nanobind::type_error("indices: expected int32");
+    nanobind::gil_scoped_release release;
+    const size_t rows = static_cast<size_t>(array->length);
+    const auto* places = static_cast<const int32_t*>(array->buffers[1]) + array->offset;
+    const auto* bits = array->null_count == 0 ? nullptr : static_cast<const uint8_t*>(array->buffers[0]);
+    std::vector<int8_t> found(rows);
+    std::vector<uint8_t> valid(bits ? rows : 0);
+    for (size_t i = 0; i < rows; ++i) {
+        const auto place = static_cast<uint32_t>(places[i]);  // under a null: anything
+        found[i] = place < numbers.size() ? numbers[place] : int8_t{0};
+    }
+    for (size_t i = 0; i < valid.size(); ++i) {
+        const size_t bit = static_cast<size_t>(array->offset) + i;
+        valid[i] = bits[bit >> 3] >> (bit & 7) & 1;
+        if (!valid[i]) found[i] = 0;  // so that even what lies under a null is the number of a word
+    }
+    ColumnsOut out;
+    out.add("numbers", "c", std::move(found), valid);
+    return out;
+}
+
 // Rows that have left the importer, which may go on meanwhile.
 struct TakenRows {
     std::vector<TraceRow> rows;
@@ -165,11 +192,17 @@ void bind_trace(nanobind::module_& module) {
     module.def("find_bad_row",
                [](nb::handle batch, int64_t previous_ts_ns) -> nb::object {
                    ArrowBatch arrow(batch);
-                   BadRow bad = find_bad_row(numbered_events(arrow), previous_ts_ns);
+                   const EventBatch events = numbered_events(arrow);
+                   BadRow bad;
+                   {
+                       nb::gil_scoped_release release;
+                       bad = find_bad_row(events, previous_ts_ns);
+                   }
                    if (bad.row < 0) return nb::none();
                    return nb::make_tuple(bad.row, bad.column, bad.found, bad.expected);
                },
                nb::arg("batch"), nb::arg("previous_ts_ns"));
+    module.def("renumbered", &renumbered, nb::arg("indices"), nb::arg("numbers"));
     nb::class_<Survey>(module, "Survey")
         .def(nb::init<>())
         .def("add",

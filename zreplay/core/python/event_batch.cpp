@@ -25,6 +25,7 @@ std::array<Op, 128> read_dictionary(const ArrowArray& dictionary) {
 EventBatch numbered_events(const ArrowBatch& batch) {
     EventBatch events;
     events.rows = batch.rows();
+    for (size_t op = 0; op < op_count; ++op) events.op_of_code[op] = static_cast<Op>(op);
     events.ts_ns = column_of<int64_t>(batch, "ts_ns", "l");
     events.op_code = column_of<int8_t>(batch, "op", "c");
     events.type = column_of<uint8_t>(batch, "type", "C");

@@ -22,11 +22,18 @@ uint32_t SizeHistogram::draw(Random& random) const {
 }
 
 void RecordedSizes::learn(const EventBatch& batch) {
+    std::optional<int32_t> last_pid;  // stores of a process come in runs
+    SizeHistogram* of_last = nullptr;
     for (int64_t row = 0; row < batch.rows; ++row) {
         if (batch.op(row) != Op::store || !batch.size.has(row)) continue;
         uint32_t size = std::min(batch.size[row], 2 * page_bytes);  // the compressor's buffer ends there
         all_.add(size);
-        if (batch.pid.has(row)) of_pid_[batch.pid[row]].add(size);
+        if (!batch.pid.has(row)) continue;
+        if (last_pid != batch.pid[row]) {
+            last_pid = batch.pid[row];
+            of_last = &of_pid_[*last_pid];
+        }
+        of_last->add(size);
     }
 }
 
@@ -43,6 +50,11 @@ const SizeHistogram* RecordedSizes::of_process(std::optional<int32_t> pid) const
 }
 
 bool lacks_size(const EventBatch& batch) {
+    // Whether a row is a store is as good as random: nothing to branch by, nearly always nothing to be found.
+    bool may_lack = !batch.size.values;
+    if (batch.size.values && batch.size.validity)
+        for (int64_t row = 0; row < batch.rows; ++row) may_lack |= !batch.size.has(row) & (batch.op(row) == Op::store);
+    if (!may_lack) return false;
     for (int64_t row = 0; row < batch.rows; ++row)
         // What the compressor refused (−EINVAL) needs no size: no model asks for one.
         if (batch.op(row) == Op::store && !batch.size.has(row) && batch.result.get(row, 0) != -e_inval) return true;
