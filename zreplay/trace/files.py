@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 
 from zreplay import __version__
 from zreplay.errors import TraceError, UsageError
-from zreplay.trace.behind import FileBehind
 from zreplay.trace.sample import Sample
 from zreplay.trace.schema import (
     FORMAT_MAJOR,
@@ -187,6 +186,8 @@ class TraceWriter:
             raise UsageError(f"{self.path}: is a directory, expected the name of a file to write")
         if self.path.exists() and not force:
             raise UsageError(f"{self.path}: already exists; --force replaces it")
+        from zreplay.trace.behind import FileBehind  # a thread's machinery, which a reader does not need
+
         self._beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0

@@ -131,7 +131,7 @@ class RadixTree {
         if (!word) return 0;
         --entries_;
         // Without a tag at the root there is none below: the tags' line is counted, as the kernel reads it, but left alone.
-        if (leaf->count > 1 && !root.tags) [[likely]] {
+        if (leaf->count > 1 && leaf->parent && !root.tags) [[likely]] {
             leaf->empty(index);
             ++cost.slots_written;
             cost.cache_lines += more_lines(index, true, true);

@@ -115,6 +115,7 @@ class Zsmalloc {
         } else {
             regroup(of, zspage);
         }
+        handle->size_bytes = 0;
         handles_.release(handle);
     }
 
@@ -130,8 +131,8 @@ class Zsmalloc {
 
     template <class Visit>
     void objects_from(uint64_t number, Visit&& visit) const {
-        handles_.visit_from(number, [&](const Handle* handle) {  // a freed one's cell names somebody else
-            return zspage_of(handle)->cells()[handle->index] != cell_of(handle) || visit(Location(handle, 0));
+        handles_.visit_from(number, [&](const Handle* handle) {  // a freed one has no size, whatever else it still says
+            return !handle->size_bytes || visit(Location(handle, 0));
         });
     }
 

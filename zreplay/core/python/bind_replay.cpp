@@ -210,6 +210,7 @@ constexpr Setting settings[] = {
     SETTING("sample_events", sample_events),
     SETTING("sample_ns", sample_ns),
     SETTING("check_every", check_every),
+    SETTING("look_above_bytes", look_above_bytes),
     SETTING("timing", timing),
     SETTING("observe", observe),
 };

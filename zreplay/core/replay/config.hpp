@@ -28,6 +28,8 @@ struct ReplayConfig {
     uint64_t sample_events = 1000;  // a row of the timeline every so many events …
     int64_t sample_ns = 0;          // … or, when not 0, every so much trace time
     uint64_t check_every = 0;       // check() both structures every so many events; 0: only at the end
+    // A state of this size is looked ahead into: below, it costs more than it saves (docs/performance.md). 0: from the first event.
+    uint64_t look_above_bytes = 5 << 20;
     bool timing = false;            // take times of operations: no look ahead, nodes as the kernel lays them out
     bool observe = false;           // write down the model's state after every event
 };

@@ -39,31 +39,9 @@ class EarlyCalls {
     // or stand behind it, and what the model says to them it says now; stores asked the allocator; calls returned, which is
     // when zswap 6.1 counts its pool.
     void take(int64_t row) {
-        if (calls_.empty() && returns_.empty()) return;
         const int64_t now = first_row_ + row;
-        std::ranges::sort(returns_);
-        auto returned = returns_.begin();
-        auto take_returns = [&](int64_t ts_ns) {
-            for (; returned != returns_.end() && returned->first <= ts_ns; ++returned)
-                if constexpr (requires { model_.returned(0); }) model_.returned(returned->second);
-        };
-        for (; !calls_.empty() && calls_.front().at <= now; calls_ = calls_.subspan(1)) {
-            const Call& call = calls_.front();
-            if (call.what == Call::store) {
-                take_returns(call.ts_ns);
-                decide(call.row);
-            } else if (auto decided = std::ranges::find(decided_, call.row, &std::pair<int64_t, int>::first);
-                       decided == decided_.end() || decided->second == 0) {
-                if (auto reservation = model_.reserve(call.entry, call.size_bytes)) reserved_.emplace_back(call.row, *reservation);
-            }
-        }
-        if (returned != returns_.end() && batch_->op(row) == Op::store && batch_->call_ts_ns.has(row) &&
-            batch_->call_rows.get(row, 0) == 0) {
-            take_returns(batch_->call_ts_ns[row]);
-            decide(now);
-        }
-        take_returns(batch_->ts_ns[row]);
-        returns_.erase(returns_.begin(), returned);
+        if (returns_.empty() && (calls_.empty() || calls_.front().at > now)) return;
+        take_all(row, now);
     }
 
     // What was decided and given early, at the store's own row.
@@ -89,6 +67,32 @@ class EarlyCalls {
     bool nothing_reserved() const { return reserved_.empty(); }
 
   private:
+    [[gnu::noinline]] void take_all(int64_t row, int64_t now) {
+        std::ranges::sort(returns_);
+        auto returned = returns_.begin();
+        auto take_returns = [&](int64_t ts_ns) {
+            for (; returned != returns_.end() && returned->first <= ts_ns; ++returned)
+                if constexpr (requires { model_.returned(0); }) model_.returned(returned->second);
+        };
+        for (; !calls_.empty() && calls_.front().at <= now; calls_ = calls_.subspan(1)) {
+            const Call& call = calls_.front();
+            if (call.what == Call::store) {
+                take_returns(call.ts_ns);
+                decide(call.row);
+            } else if (auto decided = std::ranges::find(decided_, call.row, &std::pair<int64_t, int>::first);
+                       decided == decided_.end() || decided->second == 0) {
+                if (auto reservation = model_.reserve(call.entry, call.size_bytes)) reserved_.emplace_back(call.row, *reservation);
+            }
+        }
+        if (returned != returns_.end() && batch_->op(row) == Op::store && batch_->call_ts_ns.has(row) &&
+            batch_->call_rows.get(row, 0) == 0) {
+            take_returns(batch_->call_ts_ns[row]);
+            decide(now);
+        }
+        take_returns(batch_->ts_ns[row]);
+        returns_.erase(returns_.begin(), returned);
+    }
+
     void decide(int64_t row) {
         if constexpr (requires { model_.decide(); })
             if (!driven_) decided_.emplace_back(row, model_.decide());

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <algorithm>
+#include <exception>
+#include <future>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -26,8 +28,6 @@ class Loop final : public Replay {
     static constexpr bool has_workers = requires(SwapPool& pool) { pool.set_cpu(0u); };
     static constexpr int64_t group_rows = Ahead::lanes;
     static_assert(Ahead::lanes == Rows::most);
-    // Index and descriptors together. Below this looking ahead costs more than it saves (docs/performance.md).
-    static constexpr uint64_t look_above_bytes = 3 << 20;
     static constexpr uint64_t descriptor_bytes = 24;  // per object
     // Where no reading says it, deferred work of a pool is done in pauses between events as long as this.
     static constexpr int64_t worker_pause_ns = 1'000'000;
@@ -49,6 +49,7 @@ class Loop final : public Replay {
           effects_(*index_, pool_, counters_),
           always_with_care_(has_workers || config.driven || config.policy.paced || config.observe || config.timing ||
                             config.check_every || config.sample_ns || config.policy.cma.every_events),
+          looks_ahead_(config.look_above_bytes == 0),
           next_sample_event_(config.sample_ns ? never : config.sample_events),
           next_check_(config.check_every ? config.check_every : never),
           next_cma_(config.policy.cma.every_events ? config.policy.cma.every_events : never) {}
@@ -86,11 +87,26 @@ class Loop final : public Replay {
 
     uint64_t pool_pages() const override { return pool_.pages(); }
 
-    void check() override { or_name_the_event([&] {
-        index_->check();
-        pool_.check();
-        model_.check();
-    }); }
+    // The structures for themselves and both engines against each other are different readers of the same memory: of a large
+    // state, which is checked no faster than memory comes, both go on at once.
+    void check() override {
+        or_name_the_event([&] {
+            if (state_bytes() < (1 << 20)) {
+                check_structures();
+                model_.check();
+                return;
+            }
+            auto structures = std::async(std::launch::async, [&] { check_structures(); });
+            std::exception_ptr failed;
+            try {
+                model_.check();
+            } catch (...) {
+                failed = std::current_exception();
+            }
+            structures.get();  // what is wrong in a structure is told rather than what follows from it
+            if (failed) std::rethrow_exception(failed);
+        });
+    }
     const void* index_root(uint32_t type) const override { return index_->root(type); }
     const void* mm_root(uint32_t type) const override {
         if constexpr (requires { model_.mm().root(type); }) return model_.mm().root(type);
@@ -98,6 +114,14 @@ class Loop final : public Replay {
     }
 
   private:
+    // Index and descriptors together.
+    uint64_t state_bytes() const { return index_->bytes() + pool_.usage().objects * descriptor_bytes; }
+
+    void check_structures() const {
+        index_->check();
+        pool_.check();
+    }
+
     static SlotWords slot_words(const ReplayConfig& config) {
         switch (config.policy.slots.locate) {
             case Locate::bits: return SlotWords::wide;
@@ -250,7 +274,7 @@ class Loop final : public Replay {
         last_sampled_ = counters_.events;
         sampled_pages_ += samples_.back().usage.pages;
         sampled_movable_ += samples_.back().usage.movable_pages;
-        looks_ahead_ = getenv("ZR_LOOK") ? atoi(getenv("ZR_LOOK")) : index_->bytes() + pool_.usage().objects * descriptor_bytes > look_above_bytes;
+        looks_ahead_ = state_bytes() >= config_.look_above_bytes;
         if (with_classes || samples_taken_ % class_sample_one_in == 0) sample_classes();
         ++samples_taken_;
     }
@@ -315,7 +339,7 @@ class Loop final : public Replay {
     Rows rows_;  // the group that happens, where it was not looked at
     Cost uncounted_;
     const bool always_with_care_;
-    bool looks_ahead_ = false;
+    bool looks_ahead_;
     int64_t rows_fed_ = 0;
     int64_t last_ts_ns_ = 0;
     uint64_t next_sample_event_;

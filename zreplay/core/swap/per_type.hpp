@@ -44,7 +44,7 @@ class PerType {
     uint32_t size(Location location) const { return any().size(location); }
     void map(Location location, bool length_known) const { any().map(location, length_known); }
     SwapEntry entry(Location location) const { return any().entry(location); }
-    uint64_t page_id(Location location) const { return any().page_id(location); }
+    uint64_t page_id(Location location) const { return of_object(location).page_id(location); }
     bool is_resident(Location location) const { return any().is_resident(location); }
     void set_resident(Location location, bool resident) { any().set_resident(location, resident); }
 
@@ -101,17 +101,17 @@ class PerType {
     uint32_t pages_of(Location location) const
         requires requires(const P& pool) { pool.pages_of(location); }
     {
-        return any().pages_of(location);
+        return of_object(location).pages_of(location);
     }
     uint32_t page_of(Location location) const
         requires requires(const P& pool) { pool.page_of(location); }
     {
-        return any().page_of(location);
+        return of_object(location).page_of(location);
     }
     uint64_t page_id(Location location, uint32_t page) const
         requires requires(const P& pool) { pool.page_id(location, page); }
     {
-        return any().page_id(location, page);
+        return of_object(location).page_id(location, page);
     }
     void on_move(OnMove told) {
         on_move_ = std::move(told);
@@ -132,7 +132,7 @@ class PerType {
     auto place(Location location) const
         requires requires(const P& pool) { pool.place(location); }
     {
-        return any().place(location);
+        return of_object(location).place(location);
     }
     uint64_t handle_bytes() const
         requires requires(const P& pool) { pool.handle_bytes(); }
@@ -167,9 +167,11 @@ class PerType {
     }
 
     static constexpr int warm_steps = P::warm_steps;
-    void warm(Location location, int step, bool freeing) const { any().warm(location, step, freeing); }
+    void warm(Location location, int step, bool freeing) const { (step ? of_object(location) : any()).warm(location, step, freeing); }
     static constexpr int warm_alloc_steps = P::warm_alloc_steps;
-    void warm_alloc(uint32_t size_bytes) const { any().warm_alloc(size_bytes); }
+    void warm_alloc(uint32_t size_bytes) const {
+        if (!made_.empty()) any().warm_alloc(size_bytes);
+    }
 
     void check() const {
         for (const P* pool : made_) pool->check();
@@ -182,6 +184,11 @@ class PerType {
   private:
     // What an object says of itself any pool can read. There is one: the object's.
     P& any() const { return *made_.front(); }
+    // What it is part of only its own knows. (One freed since it was looked at may say anything.)
+    P& of_object(Location location) const {
+        const auto& pool = pools_[entry(location).type() % swap_types];
+        return pool ? *pool : any();
+    }
 
     static void add(ClassRow& sum, const ClassRow& row) {
         sum.pages += row.pages;
