@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 sys.path[0] = str(HERE.parent / "tests")
 
 import click  # noqa: E402
+from performance.instructions import why_not, write_baseline  # noqa: E402
 from performance.page import Kept, measure, page  # noqa: E402
 from performance.rows import ROWS  # noqa: E402
 
@@ -31,8 +32,16 @@ NAMES = [row.name for row in ROWS]
     help="For rounds, all rows together; filling the large indexes takes some minutes more.",
 )
 @click.option("--quick", is_flag=True, help="Small inputs, three rounds; only prints the page.")
-def main(names: str | None, budget: float, quick: bool) -> None:
+@click.option(
+    "--instructions", is_flag=True, help="Only count instructions: write the baseline of the test, and the page."
+)
+def main(names: str | None, budget: float, quick: bool, instructions: bool) -> None:
     """Measure every row (or some) and write docs/performance.md."""
+    if instructions:
+        if missing := why_not():
+            raise click.UsageError(f"--instructions: {missing}")
+        write_baseline()
+        names = "none"
     chosen = NAMES if names is None else [name for name in names.split(",") if name != "none"]
     for name in chosen:
         if name not in NAMES:

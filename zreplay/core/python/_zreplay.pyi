@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
+#: Name and version of what this module was compiled with.
+compiler: str
+
 class CheckFailed(AssertionError):
     """A structure found broken by its own check()."""
 
