@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from performance import rows_index, rows_replay
+from performance import rows_index, rows_misses, rows_replay
 from performance.bars import Figure
 from performance.bench import Bench, Left, Measured, Unavailable
 
@@ -130,6 +130,17 @@ ROWS = (
         40,
         _index("radix-lowbit", "xarray", "rbtree", millions=50),
         INDEX_HEAD,
+    ),
+    Row(
+        "misses",
+        "Cache lines per event",
+        "Simulated by cachegrind with 1 MiB of last-level cache, engine alone, a million random entries: lines that "
+        "come from memory, whether asked for ahead or not. Below: what such a line costs on this machine, from 256 MiB "
+        "on huge pages. A replay in plain order pays the first price for most of its lines, one that looks ahead the "
+        "second.",
+        "python docs/performance.py --rows misses",
+        10,
+        rows_misses.misses,
     ),
     Row(
         "memory",
