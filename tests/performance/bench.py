@@ -1,7 +1,6 @@
 """How things are measured: processes in turns, rounds within a budget, traces made once."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -118,7 +117,9 @@ class Bench:
         if recipe not in self._traces:
             path = self.work / f"synth-{len(self._traces)}.parquet"
             self.zreplay(*synth_words(recipe), "-o", path)
-            path.read_bytes()  # the first reader is not to pay for the disk
+            with path.open("rb") as file:  # the first reader is not to pay for the disk
+                while file.read(1 << 20):
+                    pass
             self._traces[recipe] = path
         return self._traces[recipe]
 
@@ -159,13 +160,16 @@ class Bench:
         return done.stdout
 
     def peak_bytes_of(self, command: Sequence[Any]) -> int:
-        """The most memory that a process had resident."""
-        process = subprocess.Popen([str(word) for word in command], cwd=self.work, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        """The most memory that a process had resident. (wait4's ru_maxrss would begin with this process's own.)"""
+        peak = 0
+        with subprocess.Popen([str(word) for word in command], cwd=self.work, stdout=subprocess.DEVNULL) as process:
+            while process.poll() is None:
+                status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+                peak = max([peak, *(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))])
+                time.sleep(0.005)
         if process.returncode:
             raise RuntimeError(f"{command}: exit {process.returncode}")
-        return usage.ru_maxrss * 1024
+        return peak * 1024
 
     def engine(self, name: str, recipe: Recipe, replay: dict[str, Any] | None, events: int, **more: Any) -> list[Path]:
         """The words of a command that runs engine.py."""

@@ -75,7 +75,7 @@ ROWS = (
         "zreplay run traces/NAME.parquet -o runs/r --force --model zswap --index radix-lowbit --pool zbud --json",
         60,
         rows_replay.recordings,
-        ("recording", "million/s over zbud", "over zsmalloc"),
+        ("recording", "events", "zbud: million/s", "engine, ns an event", "zsmalloc: million/s", "engine, ns an event"),
     ),
     Row(
         "growth",

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from performance.bars import Bar, Figure, at_least, at_most
 from performance.bench import (
@@ -72,7 +73,10 @@ def recordings(bench: Bench) -> Measured:
 
     def rate(path: Path, pool: str) -> float:
         words = ["--model", "zswap", "--index", "radix-lowbit", "--pool", pool]
-        return bench.summary(path, *words)["events_per_second"] / MILLION
+        found[path, pool] = bench.summary(path, *words)
+        return found[path, pool]["events_per_second"] / MILLION
+
+    found: dict[tuple[Path, str], dict[str, Any]] = {}
 
     subjects = {
         f"{path.stem} {pool}": lambda path=path, pool=pool: rate(path, pool) for path in paths for pool in pools
@@ -84,7 +88,12 @@ def recordings(bench: Bench) -> Measured:
         each = [median(values) for name, values in rates.items() if name.endswith(pool)]
         figures.append(Figure.of_values(f"radix-lowbit × {pool}: median of the recordings", each, "million/s", bar))
         figures.append(Figure(f"radix-lowbit × {pool}: slowest recording", min(each), None, None, "million/s", bar))
-    rows = [[path.stem, *(f"{median(rates[f'{path.stem} {pool}']):.3g}" for pool in pools)] for path in paths]
+    rows = []
+    for path in paths:
+        cells = [path.stem, f"{found[path, pools[0]]['events']:,}"]
+        for pool in pools:
+            cells += [f"{median(rates[f'{path.stem} {pool}']):.3g}", f"{found[path, pool]['ns_per_event']:.0f}"]
+        rows.append(cells)
     return figures, rows
 
 
@@ -205,12 +214,18 @@ def memory(bench: Bench) -> Measured:
     """The most that a replay of a long trace has resident, less what its model takes."""
     events, resident = (2 * MILLION if bench.quick else 100 * MILLION), 100_000
     recipe = Recipe(events=events, resident=resident)
-    trace = bench.trace(recipe)
-    words = ["run", trace, "-o", bench.work / "run", "--force", "--index", "radix-lowbit", "--pool", "zbud", "-q"]
-    peak = bench.peak_bytes_of([sys.executable, "-m", "zreplay", *words])
+    tiny = Recipe(events=1000, resident=100)
+
+    def peak_of(recipe: Recipe) -> int:
+        words = ["run", bench.trace(recipe), "-o", bench.work / "run", "--force", "-q"]
+        words += ["--index", "radix-lowbit", "--pool", "zbud"]
+        return bench.peak_bytes_of([sys.executable, "-m", "zreplay", *words])
+
+    peak = peak_of(recipe)
     over = peak - resident * _state(bench, "radix-lowbit", "zbud")
     bench.forget(recipe)
     return [
         Figure("memory over the model's state", over / MILLION, None, None, "MB", at_most(150, 64)),
         Figure("resident at most, in all", peak / MILLION, None, None, "MB"),
+        Figure("the same of 1,000 events", peak_of(tiny) / MILLION, None, None, "MB"),
     ], []
