@@ -61,8 +61,8 @@ ROWS = (
         "(PyPI `libcachesim`) gets the same slots in the same order as requests of size 1 from a file in its "
         "fastest format (oracleGeneral), with room for all slots there are (2 million, of which half are "
         "live), so that it never evicts, which is when it is fastest; of it only the seconds inside "
-        "`process_trace()` count, not its start. It looks up and moves to the front what the replay stores, "
-        "loads or frees in an index and a pool.",
+        "`process_trace()` count, not its start. Where a replay stores, loads or frees an object in an index "
+        "and a pool, the LRU looks a key up and moves it to the front.",
         f"{RANDOM_1M}\nzreplay run random.parquet -o runs/r --force --index radix-lowbit --pool zbud",
         180,
         rows_replay.whole_runs,
