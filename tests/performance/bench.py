@@ -159,6 +159,9 @@ class Bench:
             raise RuntimeError(f"{' '.join(words)}: exit {done.returncode}: {done.stderr.strip()[-2000:]}")
         return done.stdout
 
+    def works(self, command: Sequence[Any]) -> bool:
+        return not subprocess.run([str(word) for word in command], cwd=self.work, capture_output=True).returncode
+
     def peak_bytes_of(self, command: Sequence[Any]) -> int:
         """The most memory that a process had resident. (wait4's ru_maxrss would begin with this process's own.)"""
         peak = 0

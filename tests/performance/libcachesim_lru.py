@@ -1,4 +1,4 @@
-"""libCacheSim's LRU on a trace's keys: python libcachesim_lru.py write TRACE KEYS | run KEYS OBJECTS
+"""libCacheSim's LRU on a trace's keys: python libcachesim_lru.py write TRACE KEYS | run KEYS OBJECTS | check
 
 `write`: a request of size 1 for each event, in oracleGeneral, the fastest of its formats (24 bytes a request, no
 parsing). `run` prints the seconds that process_trace() alone takes: its start is not counted.
@@ -37,7 +37,9 @@ def run(keys: str, objects: int) -> float:
     return time.perf_counter() - begun
 
 
-if sys.argv[1] == "write":
+if sys.argv[1] == "check":
+    import libcachesim  # noqa: F401
+elif sys.argv[1] == "write":
     write(*sys.argv[2:])
 else:
     print(run(sys.argv[2], int(sys.argv[3])))

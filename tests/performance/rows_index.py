@@ -37,7 +37,7 @@ def measure(bench: Bench, index: str, millions: int) -> tuple[list[Figure], list
         raise Unavailable(
             f"{millions} million entries: found {available_bytes() >> 20:,} MiB free, expected {needed >> 20:,}"
         )
-    operations = max(50_000, (2 * MILLION if index != "rbtree" else MILLION) // millions)
+    operations = max(200_000, 2 * MILLION // millions) // (2 if index == "rbtree" else 1)
     driver = bench.made("kernel", build)
     with ExitStack() as servers:
         kernel = _started(servers, [driver, KERNELS[index], entries, SEED])

@@ -27,10 +27,13 @@ def misses(bench: Bench) -> Measured:
     if missing := why_not():
         raise Unavailable(missing)
     entries, events = (20_000, 20_000) if bench.quick else (MILLION, 200_000)
+    random = random_entries(1, entries)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         counting = {
-            (name, more): threads.submit(_misses, bench.work, entries, replay, 2 * entries + more)
-            for name, replay in KINDS.items()
+            (name, more): threads.submit(
+                _misses, bench.work / f"misses-{number}-{more}.json", engine_spec(random, replay, 2 * entries + more)
+            )
+            for number, (name, replay) in enumerate(KINDS.items())
             for more in (0, events)
         }
         lines = {name: (counting[name, events].result() - counting[name, 0].result()) / events for name in KINDS}
@@ -47,7 +50,6 @@ def misses(bench: Bench) -> Measured:
     return figures, []
 
 
-def _misses(folder: Path, entries: int, replay: dict[str, Any] | None, events: int) -> int:
-    spec = folder / f"misses-{abs(hash((str(replay), events)))}.json"
-    spec.write_text(json.dumps(engine_spec(random_entries(1, entries), replay, events)), encoding="utf-8")
+def _misses(spec: Path, content: dict[str, Any]) -> int:
+    spec.write_text(json.dumps(content), encoding="utf-8")
     return instructions_of(spec, *CACHES)["LLd misses"]

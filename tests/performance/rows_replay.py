@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,8 +43,8 @@ def whole_runs(bench: Bench) -> Measured:
         return bench.replay(trace, "--index", index, "--pool", pool)
 
     subjects = {name: lambda name=name: run(name) for name in ours}
-    if find_spec("libcachesim"):
-        lru = [sys.executable, HERE / "libcachesim_lru.py"]
+    lru = [sys.executable, HERE / "libcachesim_lru.py"]
+    if bench.works([*lru, "check"]):
         keys = bench.work / "keys"
         bench.output_of([*lru, "write", trace, keys])
         subjects["libCacheSim, LRU"] = lambda: float(bench.output_of([*lru, "run", keys, 2 * recipe.resident]))
@@ -62,7 +61,7 @@ def whole_runs(bench: Bench) -> Measured:
             what = f"{name}: requests" if name.startswith("lib") else f"{name}: events"
             figures.append(Figure.of_values(what, rates, "million/s", bar))
     if "libCacheSim, LRU" not in seconds:
-        raise Left((figures, []), "libCacheSim: not installed: pip install 'zreplay[bench]'")
+        raise Left((figures, []), "libCacheSim: cannot be imported: pip install 'zreplay[bench]'")
     return figures, []
 
 
