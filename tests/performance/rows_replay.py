@@ -84,9 +84,12 @@ def recordings(bench: Bench) -> Measured:
     bar = at_least(15, 30)
     figures = []
     for pool in pools:
-        each = [median(values) for name, values in rates.items() if name.endswith(pool)]
-        figures.append(Figure.of_values(f"radix-lowbit × {pool}: median of the recordings", each, "million/s", bar))
-        figures.append(Figure(f"radix-lowbit × {pool}: slowest recording", min(each), None, None, "million/s", bar))
+        each = {path: rates[f"{path.stem} {pool}"] for path in paths}
+        slowest = min(paths, key=lambda path: median(each[path]))
+        medians = [median(values) for values in each.values()]
+        figures.append(Figure.of_values(f"radix-lowbit × {pool}: median of the recordings", medians, "million/s", bar))
+        what = f"radix-lowbit × {pool}: slowest, {slowest.stem}"
+        figures.append(Figure.of_values(what, each[slowest], "million/s", bar))
     rows = []
     for path in paths:
         cells = [path.stem, f"{found[path, pools[0]]['events']:,}"]
