@@ -125,10 +125,10 @@ ROWS = (
     Row(
         "index-50m",
         "The index alone: 50 million entries",
-        "The same with 50 million entries, without `--timing`.",
+        "The same with 50 million entries, without `--timing`: filling the trees takes minutes.",
         "python docs/performance.py --rows index-50m",
         40,
-        _index("radix-lowbit", "xarray", "rbtree", millions=50),
+        _index("radix-lowbit", "rbtree", millions=50),
         INDEX_HEAD,
     ),
     Row(
