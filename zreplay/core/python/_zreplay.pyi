@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
+#: Name and version of what this module was compiled with.
+compiler: str
+
 class CheckFailed(AssertionError):
     """A structure found broken by its own check()."""
 
@@ -108,6 +111,14 @@ class Index:
     def nodes(self) -> int: ...
     @property
     def bytes(self) -> int: ...
+
+class TimedIndex:
+    def __init__(self, name: str, entries: int, seed: int, timing: bool = False) -> None: ...
+    def run(self, operations: int) -> int: ...
+    @property
+    def sum(self) -> int: ...
+    @property
+    def entries(self) -> int: ...
 
 # --- arrow.cpp, bind_replay.cpp ---
 

@@ -52,9 +52,10 @@ EventBatch numbered_events(const ArrowBatch& batch) {
 EventBatch event_batch(const ArrowBatch& batch) {
     EventBatch events = numbered_events(batch);
     const ArrowArray* op = batch.column("op", "c");
-    if (!op || !op->dictionary || !events.ts_ns.values)
+    if (!op || !events.ts_ns.values)
         throw nanobind::type_error("a batch of events needs the columns ts_ns (int64) and op (dictionary of strings)");
-    events.op_of_code = read_dictionary(*op->dictionary);
+    if (op->dictionary) events.op_of_code = read_dictionary(*op->dictionary);
+    else for (size_t code = 0; code < op_count; ++code) events.op_of_code[code] = static_cast<Op>(code);  // the generator's own
     return events;
 }
 

@@ -5,6 +5,11 @@
 
 NB_MODULE(_zreplay, module) {
     module.doc() = "The replay engine of zreplay.";
+#ifdef __clang__
+    module.attr("compiler") = __VERSION__;
+#else
+    module.attr("compiler") = "GCC " __VERSION__;
+#endif
     nanobind::exception<zreplay::CheckFailed>(module, "CheckFailed", PyExc_AssertionError);
     zreplay::bind_arrow(module);
     zreplay::bind_replay(module);

@@ -1,0 +1,61 @@
+"""Measure, and write docs/performance.md: python docs/performance.py
+
+What is measured, and how, is in tests/performance. Each row is kept in docs/performance.json as soon as it is done;
+with --rows the others stay what they were.
+"""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# In place of this folder, in which this file would be taken for the package.
+sys.path[0] = str(HERE.parent / "tests")
+
+import click  # noqa: E402
+from performance.instructions import why_not, write_baseline  # noqa: E402
+from performance.page import Kept, measure, page  # noqa: E402
+from performance.rows import ROWS  # noqa: E402
+
+NAMES = [row.name for row in ROWS]
+
+
+@click.command()
+@click.option(
+    "--rows", "names", metavar="A,B,…", help=f"Only these rows, of {', '.join(NAMES)}; none: only write the page."
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0),
+    default=720,
+    show_default=True,
+    metavar="SECONDS",
+    help="For rounds, all rows together; filling the large indexes takes some minutes more.",
+)
+@click.option("--quick", is_flag=True, help="Small inputs, three rounds; only prints the page.")
+@click.option(
+    "--instructions", is_flag=True, help="Only count instructions: write the baseline of the test, and the page."
+)
+def main(names: str | None, budget: float, quick: bool, instructions: bool) -> None:
+    """Measure every row (or some) and write docs/performance.md."""
+    if instructions:
+        if missing := why_not():
+            raise click.UsageError(f"--instructions: {missing}")
+        write_baseline()
+        names = "none"
+    chosen = NAMES if names is None else [name for name in names.split(",") if name != "none"]
+    for name in chosen:
+        if name not in NAMES:
+            raise click.UsageError(f"--rows: found {name}, expected some of {', '.join(NAMES)}")
+    kept = Kept(None if quick else HERE / "performance.json")
+    failed = measure(chosen, kept, budget=budget, quick=quick)
+    if quick:
+        print(page(kept))
+    else:
+        (HERE / "performance.md").write_text(page(kept), encoding="utf-8")
+    if failed:
+        print(f"failed: {', '.join(failed)}; what was measured before is kept", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
