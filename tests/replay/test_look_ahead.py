@@ -7,7 +7,6 @@ import _zreplay
 import pyarrow as pa
 import pytest
 
-
 from zreplay.errors import ZreplayError
 from zreplay.replay.batches import columns_of
 from zreplay.replay.calls import with_calls
