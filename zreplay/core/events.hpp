@@ -119,19 +119,32 @@ struct Rows {
     void decode(const EventBatch& batch, int64_t first_row) {
         first = first_row;
         count = static_cast<uint32_t>(std::min<int64_t>(most, batch.rows - first));
-        const int8_t* codes = batch.op_code.values + batch.op_code.offset + first;
-        for (uint32_t i = 0; i < count; ++i) ops[i] = batch.op_of_code[static_cast<size_t>(codes[i])];
-        const uint8_t* types = batch.type.values ? batch.type.values + batch.type.offset + first : nullptr;
-        const uint64_t* offsets = batch.offset.values ? batch.offset.values + batch.offset.offset + first : nullptr;
-        for (uint32_t i = 0; i < count; ++i)
-            entries[i] = {types ? types[i] & (swap_types - 1) : 0u, offsets ? offsets[i] & SwapEntry::offset_mask : 0};
-        const uint32_t known = batch.size.has_16(first, batch.rows);
-        const uint32_t* bytes = known ? batch.size.values + batch.size.offset + first : nullptr;
-        for (uint32_t i = 0; i < count; ++i)
-            sizes[i] = known >> i & 1 ? static_cast<int32_t>(std::min<uint32_t>(bytes[i], std::numeric_limits<int32_t>::max()))
-                                      : Event::missing_size;
+        if (count == most) [[likely]] decode_columns(batch, most);
+        else decode_columns(batch, count);
     }
 
+  private:
+    // Inlined with a count that is known, a column is a few vectors.
+    [[gnu::always_inline]] void decode_columns(const EventBatch& batch, uint32_t rows) {
+        const int8_t* codes = batch.op_code.values + batch.op_code.offset + first;
+        for (uint32_t i = 0; i < rows; ++i) ops[i] = batch.op_of_code[static_cast<size_t>(codes[i])];
+        std::array<uint64_t, most> types{}, offsets{};
+        if (batch.type.values)
+            for (uint32_t i = 0; i < rows; ++i) types[i] = batch.type[first + i];
+        if (batch.offset.values)
+            for (uint32_t i = 0; i < rows; ++i) offsets[i] = batch.offset[first + i];
+        for (uint32_t i = 0; i < rows; ++i)
+            entries[i].word = (types[i] & (swap_types - 1)) << SwapEntry::type_shift | (offsets[i] & SwapEntry::offset_mask);
+        const uint32_t known = batch.size.has_16(first, batch.rows);
+        sizes.fill(Event::missing_size);
+        if (!known) return;
+        for (uint32_t i = 0; i < rows; ++i) {
+            const auto bytes = static_cast<int32_t>(std::min<uint32_t>(batch.size[first + i], std::numeric_limits<int32_t>::max()));
+            sizes[i] = known >> i & 1 ? bytes : Event::missing_size;
+        }
+    }
+
+  public:
     // Of a row whose operation has a slot.
     Event event(uint32_t i, const EventBatch& batch) const {
         Event event{ops[i]};

@@ -56,6 +56,8 @@ class SwapIndex {
     virtual int look_steps() const { return 1; }
     virtual void look(int step, uint32_t group, Ahead& ahead) = 0;
 
+    // Whether it keeps anything, so that it wants to be told whose the next calls are.
+    virtual bool keeps_what_it_found() const { return false; }
     // The next calls are those of an event that was looked at: what is kept of it serves them, if they are of its entry.
     void expect(uint32_t group, uint32_t lane) { expected_ = group * Ahead::lanes + lane; }
     void expect_nothing() { expected_ = Ahead::nobody; }

@@ -29,8 +29,8 @@ class EarlyCalls {
     // Whether an event of these rows has anything to do with calls before their rows.
     bool concern(int64_t first, int64_t end) const {
         if (!returns_.empty() || (!calls_.empty() && calls_.front().at < first_row_ + end)) return true;
-        for (int64_t row = first; batch_->return_ts_ns.values && row < end; ++row)
-            if (batch_->return_ts_ns.has(row)) return true;
+        static_assert(Rows::most == 16);
+        if (batch_->return_ts_ns.has_16(first, batch_->rows) & ((1u << (end - first)) - 1)) return true;
         auto is_here = [&](const auto& item) { return item.first < first_row_ + end; };
         return std::ranges::any_of(decided_, is_here) || std::ranges::any_of(reserved_, is_here);
     }

@@ -47,6 +47,7 @@ class Loop final : public Replay {
           look_ahead_(*index_, pool_, model_),
           early_(model_, config.driven, follows_readings()),
           effects_(*index_, pool_, counters_),
+          expects_(index_->keeps_what_it_found()),
           always_with_care_(has_workers || config.driven || config.policy.paced || config.observe || config.timing ||
                             config.check_every || config.sample_ns || config.policy.cma.every_events),
           looks_ahead_(config.look_above_bytes == 0),
@@ -75,6 +76,7 @@ class Loop final : public Replay {
         }
         index_->expect_nothing();
         rows_fed_ += batch.rows;
+        if (batch.rows) last_ts_ns_ = batch.ts_ns[batch.rows - 1];
     }
 
     void finish() override {
@@ -138,7 +140,7 @@ class Loop final : public Replay {
     // Flattened: everything that an event of a slot passes through, index apart, is one function without calls.
     [[gnu::flatten, gnu::noinline]] void happen(const EventBatch& batch, const Rows& rows, uint32_t group) {
         for (uint32_t i = 0; i < rows.count; ++i) {
-            index_->expect(group, i);
+            if (expects_) index_->expect(group, i);
             const Event event = rows.ops[i] <= Op::invalidate ? rows.event(i, batch) : batch.event(rows.first + i);
             const int result = model_.predicted(event);
             if constexpr (requires { model_.returned(0); })
@@ -146,7 +148,6 @@ class Loop final : public Replay {
             count(event.op);
             if (counters_.events >= next_sample_event_) [[unlikely]] sample_by_events(batch.ts_ns[event.row]);
         }
-        last_ts_ns_ = batch.ts_ns[rows.first + rows.count - 1];
     }
 
     void count(Op op) {
@@ -338,7 +339,7 @@ class Loop final : public Replay {
     Effects<SwapPool> effects_;
     Rows rows_;  // the group that happens, where it was not looked at
     Cost uncounted_;
-    const bool always_with_care_;
+    const bool expects_, always_with_care_;
     bool looks_ahead_;
     int64_t rows_fed_ = 0;
     int64_t last_ts_ns_ = 0;
