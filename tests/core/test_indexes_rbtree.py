@@ -13,7 +13,7 @@ RIGHT, LEFT = 8, 16  # where the links are in an entry
 
 
 def tree_of(*offsets):
-    index = _zreplay.Index("rbtree")
+    index = _zreplay.Index("rbtree", kernels_layout=True)
     for offset in offsets:
         index.insert(0, offset, W)
     return index
@@ -32,7 +32,7 @@ def shape(index):
 
 
 def test_costs_of_a_tree_of_four():
-    index = _zreplay.Index("rbtree")
+    index = _zreplay.Index("rbtree", kernels_layout=True)
     # The new entry's line. Words: the root's pointer, the handle, the parent and colour twice (a root turns black).
     assert_costs(index, index.insert, 0, 10, W, lines=1, made=1, words=4)
     assert_costs(index, index.insert, 0, 20, W, visited=1, lines=2, made=1, words=3)
@@ -64,7 +64,7 @@ def test_erasing_an_entry_with_two_children_visits_its_successor():
 @pytest.mark.parametrize("stride", [1, -1, 7919], ids=["ascending", "descending", "scattered"])
 def test_height_stays_below_twice_the_logarithm(stride):
     entries = 1 << 14
-    index = _zreplay.Index("rbtree")
+    index = _zreplay.Index("rbtree", kernels_layout=True)
     index.apply(stores([(i * stride) % 16381 if stride > 1 else 20_000 + i * stride for i in range(entries)]))
     index.check()
     deepest = max(count_costs(index, index.find, 0, offset)["visited"] for offset, _ in index.items(0))

@@ -120,8 +120,9 @@ class Calls {
 };
 
 struct PythonIndex {
-    PythonIndex(std::string_view name, bool small, std::string_view words) : rule(index_kind(name), slot_words(words)) {
-        IndexOptions options{.words = slot_words(words)};
+    PythonIndex(std::string_view name, bool small, std::string_view words, bool kernels_layout)
+        : rule(index_kind(name), slot_words(words)) {
+        IndexOptions options{.words = slot_words(words), .kernels_layout = kernels_layout};
         index = small ? index_kind(name).make_small(options) : index_kind(name).make(options);
         index->charge(cost);
     }
@@ -223,8 +224,8 @@ void bind_indexes(nb::module_& module) {
     }, nb::arg("name"), "What a slot of the index can say beside the pointer; 0 positions: its entries hold handles.");
 
     nb::class_<PythonIndex>(module, "Index", "A swap index: a tree for each type. Locations are words; 0: none.")
-        .def(nb::init<std::string_view, bool, std::string_view>(), nb::arg("name"), nb::arg("small") = false,
-             nb::arg("words") = "narrow")
+        .def(nb::init<std::string_view, bool, std::string_view, bool>(), nb::arg("name"), nb::arg("small") = false,
+             nb::arg("words") = "narrow", nb::arg("kernels_layout") = false)
         .def("find", [](PythonIndex& self, uint64_t type, uint64_t offset) {
             return self.index->find(entry_of(type, offset)).word();
         }, nb::arg("type"), nb::arg("offset"))
