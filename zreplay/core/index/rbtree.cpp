@@ -7,29 +7,12 @@
 
 namespace zreplay {
 
-template <class Nodes, class Shortcuts>
-auto Rbtree<Nodes, Shortcuts>::descend(Tree& tree, uint64_t offset) -> Place {
-    Place place{tree.root};
-    if constexpr (keeps) {
-        const uint64_t bucket = tree.shortcuts.bucket(offset), word = *tree.shortcuts.place(offset);
-        if (const Ref start = tree.shortcuts.entry_of(word)) {
-            place = {start, tree.shortcuts.depth_of(word)};
-        } else if (place.at) {
-            while (tree.shortcuts.bucket(nodes_[place.at].offset) != bucket) {
-                const Ref next = nodes_[place.at].towards(offset);
-                if (!next) {
-                    place.is_alone = true;
-                    return place;
-                }
-                place.at = next;
-                ++place.depth;
-            }
-            tree.shortcuts.learn(bucket, place.at, place.depth);
-        }
-    }
+// The place is on the way to the offset.
+template <class Nodes, class Depths>
+auto Rbtree<Nodes, Depths>::descend_from(const Nodes& nodes, Place place, uint64_t offset) -> Place {
     if (!place.at) return place;
     for (;;) {
-        const auto& here = nodes_[place.at];
+        const auto& here = nodes[place.at];
         if (here.offset == offset) {
             place.is_hit = true;
             return place;
@@ -41,33 +24,50 @@ auto Rbtree<Nodes, Shortcuts>::descend(Tree& tree, uint64_t offset) -> Place {
     }
 }
 
-// Whether what was found for the lane's entry is so still.
-template <class Nodes, class Shortcuts>
-bool Rbtree<Nodes, Shortcuts>::holds(Tree& tree, const Lane& lane, uint64_t offset) const {
-    if (!lane.is_kept || lane.state != tree.shortcuts.state(offset) || lane.version != nodes_[lane.place.at].version) return false;
-    return lane.place.is_hit || !nodes_[lane.place.at].towards(offset);
+template <class Nodes, class Depths>
+auto Rbtree<Nodes, Depths>::place_of(const Tree& tree, uint64_t offset) const -> Place {
+    if constexpr (keeps) {
+        const Depths& depths = tree.depths;
+        if (!depths.covers(offset)) return descend_from(nodes_, {tree.root}, offset);
+        if (depths.has(offset)) return {depths.entry(offset), depths.depth(offset), true};
+        const uint64_t before = depths.previous(offset), after = depths.next(offset);
+        if (before == Depths::none && after == Depths::none) return descend_from(nodes_, {tree.root}, offset);
+        const bool is_below_left = after == Depths::none || (before != Depths::none && depths.depth(before) > depths.depth(after));
+        const uint64_t nearest = is_below_left ? before : after;
+        const Place place{depths.entry(nearest), depths.depth(nearest)};
+        if (after == Depths::none) return descend_from(nodes_, place, offset);  // there may be entries that are not covered
+        return place;
+    }
+    return descend_from(nodes_, {tree.root}, offset);
 }
 
-template <class Nodes, class Shortcuts>
-auto Rbtree<Nodes, Shortcuts>::place_of(Tree& tree, SwapEntry entry) -> Place {
-    if constexpr (keeps)
-        if (const Lane& lane = lanes_[expected_]; lane.word == entry.word && holds(tree, lane, entry.offset())) return lane.place;
-    return descend(tree, entry.offset());
+// An entry of that offset is about to be inserted.
+template <class Nodes, class Depths>
+void Rbtree<Nodes, Depths>::make_room(Tree& tree, uint64_t offset) {
+    if (!tree.depths.make_room(offset, nodes_.live() + 1)) return;
+    auto tell = [&](auto&& tell, Ref entry, uint32_t depth) -> void {
+        if (!entry) return;
+        tell(tell, nodes_[entry].child[rb::left], depth + 1);
+        tree.depths.inserts(nodes_[entry].offset, entry, depth);
+        tell(tell, nodes_[entry].child[rb::right], depth + 1);
+    };
+    tell(tell, tree.root, 0);
 }
 
-template <class Nodes, class Shortcuts>
-Location Rbtree<Nodes, Shortcuts>::find(SwapEntry entry) {
-    const Place place = place_of(trees_[entry.type()], entry);
+template <class Nodes, class Depths>
+Location Rbtree<Nodes, Depths>::find(SwapEntry entry) {
+    const Place place = place_of(trees_[entry.type()], entry.offset());
     cost_->nodes_visited += place.visited();
     cost_->cache_lines += place.visited();
     return place.is_hit ? Location::from_word(nodes_[place.at].handle) : Location();
 }
 
-template <class Nodes, class Shortcuts>
-Location Rbtree<Nodes, Shortcuts>::insert(SwapEntry entry, Location location) {
+template <class Nodes, class Depths>
+Location Rbtree<Nodes, Depths>::insert(SwapEntry entry, Location location) {
     Tree& tree = trees_[entry.type()];
-    RbtreeChange<Nodes, Shortcuts> change{nodes_, tree.root, tree.shortcuts};
-    Place place = place_of(tree, entry);
+    RbtreeChange<Nodes, Depths> change{nodes_, tree.root, tree.depths};
+    if constexpr (keeps) make_room(tree, entry.offset());
+    Place place = place_of(tree, entry.offset());
     uint64_t visited = place.visited();
     Location old;
     if (place.is_hit) {
@@ -75,17 +75,13 @@ Location Rbtree<Nodes, Shortcuts>::insert(SwapEntry entry, Location location) {
         visited += change.unlink(place.at, place.depth);
         nodes_.release(place.at);
         ++cost_->nodes_freed;
-        place = descend(tree, entry.offset());
+        place = place_of(tree, entry.offset());
         visited += place.visited();
-    } else {
-        ++tree.entries;
     }
     const Ref fresh = nodes_.make(entry.offset(), location.word());
     const auto depth = static_cast<uint32_t>(place.visited());
-    if constexpr (keeps)
-        if (place.is_alone) tree.shortcuts.learn(tree.shortcuts.bucket(entry.offset()), fresh, depth);
+    if constexpr (keeps) tree.depths.inserts(entry.offset(), fresh, depth);
     change.hang(fresh, place.at, depth);
-    if constexpr (keeps) tree.shortcuts.inserted(nodes_, entry.offset(), tree.entries);
     ++cost_->nodes_allocated;
     cost_->nodes_visited += visited;
     cost_->cache_lines += visited + change.lines + 1;
@@ -93,19 +89,17 @@ Location Rbtree<Nodes, Shortcuts>::insert(SwapEntry entry, Location location) {
     return old;
 }
 
-template <class Nodes, class Shortcuts>
-Location Rbtree<Nodes, Shortcuts>::erase(SwapEntry entry) {
+template <class Nodes, class Depths>
+Location Rbtree<Nodes, Depths>::erase(SwapEntry entry) {
     Tree& tree = trees_[entry.type()];
-    RbtreeChange<Nodes, Shortcuts> change{nodes_, tree.root, tree.shortcuts};
-    const Place place = place_of(tree, entry);
+    RbtreeChange<Nodes, Depths> change{nodes_, tree.root, tree.depths};
+    const Place place = place_of(tree, entry.offset());
     cost_->nodes_visited += place.visited();
     cost_->cache_lines += place.visited();
     if (!place.is_hit) return {};
     const Location old = Location::from_word(nodes_[place.at].handle);
     const uint64_t steps = change.unlink(place.at, place.depth);
     nodes_.release(place.at);
-    --tree.entries;
-    if constexpr (keeps) tree.shortcuts.erased(tree.entries);
     ++cost_->nodes_freed;
     cost_->nodes_visited += steps;
     cost_->cache_lines += steps + change.lines;
@@ -113,9 +107,9 @@ Location Rbtree<Nodes, Shortcuts>::erase(SwapEntry entry) {
     return old;
 }
 
-template <class Nodes, class Shortcuts>
-Location Rbtree<Nodes, Shortcuts>::update(SwapEntry entry, Location moved) {
-    const Place place = place_of(trees_[entry.type()], entry);
+template <class Nodes, class Depths>
+Location Rbtree<Nodes, Depths>::update(SwapEntry entry, Location moved) {
+    const Place place = place_of(trees_[entry.type()], entry.offset());
     cost_->nodes_visited += place.visited();
     cost_->cache_lines += place.visited();
     ++cost_->slots_written;
@@ -124,8 +118,8 @@ Location Rbtree<Nodes, Shortcuts>::update(SwapEntry entry, Location moved) {
     return old;
 }
 
-template <class Nodes, class Shortcuts>
-void Rbtree<Nodes, Shortcuts>::for_each(uint32_t type, const std::function<void(uint64_t, Location)>& visit) const {
+template <class Nodes, class Depths>
+void Rbtree<Nodes, Depths>::for_each(uint32_t type, const std::function<void(uint64_t, Location)>& visit) const {
     auto leftmost = [&](Ref entry) {
         while (entry && nodes_[entry].child[rb::left]) entry = nodes_[entry].child[rb::left];
         return entry;
@@ -144,32 +138,29 @@ void Rbtree<Nodes, Shortcuts>::for_each(uint32_t type, const std::function<void(
     }
 }
 
-template <class Nodes, class Shortcuts>
-void Rbtree<Nodes, Shortcuts>::check() const {
+template <class Nodes, class Depths>
+void Rbtree<Nodes, Depths>::check() const {
     uint64_t entries = 0;
     for (uint32_t type = 0; type < swap_types; ++type) {
         const Tree& tree = trees_[type];
         RbtreeCheck<Nodes> checked(nodes_, type, tree.root);
         entries += checked.entries;
-        if constexpr (keeps)
-            tree.shortcuts.for_each([&](Ref start, uint32_t depth, uint64_t first, uint64_t last) {
-                check_shortcut(nodes_, type, tree.root, start, depth, first, last);
-            });
+        if constexpr (keeps) check_depths(nodes_, type, tree.root, tree.depths);
     }
     require(entries == nodes_.live(), "rbtree entries allocated but not in a tree", nodes_.live(), entries);
 }
 
 namespace {
 
-template <ShortcutSizes sizes>
+template <DepthLimits limits>
 std::unique_ptr<SwapIndex> make(IndexOptions options) {
-    if (options.kernels_layout) return std::make_unique<Rbtree<KernelNodes, NoShortcuts>>(options);
-    return std::make_unique<Rbtree<CompactNodes, Shortcuts<sizes>>>(options);
+    if (options.kernels_layout) return std::make_unique<Rbtree<KernelNodes, NoDepths>>(options);
+    return std::make_unique<Rbtree<CompactNodes, Depths<limits>>>(options);
 }
 
 }  // namespace
 
-std::unique_ptr<SwapIndex> make_rbtree(IndexOptions options) { return make<{.least_entries = 256, .per_bucket = 4}>(options); }
-std::unique_ptr<SwapIndex> make_small_rbtree(IndexOptions options) { return make<{.least_entries = 2, .per_bucket = 1}>(options); }
+std::unique_ptr<SwapIndex> make_rbtree(IndexOptions options) { return make<{.always = 1 << 22, .per_entry = 32}>(options); }
+std::unique_ptr<SwapIndex> make_small_rbtree(IndexOptions options) { return make<{.always = 64, .per_entry = 64}>(options); }
 
 }  // namespace zreplay

@@ -1,9 +1,9 @@
 // rbtree: zswap's own index of 3.11 to 6.8, a red-black tree of entries, one tree per swap type, keyed by offset.
 //
-// The tree's links are inside the entry, so there is no other allocation and a node is an entry. Each level of a descent is a
-// dependent load of another entry. Entries are the kernel's, or half as large (rbtree_layouts.hpp); rebalancing is in
-// rbtree_change.hpp. Beside compact entries there are shortcuts (rbtree_shortcuts.hpp), and what was found by looking ahead is kept
-// for as long as its versions stay. None of it changes the tree, an answer or a count: a descent costs its depth.
+// The tree's links are inside the entry, so there is no other allocation and a node is an entry. In the kernel's layout
+// each level of a descent is a dependent load of another entry. Entries are the kernel's, or half as large (rbtree_layouts.hpp);
+// rebalancing is in rbtree_change.hpp. Beside the small ones it is written down where each is and how deep (rbtree_depths.hpp), so that
+// there is nothing to descend for. None of it changes the tree, an answer or a count: a descent costs the depth it would end at.
 //
 // Invariants, which check() walks:
 //   * offsets ascend from left to right; each child's parent is the entry that names it;
@@ -20,14 +20,14 @@
 
 #include "index/index.hpp"
 #include "index/rbtree_layouts.hpp"
-#include "index/rbtree_shortcuts.hpp"
+#include "index/rbtree_depths.hpp"
 
 namespace zreplay {
 
-template <class Nodes, class Shortcuts>
+template <class Nodes, class Depths>
 class Rbtree final : public SwapIndex {
     using Ref = typename Nodes::Ref;
-    static constexpr bool keeps = !std::is_same_v<Shortcuts, NoShortcuts>;
+    static constexpr bool keeps = !std::is_same_v<Depths, NoDepths>;
 
   public:
     explicit Rbtree(IndexOptions options = {}) : entry_bytes_(options.entry_bytes) {}
@@ -48,8 +48,7 @@ class Rbtree final : public SwapIndex {
   private:
     struct Tree {
         Ref root{};
-        Shortcuts shortcuts;
-        uint64_t entries = 0;
+        Depths depths;
     };
 
     // Where a key is, or the entry under which it would hang; none in an empty tree.
@@ -57,40 +56,30 @@ class Rbtree final : public SwapIndex {
         Ref at{};
         uint32_t depth = 0;
         bool is_hit = false;
-        bool is_alone = false;  // no entry on the way lies in its bucket: there is none
         uint64_t visited() const { return at ? depth + 1 : 0; }
     };
 
-    // What was found by looking ahead.
-    struct Lane {
-        uint64_t word = ~uint64_t{0};
-        uint64_t state = 0;  // of its bucket's paths
-        Place place;
-        uint32_t version = 0;  // of the place's entry
-        bool is_kept = false;
-    };
+    // Entries that calls to come will come by; in memory, if no longer in the tree.
+    using Hints = std::array<Ref, Ahead::lanes>;
 
-    Place descend(Tree& tree, uint64_t offset);
-    Place place_of(Tree& tree, SwapEntry entry);
-    bool holds(Tree& tree, const Lane& lane, uint64_t offset) const;
+    static Place descend_from(const Nodes& nodes, Place place, uint64_t offset);
+    Place place_of(const Tree& tree, uint64_t offset) const;
+    void make_room(Tree& tree, uint64_t offset);
 
-    void fetch_buckets(Lane* lanes, const Ahead& ahead);
-    void fetch_starts(const Ahead& ahead) const;
-    void fetch_below_starts(const Ahead& ahead) const;
-    void go_down(Lane* lanes, const Ahead& ahead);
-    bool go_down_one(Tree& tree, Lane& lane, uint64_t offset);
-    void keep(Tree& tree, Lane& lane, uint64_t offset);
-    void take(Lane* lanes, Ahead& ahead);
-    void fetch_around(const Lane& lane) const;
-    void fetch_beyond(const Lane& lane) const;
+    void fetch_words(const Ahead& ahead) const;
+    void fetch_entries(Hints& hints, const Ahead& ahead) const;
+    void fetch_uncovered(Hints& hints, const Ahead& ahead, uint32_t lanes) const;
+    void find_and_fetch_around(const Hints& hints, Ahead& ahead) const;
+    void fetch_beyond(Hints& hints, const Ahead& ahead) const;
+    void fetch_children(const Hints& hints, const Ahead& ahead) const;
 
     std::array<Tree, swap_types> trees_{};
     Nodes nodes_;
-    std::array<Lane, keeps ? Ahead::nobody + 1 : 1> lanes_;
+    std::array<Hints, keeps ? Ahead::groups + 1 : 1> hints_;
     uint64_t entry_bytes_;
 };
 
-// In the layout that the options ask for; small: with shortcuts in trees of any size, for tests.
+// In the layout that the options ask for; small: few offsets are covered, for tests.
 std::unique_ptr<SwapIndex> make_rbtree(IndexOptions options);
 std::unique_ptr<SwapIndex> make_small_rbtree(IndexOptions options);
 

@@ -1,6 +1,6 @@
 // Changing one red-black tree: rebalancing as lib/rbtree.c does it, rotation by rotation, and what that costs.
 //
-// Every step knows the depth at which it happens, counted from the operation's own, for those who keep depths: `shortcuts`
+// Every step knows the depth at which it happens, counted from the operation's own, for those who keep depths: `depths`
 // is told of each rotation and each entry taken out, before it happens.
 #pragma once
 
@@ -12,14 +12,14 @@ namespace zreplay {
 
 // A write is of one link word (a parent's word carries the colour), a line is of an entry that the descent did not already
 // touch.
-template <class Nodes, class Shortcuts>
+template <class Nodes, class Depths>
 struct RbtreeChange {
     using Ref = typename Nodes::Ref;
     static constexpr bool left = rb::left, right = rb::right;
 
     Nodes& nodes;
     Ref& root;
-    Shortcuts& shortcuts;
+    Depths& depths;
     uint64_t writes = 0;
     uint64_t lines = 0;
 
@@ -47,7 +47,7 @@ struct RbtreeChange {
     // `top` goes down on `side`; its child of the other side takes its place.
     void rotate(Ref top, bool side, uint32_t depth) {
         Ref rising = nodes[top].child[!side];
-        shortcuts.rotates(nodes, top, rising, side, depth);
+        depths.rotates(nodes, top, rising, side, depth);
         Ref crossing = nodes[rising].child[side];
         set_child(top, !side, crossing);
         if (crossing) {
@@ -146,7 +146,7 @@ struct RbtreeChange {
         const Ref below_left = nodes[entry].child[left], below_right = nodes[entry].child[right];
         if (!below_left || !below_right) {
             orphan = below_left ? below_left : below_right;
-            shortcuts.unlinks(nodes, entry, orphan, depth);
+            depths.unlinks(nodes, entry, orphan, depth);
             lost_black = is_black(entry);
             replace_child(parent, entry, orphan);
             lines += orphan != Ref{};
@@ -154,7 +154,7 @@ struct RbtreeChange {
             Ref successor = below_right;
             for (steps = 1; nodes[successor].child[left]; ++steps) successor = nodes[successor].child[left];
             orphan = nodes[successor].child[right];
-            shortcuts.unlinks(nodes, entry, depth, successor, orphan, depth + steps);
+            depths.unlinks(nodes, entry, depth, successor, orphan, depth + steps);
             lost_black = is_black(successor);
             Ref above = parent;
             parent = successor;

@@ -50,22 +50,30 @@ struct RbtreeCheck {
     }
 };
 
-// That the descents of all of a bucket's offsets, the first to the last, pass through its start, at that depth.
-template <class Nodes>
-void check_shortcut(const Nodes& nodes, uint32_t type, typename Nodes::Ref root, typename Nodes::Ref start, uint32_t depth,
-                    uint64_t first, uint64_t last) {
-    require_at(type, first, nodes[start].offset >= first && nodes[start].offset <= last, "rbtree shortcut's start is in its bucket",
-               nodes[start].offset, first);
-    uint32_t found = 0;
-    auto below = start;
-    for (auto above = nodes[start].parent(); above; below = above, above = nodes[above].parent(), ++found) {
-        const bool is_left = nodes[above].child[rb::left] == below;
-        const uint64_t offset = nodes[above].offset;
-        require_at(type, first, is_left ? last < offset : nodes[above].child[rb::right] == below && first > offset,
-                   "rbtree shortcut's bucket is inside its start's interval", is_left ? last : first, offset);
-    }
-    require_at(type, first, below == root, "rbtree shortcut's start is in the tree", 0, 1);
-    require_at(type, first, found == depth, "rbtree shortcut's depth", depth, found);
+// That each covered entry is written down, at its depth, and no others are.
+template <class Nodes, class Depths>
+void check_depths(const Nodes& nodes, uint32_t type, typename Nodes::Ref root, const Depths& depths) {
+    uint64_t uncovered = 0, last = Depths::none;
+    auto below = [&](auto&& below, typename Nodes::Ref entry, uint32_t depth) -> void {
+        if (!entry) return;
+        below(below, nodes[entry].child[rb::left], depth + 1);
+        const uint64_t offset = nodes[entry].offset;
+        if (depths.covers(offset)) {
+            require_at(type, offset, depths.has(offset) && depths.entry(offset) == entry, "rbtree entry's number",
+                       depths.entry(offset), entry);
+            require_at(type, offset, depths.depth(offset) == depth, "rbtree entry's depth", depths.depth(offset), depth);
+            require_at(type, offset, depths.previous(offset) == last, "rbtree entry before", depths.previous(offset), last);
+            require_at(type, offset, last == Depths::none || depths.next(last) == offset, "rbtree entry's next", offset, last);
+            last = offset;
+        } else {
+            ++uncovered;
+        }
+        below(below, nodes[entry].child[rb::right], depth + 1);
+    };
+    below(below, root, 0);
+    require_at(type, 0, uncovered == depths.uncovered(), "rbtree entries beyond those covered", depths.uncovered(), uncovered);
+    if (last != Depths::none)
+        require_at(type, last, depths.next(last) == Depths::none, "rbtree has no further entry", depths.next(last), Depths::none);
 }
 
 }  // namespace zreplay

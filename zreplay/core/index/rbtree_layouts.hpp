@@ -12,9 +12,7 @@
 // CompactNodes: half of it, two to a line; links are numbers of entries, 0 for none.
 //
 //      byte  0        8        16              20      24     28     32
-//            | offset | handle | parent|colour | right | left | version |
-//
-// The version changes when the entry is made, freed, or comes to another depth since one below or above it was taken out.
+//            | offset | handle | parent|colour | right | left | none |
 #pragma once
 
 #include <array>
@@ -82,7 +80,7 @@ struct CompactEntry {
     uint64_t handle;
     uint32_t parent_and_colour;
     std::array<uint32_t, 2> child;  // right, left
-    uint32_t version;
+    uint32_t unused;
 
     uint32_t parent() const { return parent_and_colour >> 1; }
     uint32_t colour() const { return parent_and_colour & 1; }
@@ -101,14 +99,10 @@ class CompactNodes {
     CompactEntry& operator[](Ref ref) const { return arena_[ref]; }
     Ref make(uint64_t offset, uint64_t handle) {  // references to entries do not outlive this
         Ref ref = arena_.make();
-        CompactEntry& entry = arena_[ref];
-        entry = {.offset = offset, .handle = handle, .version = entry.version + 1};
+        arena_[ref] = {.offset = offset, .handle = handle};
         return ref;
     }
-    void release(Ref ref) {
-        ++arena_[ref].version;
-        arena_.release(ref);
-    }
+    void release(Ref ref) { arena_.release(ref); }
     uint64_t live() const { return arena_.live(); }
     void fetch(Ref ref) const { prefetch(&arena_[ref]); }
 

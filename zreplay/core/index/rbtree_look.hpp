@@ -1,8 +1,8 @@
-// Looking ahead in an rbtree (index.hpp): the descents of sixteen entries side by side, a level at a time, so that their misses
-// overlap; in five steps, so that the first of them are prefetched a whole group earlier:
+// Looking ahead in an rbtree (index.hpp): nothing to keep, as a call knows its place at once; what it touches is fetched, and what
+// rebalancing would look at.
 //
-//      0  the buckets' words    1  their starts    2  what is below    3  the descents, and what lies around their ends
-//      4  what was found
+//      0  the offsets' depths and numbers    1  the entries, or those under which they would hang
+//      2  parents and children               3  the sibling (a new entry's uncle), or the successor    4  their children
 #pragma once
 
 #include <bit>
@@ -13,134 +13,108 @@
 
 namespace zreplay {
 
-template <class Nodes, class Shortcuts>
-void Rbtree<Nodes, Shortcuts>::look(int step, uint32_t group, Ahead& ahead) {
+template <class Nodes, class Depths>
+void Rbtree<Nodes, Depths>::look(int step, uint32_t group, Ahead& ahead) {
     if constexpr (keeps) {
-        Lane* lanes = &lanes_[group * Ahead::lanes];
         switch (step) {
-            case 0: return fetch_buckets(lanes, ahead);
-            case 1: return fetch_starts(ahead);
-            case 2: return fetch_below_starts(ahead);
-            case 3: return go_down(lanes, ahead);
-            default: return take(lanes, ahead);
+            case 0: return fetch_words(ahead);
+            case 1: return fetch_entries(hints_[group], ahead);
+            case 2: return find_and_fetch_around(hints_[group], ahead);
+            case 3: return fetch_beyond(hints_[group], ahead);
+            default: return fetch_children(hints_[group], ahead);
         }
     } else {
         for (uint32_t i = 0; i < ahead.count; ++i) {
-            const Place place = descend(trees_[ahead.entries[i].type()], ahead.entries[i].offset());
+            const Place place = place_of(trees_[ahead.entries[i].type()], ahead.entries[i].offset());
             ahead.found[i] = place.is_hit ? Location::from_word(nodes_[place.at].handle) : Location();
         }
     }
 }
 
-template <class Nodes, class Shortcuts>
-void Rbtree<Nodes, Shortcuts>::fetch_buckets(Lane* lanes, const Ahead& ahead) {
+template <class Nodes, class Depths>
+void Rbtree<Nodes, Depths>::fetch_words(const Ahead& ahead) const {
     for (uint32_t i = 0; i < ahead.count; ++i) {
-        const SwapEntry entry = ahead.entries[i];
-        lanes[i].word = entry.word;
-        lanes[i].is_kept = false;
-        prefetch(trees_[entry.type()].shortcuts.place(entry.offset()));
+        const Depths& depths = trees_[ahead.entries[i].type()].depths;
+        prefetch(depths.line_of_depth(ahead.entries[i].offset()));
+        prefetch(depths.line_of_entry(ahead.entries[i].offset()));
     }
 }
 
-template <class Nodes, class Shortcuts>
-void Rbtree<Nodes, Shortcuts>::fetch_starts(const Ahead& ahead) const {
-    for (uint32_t i = 0; i < ahead.count; ++i)
-        nodes_.fetch(Shortcuts::entry_of(*trees_[ahead.entries[i].type()].shortcuts.place(ahead.entries[i].offset())));
-}
-
-template <class Nodes, class Shortcuts>
-void Rbtree<Nodes, Shortcuts>::fetch_below_starts(const Ahead& ahead) const {
-    for (uint32_t i = 0; i < ahead.count; ++i) {
-        const uint64_t offset = ahead.entries[i].offset();
-        if (const Ref start = Shortcuts::entry_of(*trees_[ahead.entries[i].type()].shortcuts.place(offset)))
-            nodes_.fetch(nodes_[start].towards(offset));
-    }
-}
-
-// One level down, unless this is the end. A descent from the root learns its bucket's start on the way.
-template <class Nodes, class Shortcuts>
-bool Rbtree<Nodes, Shortcuts>::go_down_one(Tree& tree, Lane& lane, uint64_t offset) {
-    const auto& here = nodes_[lane.place.at];
-    const Ref next = here.towards(offset);
-    lane.place.is_hit = here.offset == offset;
-    if (!lane.is_kept && tree.shortcuts.bucket(here.offset) == tree.shortcuts.bucket(offset)) [[unlikely]] {
-        tree.shortcuts.learn(tree.shortcuts.bucket(offset), lane.place.at, lane.place.depth);
-        lane.is_kept = true;
-    }
-    if (lane.place.is_hit || !next) return false;
-    lane.place.at = next;
-    ++lane.place.depth;
-    nodes_.fetch(next);
-    return true;
-}
-
-template <class Nodes, class Shortcuts>
-void Rbtree<Nodes, Shortcuts>::go_down(Lane* lanes, const Ahead& ahead) {
-    uint32_t under_way = 0;
+template <class Nodes, class Depths>
+void Rbtree<Nodes, Depths>::fetch_entries(Hints& hints, const Ahead& ahead) const {
+    uint32_t uncovered = 0;
     for (uint32_t i = 0; i < ahead.count; ++i) {
         const Tree& tree = trees_[ahead.entries[i].type()];
-        const uint64_t word = *tree.shortcuts.place(ahead.entries[i].offset());
-        Lane& lane = lanes[i];
-        lane.place = {Shortcuts::entry_of(word), Shortcuts::depth_of(word)};
-        lane.is_kept = lane.place.at != Ref{};
-        if (!lane.is_kept) lane.place = {tree.root};
-        under_way |= uint32_t{lane.place.at != Ref{}} << i;
+        const uint64_t offset = ahead.entries[i].offset();
+        if (!tree.depths.covers(offset)) {
+            hints[i] = tree.root;
+            uncovered |= uint32_t{tree.root != Ref{}} << i;
+        } else if (tree.depths.has(offset)) {
+            hints[i] = tree.depths.entry(offset);
+        } else {
+            hints[i] = ahead.changing >> i & 1 ? place_of(tree, offset).at : Ref{};
+        }
+        nodes_.fetch(hints[i]);
     }
-    while (under_way) {
-        for (uint32_t left = under_way; left; left &= left - 1) {
+    if (uncovered) fetch_uncovered(hints, ahead, uncovered);
+}
+
+// Descents side by side, a level at a time, so that their misses overlap.
+template <class Nodes, class Depths>
+void Rbtree<Nodes, Depths>::fetch_uncovered(Hints& hints, const Ahead& ahead, uint32_t lanes) const {
+    while (lanes)
+        for (uint32_t left = lanes; left; left &= left - 1) {
             const auto i = static_cast<uint32_t>(std::countr_zero(left));
-            const SwapEntry entry = ahead.entries[i];
-            if (!go_down_one(trees_[entry.type()], lanes[i], entry.offset())) under_way &= ~(1u << i);
+            const auto& here = nodes_[hints[i]];
+            const Ref next = here.towards(ahead.entries[i].offset());
+            if (!next || here.offset == ahead.entries[i].offset()) lanes &= ~(1u << i);
+            else nodes_.fetch(hints[i] = next);
         }
-    }
+}
+
+template <class Nodes, class Depths>
+void Rbtree<Nodes, Depths>::find_and_fetch_around(const Hints& hints, Ahead& ahead) const {
     for (uint32_t i = 0; i < ahead.count; ++i) {
-        keep(trees_[ahead.entries[i].type()], lanes[i], ahead.entries[i].offset());
-        if (lanes[i].place.at && ahead.changing >> i & 1) fetch_around(lanes[i]);
-    }
-}
-
-// The lane's descent is over, and nothing has changed since it began.
-template <class Nodes, class Shortcuts>
-void Rbtree<Nodes, Shortcuts>::keep(Tree& tree, Lane& lane, uint64_t offset) {
-    lane.state = tree.shortcuts.state(offset);
-    lane.is_kept = tree.shortcuts.entry_of(*tree.shortcuts.place(offset)) != Ref{};
-    if (lane.is_kept) lane.version = nodes_[lane.place.at].version;
-}
-
-// What rebalancing would look at next: the parent, and of an entry to be erased its children.
-template <class Nodes, class Shortcuts>
-void Rbtree<Nodes, Shortcuts>::fetch_around(const Lane& lane) const {
-    const auto& here = nodes_[lane.place.at];
-    nodes_.fetch(here.parent());
-    if (!lane.place.is_hit) return;
-    nodes_.fetch(here.child[rb::left]);
-    nodes_.fetch(here.child[rb::right]);
-}
-
-// Then the sibling (a new entry's uncle), or the first step to the successor.
-template <class Nodes, class Shortcuts>
-void Rbtree<Nodes, Shortcuts>::fetch_beyond(const Lane& lane) const {
-    const auto& here = nodes_[lane.place.at];
-    if (lane.place.is_hit && here.child[rb::left] && here.child[rb::right]) {
-        nodes_.fetch(nodes_[here.child[rb::right]].child[rb::left]);
-    } else if (here.parent()) {
-        const auto& parent = nodes_[here.parent()];
-        nodes_.fetch(parent.child[parent.child[rb::right] == lane.place.at]);
-    }
-}
-
-template <class Nodes, class Shortcuts>
-void Rbtree<Nodes, Shortcuts>::take(Lane* lanes, Ahead& ahead) {
-    for (uint32_t i = 0; i < ahead.count; ++i) {
-        const SwapEntry entry = ahead.entries[i];
-        Tree& tree = trees_[entry.type()];
-        Lane& lane = lanes[i];
-        if (!holds(tree, lane, entry.offset())) {
-            lane.place = descend(tree, entry.offset());
-            keep(tree, lane, entry.offset());
+        const Tree& tree = trees_[ahead.entries[i].type()];
+        const uint64_t offset = ahead.entries[i].offset();
+        Ref hit{};
+        if (!tree.depths.covers(offset)) {
+            if (const Place place = place_of(tree, offset); place.is_hit) hit = place.at;
+        } else if (tree.depths.has(offset)) {
+            hit = tree.depths.entry(offset);
         }
-        ahead.found[i] = lane.place.is_hit ? Location::from_word(nodes_[lane.place.at].handle) : Location();
-        if (lane.place.at && ahead.changing >> i & 1) fetch_beyond(lane);
+        ahead.found[i] = hit ? Location::from_word(nodes_[hit].handle) : Location();
+        if (!hints[i] || !(ahead.changing >> i & 1)) continue;
+        const auto& here = nodes_[hints[i]];
+        nodes_.fetch(here.parent());
+        if (!hit) continue;
+        nodes_.fetch(here.child[rb::left]);
+        nodes_.fetch(here.child[rb::right]);
+    }
+}
+
+template <class Nodes, class Depths>
+void Rbtree<Nodes, Depths>::fetch_beyond(Hints& hints, const Ahead& ahead) const {
+    for (uint32_t i = 0; i < ahead.count; ++i) {
+        if (!hints[i] || !(ahead.changing >> i & 1)) continue;
+        const auto& here = nodes_[hints[i]];
+        if (ahead.found[i] && here.child[rb::left] && here.child[rb::right]) {
+            const auto& below = nodes_[here.child[rb::right]];
+            hints[i] = below.child[below.child[rb::left] != Ref{}];
+        } else {
+            const auto& parent = nodes_[here.parent()];
+            hints[i] = parent.child[parent.child[rb::right] == hints[i]];
+        }
+        nodes_.fetch(hints[i]);
+    }
+}
+
+template <class Nodes, class Depths>
+void Rbtree<Nodes, Depths>::fetch_children(const Hints& hints, const Ahead& ahead) const {
+    for (uint32_t i = 0; i < ahead.count; ++i) {
+        if (!hints[i] || !(ahead.changing >> i & 1)) continue;
+        nodes_.fetch(nodes_[hints[i]].child[rb::left]);
+        nodes_.fetch(nodes_[hints[i]].child[rb::right]);
     }
 }
 
