@@ -262,7 +262,7 @@ void bind_indexes(nb::module_& module) {
         .def("check", [](PythonIndex& self) { self.index->check(); }, "CheckFailed if an invariant does not hold.")
         .def("root_address", [](PythonIndex& self, uint64_t type) {
             return reinterpret_cast<uint64_t>(self.index->root(entry_of(type, 0).type()));
-        }, nb::arg("type"), "Where the type's tree begins, laid out as the kernel's.")
+        }, nb::arg("type"), "Where the type's tree begins, laid out as the kernel's (rbtree: with kernels_layout).")
         .def("cost", [](PythonIndex& self) { return cost_dict(self.cost); }, "What all calls so far have cost.")
         .def_prop_ro("entries", [](PythonIndex& self) { return self.index->entries(); })
         .def_prop_ro("nodes", [](PythonIndex& self) { return self.index->nodes(); })
