@@ -60,7 +60,10 @@ class Rbtree final : public SwapIndex {
     };
 
     // Entries that calls to come will come by; in memory, if no longer in the tree.
-    using Hints = std::array<Ref, Ahead::lanes>;
+    struct Hints {
+        std::array<Ref, Ahead::lanes> at{};
+        uint32_t successors = 0;  // bit i: at[i] is to take the place of the entry itself
+    };
 
     static Place descend_from(const Nodes& nodes, Place place, uint64_t offset);
     Place place_of(const Tree& tree, uint64_t offset) const;
@@ -69,7 +72,7 @@ class Rbtree final : public SwapIndex {
     void fetch_words(const Ahead& ahead) const;
     void fetch_entries(Hints& hints, const Ahead& ahead) const;
     void fetch_uncovered(Hints& hints, const Ahead& ahead, uint32_t lanes) const;
-    void find_and_fetch_around(const Hints& hints, Ahead& ahead) const;
+    void find_and_fetch_around(Hints& hints, Ahead& ahead) const;
     void fetch_beyond(Hints& hints, const Ahead& ahead) const;
     void fetch_children(const Hints& hints, const Ahead& ahead) const;
 

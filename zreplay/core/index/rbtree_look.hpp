@@ -1,8 +1,11 @@
 // Looking ahead in an rbtree (index.hpp): nothing to keep, as a call knows its place at once; what it touches is fetched, and what
 // rebalancing would look at.
 //
-//      0  the offsets' depths and numbers    1  the entries, or those under which they would hang
-//      2  parents and children               3  the sibling (a new entry's uncle), or the successor    4  their children
+//      0  the offsets' depths and numbers
+//      1  the entries, or those under which they would hang
+//      2  parents, where a black may get lost or two reds meet; children and successors
+//      3  siblings (a new entry's uncle) and grandparents
+//      4  siblings' children
 #pragma once
 
 #include <bit>
@@ -46,17 +49,22 @@ void Rbtree<Nodes, Depths>::fetch_entries(Hints& hints, const Ahead& ahead) cons
     for (uint32_t i = 0; i < ahead.count; ++i) {
         const Tree& tree = trees_[ahead.entries[i].type()];
         const uint64_t offset = ahead.entries[i].offset();
+        const bool is_changing = ahead.changing >> i & 1;
+        Ref at{};
         if (!tree.depths.covers(offset)) {
-            hints[i] = tree.root;
+            at = tree.root;
             uncovered |= uint32_t{tree.root != Ref{}} << i;
         } else if (tree.depths.has(offset)) {
-            hints[i] = tree.depths.entry(offset);
-        } else {
-            hints[i] = ahead.changing >> i & 1 ? place_of(tree, offset).at : Ref{};
+            at = tree.depths.entry(offset);
+        } else if (is_changing) {
+            at = place_of(tree, offset).at;
         }
-        nodes_.fetch(hints[i]);
+        nodes_.fetch(at);
+        hints.at[i] = at;
     }
     if (uncovered) fetch_uncovered(hints, ahead, uncovered);
+    for (uint32_t i = 0; i < ahead.count; ++i)
+        if (!(ahead.changing >> i & 1)) hints.at[i] = Ref{};
 }
 
 // Descents side by side, a level at a time, so that their misses overlap.
@@ -65,15 +73,16 @@ void Rbtree<Nodes, Depths>::fetch_uncovered(Hints& hints, const Ahead& ahead, ui
     while (lanes)
         for (uint32_t left = lanes; left; left &= left - 1) {
             const auto i = static_cast<uint32_t>(std::countr_zero(left));
-            const auto& here = nodes_[hints[i]];
+            const auto& here = nodes_[hints.at[i]];
             const Ref next = here.towards(ahead.entries[i].offset());
             if (!next || here.offset == ahead.entries[i].offset()) lanes &= ~(1u << i);
-            else nodes_.fetch(hints[i] = next);
+            else nodes_.fetch(hints.at[i] = next);
         }
 }
 
 template <class Nodes, class Depths>
-void Rbtree<Nodes, Depths>::find_and_fetch_around(const Hints& hints, Ahead& ahead) const {
+void Rbtree<Nodes, Depths>::find_and_fetch_around(Hints& hints, Ahead& ahead) const {
+    hints.successors = 0;
     for (uint32_t i = 0; i < ahead.count; ++i) {
         const Tree& tree = trees_[ahead.entries[i].type()];
         const uint64_t offset = ahead.entries[i].offset();
@@ -84,37 +93,50 @@ void Rbtree<Nodes, Depths>::find_and_fetch_around(const Hints& hints, Ahead& ahe
             hit = tree.depths.entry(offset);
         }
         ahead.found[i] = hit ? Location::from_word(nodes_[hit].handle) : Location();
-        if (!hints[i] || !(ahead.changing >> i & 1)) continue;
-        const auto& here = nodes_[hints[i]];
+        if (!hints.at[i]) continue;
+        const auto& here = nodes_[hints.at[i]];
+        if (!hit) {  // below a black entry a new one changes nothing more
+            if (here.colour() == rb::black) hints.at[i] = Ref{};
+            else nodes_.fetch(here.parent());
+            continue;
+        }
         nodes_.fetch(here.parent());
-        if (!hit) continue;
         nodes_.fetch(here.child[rb::left]);
         nodes_.fetch(here.child[rb::right]);
+        if (here.child[rb::left] && here.child[rb::right] && tree.depths.covers(offset)) {
+            const uint64_t next = tree.depths.next(offset);
+            hints.at[i] = next == Depths::none ? Ref{} : tree.depths.entry(next);
+            hints.successors |= 1u << i;
+            nodes_.fetch(hints.at[i]);
+        } else if (here.colour() == rb::red) {
+            hints.at[i] = Ref{};
+        }
     }
 }
 
 template <class Nodes, class Depths>
 void Rbtree<Nodes, Depths>::fetch_beyond(Hints& hints, const Ahead& ahead) const {
     for (uint32_t i = 0; i < ahead.count; ++i) {
-        if (!hints[i] || !(ahead.changing >> i & 1)) continue;
-        const auto& here = nodes_[hints[i]];
-        if (ahead.found[i] && here.child[rb::left] && here.child[rb::right]) {
-            const auto& below = nodes_[here.child[rb::right]];
-            hints[i] = below.child[below.child[rb::left] != Ref{}];
-        } else {
-            const auto& parent = nodes_[here.parent()];
-            hints[i] = parent.child[parent.child[rb::right] == hints[i]];
+        if (!hints.at[i]) continue;
+        const Ref above = nodes_[hints.at[i]].parent();
+        if (hints.successors >> i & 1) {  // its parent is not in the cache yet
+            hints.at[i] = above;
+            nodes_.fetch(above);
+            continue;
         }
-        nodes_.fetch(hints[i]);
+        const auto& parent = nodes_[above];
+        hints.at[i] = parent.child[parent.child[rb::right] == hints.at[i]];
+        nodes_.fetch(hints.at[i]);
+        nodes_.fetch(parent.parent());
     }
 }
 
 template <class Nodes, class Depths>
 void Rbtree<Nodes, Depths>::fetch_children(const Hints& hints, const Ahead& ahead) const {
     for (uint32_t i = 0; i < ahead.count; ++i) {
-        if (!hints[i] || !(ahead.changing >> i & 1)) continue;
-        nodes_.fetch(nodes_[hints[i]].child[rb::left]);
-        nodes_.fetch(nodes_[hints[i]].child[rb::right]);
+        if (!hints.at[i]) continue;
+        nodes_.fetch(nodes_[hints.at[i]].child[rb::left]);
+        nodes_.fetch(nodes_[hints.at[i]].child[rb::right]);
     }
 }
 
