@@ -30,13 +30,10 @@ auto Rbtree<Nodes, Depths>::place_of(const Tree& tree, uint64_t offset) const ->
         const Depths& depths = tree.depths;
         if (!depths.covers(offset)) return descend_from(nodes_, {tree.root}, offset);
         if (depths.has(offset)) return {depths.entry(offset), depths.depth(offset), true};
-        const uint64_t before = depths.previous(offset), after = depths.next(offset);
-        if (before == Depths::none && after == Depths::none) return descend_from(nodes_, {tree.root}, offset);
-        const bool is_below_left = after == Depths::none || (before != Depths::none && depths.depth(before) > depths.depth(after));
-        const uint64_t nearest = is_below_left ? before : after;
-        const Place place{depths.entry(nearest), depths.depth(nearest)};
-        if (after == Depths::none) return descend_from(nodes_, place, offset);  // there may be entries that are not covered
-        return place;
+        const auto link = depths.link_of(offset);
+        if (link.offset == Depths::none) return descend_from(nodes_, {tree.root}, offset);
+        const Place place{depths.entry(link.offset), depths.depth(link.offset)};
+        return link.is_certain ? place : descend_from(nodes_, place, offset);
     }
     return descend_from(nodes_, {tree.root}, offset);
 }

@@ -56,6 +56,24 @@ class Depths {
     const void* line_of_depth(uint64_t offset) const { return covers(offset) ? depths() + offset : nullptr; }
     const void* line_of_entry(uint64_t offset) const { return covers(offset) ? refs() + offset : nullptr; }
 
+    // Where an offset without an entry would hang: under the deeper one of its neighbours, if it has any that are covered.
+    struct Link {
+        uint64_t offset;  // of the one above; none: no neighbour
+        bool is_certain;  // else there may be others between the two, which are not covered
+    };
+    Link link_of(uint64_t offset) const {
+        uint64_t before = none, after = none;
+        if (offset - 8 < covered_ - 17 && covered_ > 17) [[likely]] {  // mostly both are near
+            const uint64_t below = load(offset - 8), above = load(offset + 1);
+            if (below) before = offset - 1 - static_cast<uint64_t>(std::countl_zero(below)) / 8;
+            if (above) after = offset + 1 + static_cast<uint64_t>(std::countr_zero(above)) / 8;
+        }
+        if (before == none) before = previous(offset);
+        if (after == none) after = next(offset);
+        if (after == none) return {before, false};
+        return {before != none && depths()[before] > depths()[after] ? before : after, true};
+    }
+
     // The nearest offset below or above that has an entry.
     uint64_t previous(uint64_t offset) const {
         uint64_t at = offset & ~uint64_t{7};
@@ -156,7 +174,8 @@ class Depths {
             return;
         }
         depths()[offset] = 0;
-        uint64_t all = 0;
+        uint64_t all = load(offset & ~uint64_t{7});
+        if (all) return;
         for (uint64_t at = offset & -block, end = at + block; at < end; at += 8) all |= load(at);
         if (all) return;
         uint64_t& bits = blocks_[offset / block / 64];
