@@ -5,7 +5,7 @@
 //      1  the entries, or those under which they would hang
 //      2  parents, where a black may get lost or two reds meet; children and successors
 //      3  siblings (a new entry's uncle) and grandparents
-//      4  siblings' children
+//      4  siblings' children; above a red uncle what comes next
 #pragma once
 
 #include <bit>
@@ -104,7 +104,8 @@ void Rbtree<Nodes, Depths>::find_and_fetch_around(Hints& hints, Ahead& ahead) co
         nodes_.fetch(here.child[rb::left]);
         nodes_.fetch(here.child[rb::right]);
         if (here.child[rb::left] && here.child[rb::right] && tree.depths.covers(offset)) {
-            const uint64_t next = tree.depths.next(offset);
+            const uint64_t next = tree.depths.next(offset), previous = tree.depths.previous(offset);
+            if (previous != Depths::none) nodes_.fetch(tree.depths.entry(previous));  // a new one would hang there
             hints.at[i] = next == Depths::none ? Ref{} : tree.depths.entry(next);
             hints.successors |= 1u << i;
             nodes_.fetch(hints.at[i]);
@@ -135,8 +136,13 @@ template <class Nodes, class Depths>
 void Rbtree<Nodes, Depths>::fetch_children(const Hints& hints, const Ahead& ahead) const {
     for (uint32_t i = 0; i < ahead.count; ++i) {
         if (!hints.at[i]) continue;
-        nodes_.fetch(nodes_[hints.at[i]].child[rb::left]);
-        nodes_.fetch(nodes_[hints.at[i]].child[rb::right]);
+        const auto& here = nodes_[hints.at[i]];
+        if (ahead.found[i]) {
+            nodes_.fetch(here.child[rb::left]);
+            nodes_.fetch(here.child[rb::right]);
+        } else if (here.colour() == rb::red) {
+            nodes_.fetch(nodes_[nodes_[here.parent()].parent()].parent());
+        }
     }
 }
 
