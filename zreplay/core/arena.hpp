@@ -8,6 +8,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -127,7 +128,8 @@ class GrowingMemory {
     // To a power of two of bytes, at least a page. Throws std::bad_alloc.
     void grow(size_t bytes) {
         const size_t alignment = bytes < huge_page_bytes ? 0 : huge_page_bytes;
-        void* mapped = mmap(nullptr, bytes + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+        void* mapped = mmap(nullptr, bytes + alignment, PROT_READ | PROT_WRITE, flags, -1, 0);
         if (mapped == MAP_FAILED) throw std::bad_alloc();
         auto* moved = static_cast<std::byte*>(mapped);
         if (alignment) {
@@ -136,7 +138,7 @@ class GrowingMemory {
             if (before < alignment) munmap(moved + before + bytes, alignment - before);
             moved += before;
         }
-        if (bytes_ && mremap(begin_, bytes_, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, moved) == MAP_FAILED) {  // grows on the way
+        if (bytes_ && mremap(begin_, bytes_, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, moved) == MAP_FAILED) {
             munmap(moved, bytes);
             throw std::bad_alloc();
         }
@@ -171,7 +173,7 @@ class NumberedArena {
             if (free_.size() >= 8) prefetch_to_write(&(*this)[free_[free_.size() - 8]]);
             return number;
         }
-        if (++last_ * sizeof(T) + sizeof(T) > memory_.bytes()) memory_.grow(memory_.bytes() ? memory_.bytes() * 2 : size_t{2} << 20);
+        if ((++last_ + 1) * sizeof(T) > memory_.bytes()) memory_.grow(std::max(memory_.bytes() * 2, size_t{2} << 20));
         if (last_ >> 31) throw std::bad_alloc();
         return static_cast<uint32_t>(last_);
     }

@@ -1,9 +1,10 @@
 // rbtree: zswap's own index of 3.11 to 6.8, a red-black tree of entries, one tree per swap type, keyed by offset.
 //
 // The tree's links are inside the entry, so there is no other allocation and a node is an entry. In the kernel's layout
-// each level of a descent is a dependent load of another entry. Entries are the kernel's, or half as large (rbtree_layouts.hpp);
-// rebalancing is in rbtree_change.hpp. Beside the small ones it is written down where each is and how deep (rbtree_depths.hpp), so that
-// there is nothing to descend for. None of it changes the tree, an answer or a count: a descent costs the depth it would end at.
+// each level of a descent is a dependent load of another entry. Entries are the kernel's, or half as large
+// (rbtree_layouts.hpp); rebalancing is in rbtree_change.hpp. Beside the small ones it is written down where each is and how
+// deep (rbtree_depths.hpp), so that there is nothing to descend for. None of it changes the tree, an answer or a count: a
+// descent costs the depth it would end at.
 //
 // Invariants, which check() walks:
 //   * offsets ascend from left to right; each child's parent is the entry that names it;
@@ -19,8 +20,8 @@
 #include <type_traits>
 
 #include "index/index.hpp"
-#include "index/rbtree_layouts.hpp"
 #include "index/rbtree_depths.hpp"
+#include "index/rbtree_layouts.hpp"
 
 namespace zreplay {
 
@@ -36,7 +37,7 @@ class Rbtree final : public SwapIndex {
     Location erase(SwapEntry entry) override;
     Location update(SwapEntry entry, Location moved) override;
     void for_each(uint32_t type, const std::function<void(uint64_t, Location)>& visit) const override;
-    int look_steps() const override { return keeps ? 5 : 1; }
+    int look_steps() const override { return keeps ? 4 : 1; }
     void look(int step, uint32_t group, Ahead& ahead) override;
     void check() const override;
     uint64_t entries() const override { return nodes_.live(); }
@@ -73,8 +74,7 @@ class Rbtree final : public SwapIndex {
     void fetch_entries(Hints& hints, const Ahead& ahead) const;
     void fetch_uncovered(Hints& hints, const Ahead& ahead, uint32_t lanes) const;
     void find_and_fetch_around(Hints& hints, Ahead& ahead) const;
-    void fetch_beyond(Hints& hints, const Ahead& ahead) const;
-    void fetch_children(const Hints& hints, const Ahead& ahead) const;
+    void fetch_beyond(const Hints& hints, const Ahead& ahead) const;
 
     std::array<Tree, swap_types> trees_{};
     Nodes nodes_;

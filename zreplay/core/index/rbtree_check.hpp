@@ -25,7 +25,10 @@ struct RbtreeCheck {
     }
 
     bool is_black(Ref entry) const { return !entry || nodes[entry].colour() == rb::black; }
-    static uint64_t number(Ref entry) { return (uint64_t)entry; }
+    static uint64_t number(Ref entry) {
+        if constexpr (Nodes::is_compact) return entry;
+        else return reinterpret_cast<uint64_t>(entry);
+    }
 
     // Gives the number of black entries on every path down.
     uint64_t below(Ref entry, Ref parent) {
@@ -73,7 +76,8 @@ void check_depths(const Nodes& nodes, uint32_t type, typename Nodes::Ref root, c
     below(below, root, 0);
     require_at(type, 0, uncovered == depths.uncovered(), "rbtree entries beyond those covered", depths.uncovered(), uncovered);
     if (last != Depths::none)
-        require_at(type, last, depths.next(last) == Depths::none, "rbtree has no further entry", depths.next(last), Depths::none);
+        require_at(type, last, depths.next(last) == Depths::none, "rbtree has no further entry", depths.next(last),
+                   Depths::none);
 }
 
 }  // namespace zreplay

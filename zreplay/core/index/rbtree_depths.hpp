@@ -3,8 +3,8 @@
 //      depths    a byte an offset: 1 + the depth of its entry, 0: none
 //      entries   the entry's number
 //
-// A descent costs the depth it ends at, and here that is known. Where an offset would hang is known too: of its two neighbours one
-// is an ancestor of the other, and the deeper one has the empty link.
+// A descent costs the depth it ends at, and here that is known. Where an offset would hang is known too: of its two
+// neighbours one is an ancestor of the other, and the deeper one has the empty link.
 //
 // What is kept up: an entry taken out passes its depth on, three bytes at most. A rotation lowers one side of its top and
 // raises the other. What is below the top lies together on either side of it, ended by an ancestor, which is the first entry
@@ -220,7 +220,9 @@ class Depths {
     // The high bit of each byte that is an entry's; of each that is an entry's which is not deeper. No byte reaches 128, so
     // that sums do not carry.
     static uint64_t used(uint64_t word) { return (word + (highs - ones)) & highs; }
-    static uint64_t not_deeper(uint64_t word, uint32_t depth) { return used(word) & ~(word + (highs - ones - ones * (depth + 1))); }
+    static uint64_t not_deeper(uint64_t word, uint32_t depth) {
+        return used(word) & ~(word + (highs - ones - ones * (depth + 1)));
+    }
 
     // change(eight bytes, ones in those to change) of all entries before or after an offset until one is not deeper.
     template <class Change>

@@ -49,7 +49,8 @@ struct alignas(64) ZswapEntry {
     // Both links are loaded along with the offset and one is kept by a mask: a level costs one load's latency, and there is
     // no branch to guess, which on random keys would be wrong every other time.
     ZswapEntry* towards(uint64_t key) const {
-        const auto to_left = reinterpret_cast<uint64_t>(child[rb::left]), to_right = reinterpret_cast<uint64_t>(child[rb::right]);
+        const auto to_left = reinterpret_cast<uint64_t>(child[rb::left]);
+        const auto to_right = reinterpret_cast<uint64_t>(child[rb::right]);
         return reinterpret_cast<ZswapEntry*>(to_right ^ ((to_right ^ to_left) & -uint64_t{key < offset}));
     }
 };

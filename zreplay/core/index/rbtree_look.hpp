@@ -1,11 +1,10 @@
-// Looking ahead in an rbtree (index.hpp): nothing to keep, as a call knows its place at once; what it touches is fetched, and what
-// rebalancing would look at.
+// Looking ahead in an rbtree (index.hpp): there is nothing to keep, as a call knows its place at once; what it touches is
+// fetched, and what rebalancing would look at.
 //
 //      0  the offsets' depths and numbers
 //      1  the entries, or those under which they would hang
 //      2  parents, where a black may get lost or two reds meet; children and successors
 //      3  siblings (a new entry's uncle) and grandparents
-//      4  siblings' children; above a red uncle what comes next
 #pragma once
 
 #include <bit>
@@ -23,8 +22,7 @@ void Rbtree<Nodes, Depths>::look(int step, uint32_t group, Ahead& ahead) {
             case 0: return fetch_words(ahead);
             case 1: return fetch_entries(hints_[group], ahead);
             case 2: return find_and_fetch_around(hints_[group], ahead);
-            case 3: return fetch_beyond(hints_[group], ahead);
-            default: return fetch_children(hints_[group], ahead);
+            default: return fetch_beyond(hints_[group], ahead);
         }
     } else {
         for (uint32_t i = 0; i < ahead.count; ++i) {
@@ -116,33 +114,15 @@ void Rbtree<Nodes, Depths>::find_and_fetch_around(Hints& hints, Ahead& ahead) co
 }
 
 template <class Nodes, class Depths>
-void Rbtree<Nodes, Depths>::fetch_beyond(Hints& hints, const Ahead& ahead) const {
+void Rbtree<Nodes, Depths>::fetch_beyond(const Hints& hints, const Ahead& ahead) const {
     for (uint32_t i = 0; i < ahead.count; ++i) {
         if (!hints.at[i]) continue;
         const Ref above = nodes_[hints.at[i]].parent();
-        if (hints.successors >> i & 1) {  // its parent is not in the cache yet
-            hints.at[i] = above;
-            nodes_.fetch(above);
-            continue;
-        }
+        nodes_.fetch(above);
+        if (hints.successors >> i & 1) continue;  // the parent is not in the cache yet
         const auto& parent = nodes_[above];
-        hints.at[i] = parent.child[parent.child[rb::right] == hints.at[i]];
-        nodes_.fetch(hints.at[i]);
+        nodes_.fetch(parent.child[parent.child[rb::right] == hints.at[i]]);
         nodes_.fetch(parent.parent());
-    }
-}
-
-template <class Nodes, class Depths>
-void Rbtree<Nodes, Depths>::fetch_children(const Hints& hints, const Ahead& ahead) const {
-    for (uint32_t i = 0; i < ahead.count; ++i) {
-        if (!hints.at[i]) continue;
-        const auto& here = nodes_[hints.at[i]];
-        if (ahead.found[i]) {
-            nodes_.fetch(here.child[rb::left]);
-            nodes_.fetch(here.child[rb::right]);
-        } else if (here.colour() == rb::red) {
-            nodes_.fetch(nodes_[nodes_[here.parent()].parent()].parent());
-        }
     }
 }
 
