@@ -1,10 +1,15 @@
-"""zswap 6.1's red-black tree by hand: what each call costs, how entries lie in memory, and broken trees found out."""
+"""zswap 6.1's red-black tree by hand: what each call costs, how entries lie in memory, and broken trees found out.
+
+The tree as the kernel lays it out is then what the compact one, which does not descend, is held against.
+"""
 
 import math
 
 import _zreplay
+import polars as pl
+import pyarrow as pa
 import pytest
-from core.reference_index import stores, word
+from core.reference_index import batch_of, random_calls, stores, word
 from core.structures import assert_costs, count_costs, peek, poke
 
 W = word(1)
@@ -13,7 +18,7 @@ RIGHT, LEFT = 8, 16  # where the links are in an entry
 
 
 def tree_of(*offsets):
-    index = _zreplay.Index("rbtree")
+    index = _zreplay.Index("rbtree", kernels_layout=True)
     for offset in offsets:
         index.insert(0, offset, W)
     return index
@@ -32,7 +37,7 @@ def shape(index):
 
 
 def test_costs_of_a_tree_of_four():
-    index = _zreplay.Index("rbtree")
+    index = _zreplay.Index("rbtree", kernels_layout=True)
     # The new entry's line. Words: the root's pointer, the handle, the parent and colour twice (a root turns black).
     assert_costs(index, index.insert, 0, 10, W, lines=1, made=1, words=4)
     assert_costs(index, index.insert, 0, 20, W, visited=1, lines=2, made=1, words=3)
@@ -64,7 +69,7 @@ def test_erasing_an_entry_with_two_children_visits_its_successor():
 @pytest.mark.parametrize("stride", [1, -1, 7919], ids=["ascending", "descending", "scattered"])
 def test_height_stays_below_twice_the_logarithm(stride):
     entries = 1 << 14
-    index = _zreplay.Index("rbtree")
+    index = _zreplay.Index("rbtree", kernels_layout=True)
     index.apply(stores([(i * stride) % 16381 if stride > 1 else 20_000 + i * stride for i in range(entries)]))
     index.check()
     deepest = max(count_costs(index, index.find, 0, offset)["visited"] for offset, _ in index.items(0))
@@ -101,3 +106,44 @@ def test_check_names_what_is_broken_and_where(breaks, says):
     poke(*breaks(root, *(peek(root + link, "Q")[0] for link in (LEFT, RIGHT))))
     with pytest.raises(_zreplay.CheckFailed, match=says):
         index.check()
+
+
+OFFSET, ROW = pl.col("offset"), pl.int_range(pl.len(), dtype=pl.UInt64)
+#: Where the offsets of random ones come to lie. Of 2^22 offsets where each is and how deep is always written down.
+PLACES = {
+    "anywhere": OFFSET,
+    "in heaps": OFFSET % 64 + OFFSET // 64 % 50 * 70_000,
+    "ascending": ROW // 3 * 2 + OFFSET % 8,
+    "some far away": pl.when(OFFSET % 10 == 0).then(OFFSET * 2**30).otherwise(OFFSET),
+    "about 2^22": OFFSET % 240 + 2**22 - 120,
+    "half beyond 2^22": OFFSET * 2**23 // 20_000,
+}
+
+
+def assert_as_the_kernel_s(calls, check_every, **options):
+    plain, compact = _zreplay.Index("rbtree", kernels_layout=True), _zreplay.Index("rbtree", **options)
+    for batch in calls:
+        expected = pa.record_batch(plain.apply(batch))
+        assert pa.record_batch(compact.apply(batch, check_every=check_every, warm=True)).equals(expected)
+        assert compact.cost() == plain.cost()
+    assert all(compact.items(type) == plain.items(type) for type in range(3))
+    compact.check()
+
+
+@pytest.mark.parametrize("small", [False, True], ids=["2^22 offsets", "64 offsets"])
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("offsets", [40, 20_000])
+def test_compact_tree_answers_and_costs_the_same(offsets, place, small):
+    calls = random_calls(20_000, seed=11, offsets=offsets, types=3).with_columns(place.cast(pl.UInt64).alias("offset"))
+    assert_as_the_kernel_s([batch_of(calls)], check_every=499, small=small)
+
+
+@pytest.mark.slow
+def test_compact_tree_answers_and_costs_the_same_in_twenty_million_calls():
+    for number, (name, place) in enumerate(PLACES.items()):
+        offsets = 1 << (12, 16, 20)[number % 3]
+        frames = (random_calls(850_000, seed=number * 4 + part, offsets=offsets, types=3) for part in range(4))
+        calls = [batch_of(frame.with_columns(place.cast(pl.UInt64).alias("offset"))) for frame in frames]
+        for small in (False, True):
+            print(name, small)
+            assert_as_the_kernel_s(calls, check_every=170_000, small=small)

@@ -32,7 +32,7 @@ std::unique_ptr<SwapIndex> make_radix_tag(IndexOptions options) {
 // Of pointer bits 1 to 5, radix-lowbit has all, or bit 1 alone in 32 bits; an xarray has tags 0, 1 and 3, times bits 2 to 5.
 constexpr IndexKind kinds[] = {
     {.name = "rbtree", .summary = "red-black tree of zswap entries, as zswap 3.11 to 6.8",
-     .make = make<Rbtree>, .make_small = make<Rbtree>,
+     .make = make_rbtree, .make_small = make_small_rbtree,
      .positions_64 = 0, .positions_32 = 0, .takes_values = false, .is_bound = false},
     {.name = "radix-tag", .summary = "radix tree of descriptors, the position in tree tags",
      .make = make_radix_tag<6>, .make_small = make_radix_tag<2>,

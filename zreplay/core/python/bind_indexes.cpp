@@ -121,8 +121,9 @@ class Calls {
 };
 
 struct PythonIndex {
-    PythonIndex(std::string_view name, bool small, std::string_view words) : rule(index_kind(name), slot_words(words)) {
-        IndexOptions options{.words = slot_words(words)};
+    PythonIndex(std::string_view name, bool small, std::string_view words, bool kernels_layout)
+        : rule(index_kind(name), slot_words(words)) {
+        IndexOptions options{.words = slot_words(words), .kernels_layout = kernels_layout};
         index = small ? index_kind(name).make_small(options) : index_kind(name).make(options);
         index->charge(cost);
     }
@@ -224,8 +225,8 @@ void bind_indexes(nb::module_& module) {
     }, nb::arg("name"), "What a slot of the index can say beside the pointer; 0 positions: its entries hold handles.");
 
     nb::class_<PythonIndex>(module, "Index", "A swap index: a tree for each type. Locations are words; 0: none.")
-        .def(nb::init<std::string_view, bool, std::string_view>(), nb::arg("name"), nb::arg("small") = false,
-             nb::arg("words") = "narrow")
+        .def(nb::init<std::string_view, bool, std::string_view, bool>(), nb::arg("name"), nb::arg("small") = false,
+             nb::arg("words") = "narrow", nb::arg("kernels_layout") = false)
         .def("find", [](PythonIndex& self, uint64_t type, uint64_t offset) {
             return self.index->find(entry_of(type, offset)).word();
         }, nb::arg("type"), nb::arg("offset"))
@@ -262,7 +263,7 @@ void bind_indexes(nb::module_& module) {
         .def("check", [](PythonIndex& self) { self.index->check(); }, "CheckFailed if an invariant does not hold.")
         .def("root_address", [](PythonIndex& self, uint64_t type) {
             return reinterpret_cast<uint64_t>(self.index->root(entry_of(type, 0).type()));
-        }, nb::arg("type"), "Where the type's tree begins, laid out as the kernel's.")
+        }, nb::arg("type"), "Where the type's tree begins, laid out as the kernel's (rbtree: with kernels_layout).")
         .def("cost", [](PythonIndex& self) { return cost_dict(self.cost); }, "What all calls so far have cost.")
         .def_prop_ro("entries", [](PythonIndex& self) { return self.index->entries(); })
         .def_prop_ro("nodes", [](PythonIndex& self) { return self.index->nodes(); })
