@@ -76,7 +76,8 @@ def test_node_bytes_per_entry_at_random_densities():
 
 @both
 def test_nodes_lie_in_memory_as_the_kernel_s(kind):
-    index = filled(kind, [64 + 5])
+    index = _zreplay.Index(kind, kernels_layout=True)
+    index.apply(stores([64 + 5]))
     index.insert(0, 64 + 6, LAST)
     height, tags, first = peek(index.root_address(0), "IIQ")
     assert (height, first & 1) == (2, 1)
@@ -177,7 +178,7 @@ def test_tag_is_copied_up_as_the_tree_grows_and_kept_by_the_root_as_it_shrinks()
     ids=["count", "height", "root height", "parent", "bit 0", "lost entry", "leaf tag", "upper tag", "root tag"],
 )
 def test_check_names_what_is_broken_and_where(kind, breaks, says):
-    index = _zreplay.Index(kind)
+    index = _zreplay.Index(kind, kernels_layout=True)
     for offset in (5, 70):
         index.insert(0, offset, FIRST)
     index.check()
@@ -186,4 +187,15 @@ def test_check_names_what_is_broken_and_where(kind, breaks, says):
     leaf = peek(top + 24 + 8, "Q")[0] - 1
     poke(*breaks(root, top, leaf))
     with pytest.raises(_zreplay.CheckFailed, match=says):
+        index.check()
+
+
+@both
+def test_a_leaf_whose_count_is_kept_beside_it_is_checked_too(kind):
+    index = filled(kind, [64 + 5])
+    index.insert(0, 64 + 6, FIRST)
+    top = peek(index.root_address(0) + 8, "Q")[0] - 1
+    leaf = peek(top + 24 + 8, "Q")[0] - 1
+    poke(leaf + 24 + 8 * 6, "Q", 0)
+    with pytest.raises(_zreplay.CheckFailed, match="radix leaf's count at type 0, offset 64: found 2, expected 1"):
         index.check()

@@ -36,12 +36,15 @@ namespace zreplay {
 
 //
 // Beside the trees stands a directory of their leaves, by offset, which no kernel has: where only the answer counts it leads to
-// a leaf at once, and what the walk would have cost follows from the height. With `walks` every operation goes down the tree
-// as the kernel does, to be timed.
+// a leaf at once, and what the walk would have cost follows from the height. It also keeps how many slots of a leaf are used,
+// which in a 3.12 node is on a line that nothing else needs (counts_leaves). With `walks` every operation goes down the tree as
+// the kernel does, to be timed.
 template <class Node, class Roots = RootPerType<typename Node::Root>>
 class RadixTree {
     using Root = typename Node::Root;
     static constexpr int leaves_bits = 9;  // leaves of a piece of the directory
+    // A walk of an xarray reads a node's head anyway, and there is more in it to be kept.
+    static constexpr bool counts_leaves = !Node::walk_reads_head;
 
   public:
     static constexpr size_t slab_bytes = sizeof(Node) + sizeof(void*);
@@ -92,7 +95,12 @@ class RadixTree {
         }
         const uint32_t index = Node::index_at(entry.offset(), 0);
         assert(!leaf->slots[index] && !(root.tags && Node::leaf_tags(leaf, index)));  // 3.12 asserts both
-        leaf->fill(index, word);
+        if (!counts_leaves || walks_) {
+            leaf->fill(index, word);
+        } else {
+            leaf->slots[index] = word;
+            leaves_.find(entry)->at(place_of(entry)).add(1);
+        }
         cost.cache_lines += Node::lines_of(index, true, true);
     }
 
@@ -131,7 +139,16 @@ class RadixTree {
         if (!word) return 0;
         --entries_;
         // Without a tag at the root there is none below: the tags' line is counted, as the kernel reads it, but left alone.
-        if (leaf->count > 1 && leaf->parent && !root.tags) [[likely]] {
+        if constexpr (counts_leaves) {
+            Leaf* noted = walks_ ? nullptr : &leaves_.find(entry)->at(place_of(entry));
+            if (noted && noted->count() > 1 && root.height() > 1 && !root.tags) [[likely]] {
+                leaf->slots[index] = 0;
+                noted->add(-1);
+                ++cost.slots_written;
+                cost.cache_lines += more_lines(index, true, true);
+                return word;
+            }
+        } else if (leaf->count > 1 && leaf->parent && !root.tags) [[likely]] {
             leaf->empty(index);
             ++cost.slots_written;
             cost.cache_lines += more_lines(index, true, true);
@@ -189,7 +206,7 @@ class RadixTree {
     static constexpr int look_steps = 3;
     template <class Take>
     void look(int step, uint32_t group, const Ahead& ahead, Take&& take) {
-        std::array<Node* const*, Ahead::lanes>& places = places_[group];
+        std::array<const Leaf*, Ahead::lanes>& places = places_[group];
         if (step == 0) {
             for (uint32_t i = 0; i < ahead.count; ++i) {
                 const Leaves* piece = leaves_.find(ahead.entries[i]);
@@ -198,17 +215,18 @@ class RadixTree {
             }
         } else if (step == 1) {
             for (uint32_t i = 0; i < ahead.count; ++i) {
-                const Node* leaf = *places[i];
+                const Node* leaf = places[i]->node();
                 if (!leaf) continue;
-                prefetch_to_write(&leaf->slots[Node::index_at(ahead.entries[i].offset(), 0)]);
-                if (ahead.changing >> i & 1) prefetch_to_write(&leaf->count);
+                const uint64_t* slot = &leaf->slots[Node::index_at(ahead.entries[i].offset(), 0)];
+                prefetch_to_write(slot);
+                if constexpr (!counts_leaves) prefetch_to_write(&leaf->count);
                 if constexpr (Node::has_position_tags) prefetch(&leaf->tags);
             }
         } else {
             for (uint32_t i = 0; i < ahead.count; ++i) {
                 const SwapEntry entry = ahead.entries[i];
                 const uint32_t index = Node::index_at(entry.offset(), 0);
-                if (const Node* leaf = *places[i]) [[likely]] {
+                if (const Node* leaf = places[i]->node()) [[likely]] {
                     take(i, leaf->slots[index], Node::leaf_tags(leaf, index));
                 } else {
                     const Root* root = roots_.find(entry);
@@ -223,21 +241,25 @@ class RadixTree {
         uint64_t nodes = 0, entries = 0, leaves = 0, noted = 0;
         for (uint32_t type = 0; type < swap_types; ++type) {
             roots_.for_each(type, [&](const Root& root, uint64_t first_offset, uint64_t last_offset) {
-                RadixCheck<Node> checked(type, root, first_offset, last_offset);
+                RadixCheck<Node> checked(type, root, first_offset, last_offset, !counts_leaves || walks_);
                 nodes += checked.nodes;
                 entries += checked.entries;
                 leaves += checked.leaves;
             });
             leaves_.for_each(type, [&](uint64_t first_offset, const Leaves& piece) {
                 for (uint64_t i = 0; i < piece.size(); ++i) {
-                    if (!piece[i]) continue;
+                    if (!piece[i].node()) continue;
                     const uint64_t offset = first_offset + (i << Node::bits);
                     const Root* root = roots_.find(SwapEntry(type, offset));
                     Cost nobodys;
                     const Node* leaf = root && root->height() && offset <= Node::max_offset(root->height())
                                            ? walk(*root, offset, nobodys) : nullptr;
-                    require_at(type, offset, piece[i] == leaf, "directory of radix leaves", reinterpret_cast<uint64_t>(piece[i]),
-                               reinterpret_cast<uint64_t>(leaf));
+                    require_at(type, offset, piece[i].node() == leaf, "directory of radix leaves",
+                               reinterpret_cast<uint64_t>(piece[i].node()), reinterpret_cast<uint64_t>(leaf));
+                    uint32_t used = 0;
+                    for (uint64_t word : leaf->slots) used += word != 0;
+                    require_at(type, offset, !counts_leaves || piece[i].count() == used, "assertion 8: radix leaf's count",
+                               piece[i].count(), used);
                     ++noted;
                 }
             });
@@ -253,13 +275,27 @@ class RadixTree {
     const Root* root(uint32_t type) const { return roots_.first(type); }
 
   private:
-    using Leaves = std::array<Node*, size_t{1} << leaves_bits>;
+    // A leaf's address, and above it how many of its slots are used.
+    class Leaf {
+        static constexpr int count_bit = 56;
+
+      public:
+        Leaf() = default;
+        Leaf(Node* node, uint64_t count) : word_(reinterpret_cast<uint64_t>(node) | count << count_bit) {}
+        Node* node() const { return reinterpret_cast<Node*>(word_ & ((uint64_t{1} << count_bit) - 1)); }
+        uint32_t count() const { return static_cast<uint32_t>(word_ >> count_bit); }
+        void add(int64_t more) { word_ += static_cast<uint64_t>(more) << count_bit; }
+
+      private:
+        uint64_t word_ = 0;
+    };
+    using Leaves = std::array<Leaf, size_t{1} << leaves_bits>;
     static size_t place_of(SwapEntry entry) { return entry.offset() >> Node::bits & ((size_t{1} << leaves_bits) - 1); }
 
     // Null: there is none, or the directory is not kept.
     Node* leaf_of(SwapEntry entry) const {
         const Leaves* piece = leaves_.find(entry);
-        return piece ? (*piece)[place_of(entry)] : nullptr;
+        return piece ? (*piece)[place_of(entry)].node() : nullptr;
     }
 
     // What walk() charges for a leaf that is there.
@@ -295,6 +331,7 @@ class RadixTree {
     [[gnu::noinline]] void erase_upward(Root& root, Node* leaf, SwapEntry entry, Cost& cost) {
         const uint64_t offset = entry.offset();
         const uint32_t index = Node::index_at(offset, 0);
+        tell_leaf(entry);
         uint32_t untagged_levels = 0;
         for (uint32_t tag = 0; root.tags && tag < radix_tags; ++tag)
             if (leaf->tags[tag] >> index & 1)
@@ -309,7 +346,13 @@ class RadixTree {
 
     // A leaf that is made or freed.
     void note_leaf(SwapEntry entry, Node* leaf) {
-        if (!walks_) leaves_.make(entry)[place_of(entry)] = leaf;
+        if (!walks_) leaves_.make(entry)[place_of(entry)] = {leaf, leaf ? uint64_t{leaf->count} : 0};
+    }
+    // In the leaf itself, where the tree's own rules look for it.
+    void tell_leaf(SwapEntry entry) {
+        if (!counts_leaves || walks_) return;
+        const Leaf& noted = (*leaves_.find(entry))[place_of(entry)];
+        noted.node()->count = noted.count();
     }
 
     Node* make(uint32_t level, Node* parent, uint32_t index_in_parent, const Root& root) {
@@ -451,6 +494,7 @@ class RadixTree {
         for (uint32_t level = 0;; ++level) {
             ++cost.slots_written;
             if (node->empty(Node::index_at(entry.offset(), level))) {
+                if (!level) note_leaf(entry, node);
                 if (!node->parent) shrink(root, SwapEntry(entry.type(), 0), cost);
                 return level;
             }
@@ -471,6 +515,7 @@ class RadixTree {
     void shrink(Root& root, SwapEntry first, Cost& cost) {
         for (uint32_t height = root.height(); height;) {
             Node* top = Node::unmark(root.first);
+            if (height == 1) tell_leaf(first);
             if (top->count != 1 || !top->slots[0]) return;
             root.first = top->slots[0];
             root.set_height(--height);
@@ -503,8 +548,8 @@ class RadixTree {
     Pieces<Leaves, Node::bits + leaves_bits, 31> leaves_;
     const bool walks_;
     // Of groups looked at, where the directory has their leaves.
-    std::array<std::array<Node* const*, Ahead::lanes>, Ahead::no_group> places_;
-    static constexpr Node* nowhere_ = nullptr;
+    std::array<std::array<const Leaf*, Ahead::lanes>, Ahead::no_group> places_;
+    inline static const Leaf nowhere_{};
 };
 
 }  // namespace zreplay

@@ -31,9 +31,11 @@ class LookAhead {
     const Rows& rows(uint64_t group) const { return groups_[group % Ahead::groups].rows; }
 
   private:
-    struct Group {
+    struct alignas(64) Group {
         Ahead ahead;
         Rows rows;
+        uint32_t stores = 0;
+        std::array<uint32_t, Ahead::lanes> sizes;  // of its stores
     };
 
     // As soon as a slot has been read, what it names can be fetched.
@@ -44,9 +46,13 @@ class LookAhead {
         group.rows.decode(batch, first);
         Ahead& ahead = group.ahead;
         ahead.count = group.rows.count;
-        ahead.changing = 0;
-        for (uint32_t i = 0; i < ahead.count; ++i) ahead.changing |= uint32_t{group.rows.ops[i] != Op::load} << i;
+        ahead.changing = group.stores = 0;
         ahead.entries = group.rows.entries;
+        for (uint32_t i = 0; i < ahead.count; ++i) {
+            ahead.changing |= uint32_t{group.rows.ops[i] != Op::load} << i;
+            group.sizes[group.stores] = static_cast<uint32_t>(group.rows.sizes[i]);
+            group.stores += group.rows.ops[i] == Op::store && group.rows.sizes[i] > 0;
+        }
         if (model_.warms_slots())
             for (uint32_t i = 0; i < ahead.count; ++i) model_.warm(ahead.entries[i]);
     }
@@ -54,13 +60,15 @@ class LookAhead {
     // What is found was so a few groups ago; it may have been freed since: its memory is still there, and what it says is a hint.
     void fetch(const Group& group, int step) const {
         const Ahead& ahead = group.ahead;
-        if (model_.warms_objects())
-            for (uint32_t i = 0; i < ahead.count; ++i)
-                if (Location found = ahead.found[i]; found && !found.is_same_filled()) model_.warm(found, step, ahead.changing >> i & 1);
-        if (step < P::warm_alloc_steps)
-            for (uint32_t i = 0; i < ahead.count; ++i)
-                if (group.rows.ops[i] == Op::store && group.rows.sizes[i] > 0)
-                    pool_.warm_alloc(static_cast<uint32_t>(group.rows.sizes[i]));
+        const bool warms_objects = model_.warms_objects();
+        for (uint32_t i = 0; warms_objects && i < ahead.count; ++i) {
+            const Location found = ahead.found[i];
+            const bool is_object = found && !found.is_same_filled();
+            // The first step only fetches what is named, so it can do so without a branch that is often guessed wrong.
+            if (step == 0) model_.warm(is_object ? found : Location(&group, 0), 0, ahead.changing >> i & 1);
+            else if (is_object) model_.warm(found, step, ahead.changing >> i & 1);
+        }
+        for (uint32_t i = 0; step < P::warm_alloc_steps && i < group.stores; ++i) pool_.warm_alloc(group.sizes[i]);
     }
 
     SwapIndex& index_;
