@@ -39,7 +39,8 @@ class Reserved {
     void grow() {
         if (!mapped_) reserve();
         if (bytes_ == reserved_bytes_ || mprotect(begin_ + bytes_, step_bytes, PROT_READ | PROT_WRITE)) throw std::bad_alloc();
-        madvise(begin_ + bytes_, step_bytes, MADV_HUGEPAGE);  // a hint
+        // A hint. Not for the first step: a small state would have the kernel clear more than it ever touches.
+        if (bytes_) madvise(begin_ + bytes_, step_bytes, MADV_HUGEPAGE);
         bytes_ += step_bytes;
     }
 

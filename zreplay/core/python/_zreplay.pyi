@@ -6,6 +6,8 @@ from typing import Any, TypedDict
 #: Name and version of what this module was compiled with.
 compiler: str
 
+def keep_freed_memory() -> None: ...
+
 class CheckFailed(AssertionError):
     """A structure found broken by its own check()."""
 

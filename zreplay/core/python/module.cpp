@@ -1,6 +1,8 @@
 // The only place that knows about Python: one bind_… function per part of the core.
 #include "module.hpp"
 
+#include <malloc.h>
+
 #include "types.hpp"
 
 NB_MODULE(_zreplay, module) {
@@ -10,6 +12,13 @@ NB_MODULE(_zreplay, module) {
 #else
     module.attr("compiler") = "GCC " __VERSION__;
 #endif
+    // Batches are decoded into memory of the same size over and over: given back to the kernel each time, it is cleared each time.
+    module.def("keep_freed_memory", [] {
+        constexpr int large = 1 << 30, step = 32 << 20;
+        mallopt(M_MMAP_THRESHOLD, large);
+        mallopt(M_TRIM_THRESHOLD, large);
+        mallopt(M_TOP_PAD, step);
+    }, "Have the process's allocator keep what is freed, for the rest of the process.");
     nanobind::exception<zreplay::CheckFailed>(module, "CheckFailed", PyExc_AssertionError);
     zreplay::bind_arrow(module);
     zreplay::bind_replay(module);
