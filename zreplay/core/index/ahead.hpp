@@ -5,7 +5,7 @@
 //      now         happens    last step   … step 1   step 0
 //
 // Each step of a group reads what its step before has fetched, and a whole group happens in between. Looking changes nothing
-// and is not counted: all there is of it is that what happens finds its memory in the cache, and what was found kept.
+// and is not counted: all there is of it is that what happens finds its memory in the cache.
 #pragma once
 
 #include <algorithm>
@@ -21,8 +21,7 @@ struct Ahead {
     static constexpr uint32_t lanes = 16;
     static constexpr uint32_t groups = 8;  // most that are under way at once in a replay
     static constexpr uint32_t check = groups;  // the number of groups that only a check looks at, between events
-    static constexpr uint32_t no_group = groups + 1;  // whose lanes are those of no event
-    static constexpr uint32_t nobody = no_group * lanes;
+    static constexpr uint32_t numbers = groups + 1;
 
     uint32_t count = 0;     // lanes in use
     uint32_t changing = 0;  // bit i: entries[i] will be inserted, erased or moved, not only found

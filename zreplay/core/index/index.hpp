@@ -49,18 +49,12 @@ class SwapIndex {
     // In ascending order of offset. The callback must not change the index.
     virtual void for_each(uint32_t type, const std::function<void(uint64_t offset, Location)>& visit) const = 0;
 
-    // Looks at a group of events to come and keeps what it finds for their calls. In steps: each reads what the step before
+    // Fetches what the calls of a group of events to come will touch. In steps: each reads what the step before
     // it has fetched, so that between two steps of one group there is time for other groups' steps and calls. Several groups
     // are under way at once, each with a number of its own (Ahead). Changes nothing and costs nothing that is
-    // counted; what it keeps is used only where it still holds, so that calls may change anything meanwhile.
+    // counted, and calls may change anything meanwhile.
     virtual int look_steps() const { return 1; }
     virtual void look(int step, uint32_t group, Ahead& ahead) = 0;
-
-    // Whether it keeps anything, so that it wants to be told whose the next calls are.
-    virtual bool keeps_what_it_found() const { return false; }
-    // The next calls are those of an event that was looked at: what is kept of it serves them, if they are of its entry.
-    void expect(uint32_t group, uint32_t lane) { expected_ = group * Ahead::lanes + lane; }
-    void expect_nothing() { expected_ = Ahead::nobody; }
 
     // Walks everything; throws CheckFailed.
     virtual void check() const = 0;
@@ -85,7 +79,6 @@ class SwapIndex {
     Cost& charge_nobody() { return *std::exchange(cost_, &nowhere_); }
 
   protected:
-    uint32_t expected_ = Ahead::nobody;  // lane of the next calls
     const uint64_t* node_count_ = nullptr;
     Cost nowhere_;
     Cost* cost_ = &nowhere_;

@@ -548,7 +548,7 @@ class RadixTree {
     Pieces<Leaves, Node::bits + leaves_bits, 31> leaves_;
     const bool walks_;
     // Of groups looked at, where the directory has their leaves.
-    std::array<std::array<const Leaf*, Ahead::lanes>, Ahead::no_group> places_;
+    std::array<std::array<const Leaf*, Ahead::lanes>, Ahead::numbers> places_;
     inline static const Leaf nowhere_{};
 };
 

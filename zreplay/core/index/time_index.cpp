@@ -44,12 +44,8 @@ int64_t TimedIndex::play(op_stream_op (*next)(op_stream*), uint64_t operations) 
             const uint64_t first = group * Ahead::lanes, end = std::min<uint64_t>(first + Ahead::lanes, count);
             if (looks_ahead_)
                 look_ahead(group, groups, index_->look_steps(), [&](int step, uint64_t number) { look(step, number, count); });
-            for (uint64_t i = first; i < end; ++i) {
-                if (looks_ahead_) index_->expect(group % Ahead::groups, static_cast<uint32_t>(i - first));
-                sum_ += apply(ops_[i], done_ + i);
-            }
+            for (uint64_t i = first; i < end; ++i) sum_ += apply(ops_[i], done_ + i);
         }
-        index_->expect_nothing();
         spent += now_ns() - begun;
         done_ += count;
         operations -= count;

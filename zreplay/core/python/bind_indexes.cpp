@@ -148,14 +148,12 @@ struct PythonIndex {
                 if (warm && row % Ahead::lanes == 0)
                     look_ahead(row / Ahead::lanes, (calls.rows + Ahead::lanes - 1) / Ahead::lanes, index->look_steps(),
                                [&](int step, uint64_t group) { look(calls, step, group); });
-                if (warm) index->expect(row / Ahead::lanes % Ahead::groups, row % Ahead::lanes);
                 Call call = calls.call(row);
                 bool has_location = call == call_insert || call == call_update;
                 old[row] = apply_one(call, calls.entry(row), has_location ? rule.location(calls.word(row)) : Location());
                 if (check_every && (row + 1) % check_every == 0) index->check();
             }
         }
-        index->expect_nothing();
         ColumnsOut out;
         out.add("old", "L", std::move(old));
         return out;

@@ -47,7 +47,6 @@ class Loop final : public Replay {
           look_ahead_(*index_, pool_, model_),
           early_(model_, config.driven, follows_readings()),
           effects_(*index_, pool_, counters_),
-          expects_(index_->keeps_what_it_found()),
           always_with_care_(has_workers || config.driven || config.policy.paced || config.observe || config.timing ||
                             config.check_every || config.sample_ns || config.policy.cma.every_events),
           looks_ahead_(config.look_above_bytes == 0),
@@ -66,15 +65,11 @@ class Loop final : public Replay {
             const bool with_care = always_with_care_ || early_.concern(first, end);
             if (!with_care) {
                 if (!looks) rows_.decode(batch, first);
-                happen(batch, looks ? look_ahead_.rows(group) : rows_, looks ? group % Ahead::groups : Ahead::no_group);
+                happen(batch, looks ? look_ahead_.rows(group) : rows_);
                 continue;
             }
-            for (int64_t row = first; row < end; ++row) {
-                if (looks) index_->expect(group % Ahead::groups, static_cast<uint32_t>(row - first));
-                happen_with_care(batch, row);
-            }
+            for (int64_t row = first; row < end; ++row) happen_with_care(batch, row);
         }
-        index_->expect_nothing();
         rows_fed_ += batch.rows;
         if (batch.rows) last_ts_ns_ = batch.ts_ns[batch.rows - 1];
     }
@@ -138,9 +133,8 @@ class Loop final : public Replay {
     }
 
     // Flattened: everything that an event of a slot passes through, index apart, is one function without calls.
-    [[gnu::flatten, gnu::noinline]] void happen(const EventBatch& batch, const Rows& rows, uint32_t group) {
+    [[gnu::flatten, gnu::noinline]] void happen(const EventBatch& batch, const Rows& rows) {
         for (uint32_t i = 0; i < rows.count; ++i) {
-            if (expects_) index_->expect(group, i);
             const Event event = rows.ops[i] <= Op::invalidate ? rows.event(i, batch) : batch.event(rows.first + i);
             const int result = model_.predicted(event);
             if constexpr (requires { model_.returned(0); })
@@ -339,7 +333,7 @@ class Loop final : public Replay {
     Effects<SwapPool> effects_;
     Rows rows_;  // the group that happens, where it was not looked at
     Cost uncounted_;
-    const bool expects_, always_with_care_;
+    const bool always_with_care_;
     bool looks_ahead_;
     int64_t rows_fed_ = 0;
     int64_t last_ts_ns_ = 0;
