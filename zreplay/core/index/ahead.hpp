@@ -26,7 +26,8 @@ struct Ahead {
     uint32_t count = 0;     // lanes in use
     uint32_t changing = 0;  // bit i: entries[i] will be inserted, erased or moved, not only found
     std::array<SwapEntry, lanes> entries;
-    std::array<Location, lanes> found;  // after the last step: what find(entries[i]) would give at that moment
+    std::array<Location, lanes> found;  // after the last step, if wanted: what find(entries[i]) would give at that moment
+    bool wants_found = true;
 };
 
 // Before group `now` of `groups` happens: step(number of the step, group) for what is due, so that a group has been through all

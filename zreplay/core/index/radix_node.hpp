@@ -81,6 +81,8 @@ struct RadixNode {
         return static_cast<uint32_t>(tags);
     }
 
+    bool has_tags(uint32_t index) const { return ((tags[0] | tags[1] | tags[2]) >> index & 1) != 0; }
+
     static constexpr uint32_t head_line = 0;
     static constexpr uint32_t tag_line = (24 + 8 * fan_out) / 64;
 

@@ -94,7 +94,7 @@ class RadixTree {
             return;
         }
         const uint32_t index = Node::index_at(entry.offset(), 0);
-        assert(!leaf->slots[index] && !(root.tags && Node::leaf_tags(leaf, index)));  // 3.12 asserts both
+        assert(!leaf->slots[index] && !((walks_ || root.tags) && leaf->has_tags(index)));  // 3.12 asserts both
         if (!counts_leaves || walks_) {
             leaf->fill(index, word);
         } else {
@@ -148,7 +148,7 @@ class RadixTree {
                 cost.cache_lines += more_lines(index, true, true);
                 return word;
             }
-        } else if (leaf->count > 1 && leaf->parent && !root.tags) [[likely]] {
+        } else if (!walks_ && leaf->count > 1 && leaf->parent && !root.tags) [[likely]] {
             leaf->empty(index);
             ++cost.slots_written;
             cost.cache_lines += more_lines(index, true, true);
@@ -222,7 +222,7 @@ class RadixTree {
                 if constexpr (!counts_leaves) prefetch_to_write(&leaf->count);
                 if constexpr (Node::has_position_tags) prefetch(&leaf->tags);
             }
-        } else {
+        } else if (ahead.wants_found) {
             for (uint32_t i = 0; i < ahead.count; ++i) {
                 const SwapEntry entry = ahead.entries[i];
                 const uint32_t index = Node::index_at(entry.offset(), 0);
@@ -333,7 +333,7 @@ class RadixTree {
         const uint32_t index = Node::index_at(offset, 0);
         tell_leaf(entry);
         uint32_t untagged_levels = 0;
-        for (uint32_t tag = 0; root.tags && tag < radix_tags; ++tag)
+        for (uint32_t tag = 0; (walks_ || root.tags) && tag < radix_tags; ++tag)
             if (leaf->tags[tag] >> index & 1)
                 untagged_levels = std::max(untagged_levels, clear_upward(root, leaf, offset, tag, cost));
         uint32_t emptied_levels = empty_upward(root, leaf, entry, cost);

@@ -59,6 +59,7 @@ void TimedIndex::look(int step, uint64_t group, uint64_t count) {
         const uint64_t first = group * Ahead::lanes;
         to_come.count = static_cast<uint32_t>(std::min<uint64_t>(Ahead::lanes, count - first));
         to_come.changing = 0;
+        to_come.wants_found = false;
         for (uint32_t i = 0; i < to_come.count; ++i) {
             to_come.entries[i] = SwapEntry(0, ops_[first + i].offset);
             to_come.changing |= uint32_t{ops_[first + i].kind != op_stream_load} << i;
