@@ -25,6 +25,7 @@ namespace zreplay {
 template <template <class> class Model, class P>
 class Loop final : public Replay {
     using SwapPool = typename Model<P>::PoolType;  // P, or one for each swap type
+    static constexpr bool follows_returns = EarlyCalls<Model<P>>::follows_returns;
     static constexpr bool has_workers = requires(SwapPool& pool) { pool.set_cpu(0u); };
     static constexpr int64_t group_rows = Ahead::lanes;
     static_assert(Ahead::lanes == Rows::most);
@@ -137,7 +138,7 @@ class Loop final : public Replay {
         for (uint32_t i = 0; i < rows.count; ++i) {
             const Event event = rows.ops[i] <= Op::invalidate ? rows.event(i, batch) : batch.event(rows.first + i);
             const int result = model_.predicted(event);
-            if constexpr (requires { model_.returned(0); })
+            if constexpr (follows_returns)
                 if (event.op == Op::store && result == 0) model_.returned(0);
             count(event.op);
             if (counters_.events >= next_sample_event_) [[unlikely]] sample_by_events(batch.ts_ns[event.row]);
@@ -153,7 +154,7 @@ class Loop final : public Replay {
 
     [[gnu::noinline]] void happen_with_care(const EventBatch& batch, int64_t row) {
         Event event = batch.event(row);
-        event.returns_later = batch.return_ts_ns.has(row);
+        event.returns_later = follows_returns && batch.return_ts_ns.has(row);
         early_.take(row);
         early_.recall(event);
         if (follows_readings() && event.op == Op::store && batch.made_pages.get(row, 0)) model_.hand_over({});
@@ -171,7 +172,7 @@ class Loop final : public Replay {
         if (follows_readings() && batch.seen_pool_pages.has(row))
             model_.catch_up_with(static_cast<uint64_t>(batch.seen_pool_pages[row]));
         model_.hand_back();
-        if constexpr (requires { model_.returned(0); }) {
+        if constexpr (follows_returns) {
             const bool stored = event.op == Op::store && result == 0;
             if (event.returns_later) early_.returns_later(event, stored ? 0 : counters_.pool_total_size / page_bytes);
             else if (stored) model_.returned(0);
