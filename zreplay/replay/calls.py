@@ -9,7 +9,7 @@ import pyarrow as pa
 from zreplay.trace.files import Trace
 
 #: Columns that are read for it.
-COLUMNS = ("call_ts_ns", "call_rows", "alloc_rows", "made_pages", "return_ts_ns")
+COLUMNS = ("call_ts_ns", "call_rows", "alloc_rows", "made_pages")
 
 
 def with_calls(
