@@ -68,6 +68,15 @@ ROWS = (
         rows_replay.whole_runs,
     ),
     Row(
+        "huge-pages",
+        "Huge pages, on and off",
+        "The same replays as whole processes, in turns with some that the kernel gives no huge page "
+        "(`prctl(PR_SET_THP_DISABLE)`): the arenas ask for them from their second 2 MiB on (`zreplay/core/arena.hpp`).",
+        "python docs/performance.py --rows huge-pages",
+        60,
+        rows_replay.huge_pages,
+    ),
+    Row(
         "recordings",
         "Every recording in traces/",
         "`events_per_second` of the summary: inside the run, without the interpreter's start. As zswap, also "

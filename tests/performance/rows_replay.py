@@ -1,6 +1,7 @@
 """Whole replays as a user starts them, and the engine's loop by itself."""
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -63,6 +64,28 @@ def whole_runs(bench: Bench) -> Measured:
     if "libCacheSim, LRU" not in seconds:
         raise Left((figures, []), "libCacheSim: cannot be imported: pip install 'zreplay[bench]'")
     return figures, []
+
+
+def huge_pages(bench: Bench) -> Measured:
+    """radix-lowbit over zbud and zsmalloc with their memory on huge pages and on none, in turns."""
+    trace = bench.trace(million_random(bench))
+    without = [sys.executable, HERE / "without_huge_pages.py", sys.executable, "-m", "zreplay"]
+    if not bench.works([*without, "--help"]):
+        raise Unavailable("prctl(PR_SET_THP_DISABLE): refused")
+    subjects: dict[str, Callable[[], float]] = {}
+    for pool in ("zbud", "zsmalloc"):
+        words = ["run", trace, "-o", bench.work / "run", "--force", "-q", "--index", "radix-lowbit", "--pool", pool]
+        subjects[f"{pool} on"] = lambda words=words: bench.zreplay(*words)
+        subjects[f"{pool} off"] = lambda words=words: bench.seconds_of([*without, *words])
+    seconds = bench.interleaved(subjects)
+    return [
+        Figure.of_ratio(
+            f"radix-lowbit × {pool}: time without huge pages over with them",
+            paired_ratio(seconds[f"{pool} off"], seconds[f"{pool} on"]),
+            Bar(),
+        )
+        for pool in ("zbud", "zsmalloc")
+    ], []
 
 
 def recordings(bench: Bench) -> Measured:
