@@ -27,24 +27,20 @@
 #include "cost.hpp"
 #include "index/index.hpp"
 #include "index/radix_check.hpp"
+#include "index/radix_leaves.hpp"
 #include "index/radix_roots.hpp"
-#include "pieces.hpp"
-#include "prefetch.hpp"
 #include "types.hpp"
 
 namespace zreplay {
 
-//
-// Beside the trees stands a directory of their leaves, by offset, which no kernel has: where only the answer counts it leads to
-// a leaf at once, and what the walk would have cost follows from the height. It also keeps how many slots of a leaf are used,
-// which in a 3.12 node is on a line that nothing else needs (counts_leaves). With `walks` every operation goes down the tree as
-// the kernel does, to be timed.
+// Beside the trees stands a directory of their leaves (radix_leaves.hpp): where only the answer counts it leads to a leaf at
+// once, and what the walk would have cost follows from the height. With `walks` every operation goes down the tree as the
+// kernel does, to be timed.
 template <class Node, class Roots = RootPerType<typename Node::Root>>
 class RadixTree {
     using Root = typename Node::Root;
-    static constexpr int leaves_bits = 9;  // leaves of a piece of the directory
-    // A walk of an xarray reads a node's head anyway, and there is more in it to be kept.
-    static constexpr bool counts_leaves = !Node::walk_reads_head;
+    using Leaf = typename RadixLeaves<Node>::Leaf;
+    static constexpr bool counts_leaves = RadixLeaves<Node>::counts;
 
   public:
     static constexpr size_t slab_bytes = sizeof(Node) + sizeof(void*);
@@ -55,7 +51,7 @@ class RadixTree {
     [[gnu::always_inline]] uint64_t* slot(SwapEntry entry, Cost& cost) {
         Root* root = roots_.find(entry);
         const uint64_t offset = entry.offset();
-        Node* leaf = leaf_of(entry);
+        Node* leaf = leaves_.find(entry);
         if (leaf) [[likely]] {
             charge_walk(*root, offset, cost);
         } else {
@@ -72,7 +68,7 @@ class RadixTree {
     uint32_t tags(SwapEntry entry, Cost& cost) const {
         const Root* root = roots_.find(entry);
         const uint64_t offset = entry.offset();
-        const Node* leaf = leaf_of(entry);  // in the leaf the tags' line instead of the slot's
+        const Node* leaf = leaves_.find(entry);  // in the leaf the tags' line instead of the slot's
         if (leaf) [[likely]] {
             charge_walk(*root, offset, cost);
         } else {
@@ -99,7 +95,7 @@ class RadixTree {
             leaf->fill(index, word);
         } else {
             leaf->slots[index] = word;
-            leaves_.find(entry)->at(place_of(entry)).add(1);
+            leaves_.at(entry).add(1);
         }
         cost.cache_lines += Node::lines_of(index, true, true);
     }
@@ -124,7 +120,7 @@ class RadixTree {
     [[gnu::always_inline]] uint64_t erase(SwapEntry entry, Cost& cost) {
         Root* found = roots_.find(entry);
         const uint64_t offset = entry.offset();
-        Node* leaf = leaf_of(entry);
+        Node* leaf = leaves_.find(entry);
         if (leaf) [[likely]] {
             charge_walk(*found, offset, cost);
         } else {
@@ -140,7 +136,7 @@ class RadixTree {
         --entries_;
         // Without a tag at the root there is none below: the tags' line is counted, as the kernel reads it, but left alone.
         if constexpr (counts_leaves) {
-            Leaf* noted = walks_ ? nullptr : &leaves_.find(entry)->at(place_of(entry));
+            Leaf* noted = walks_ ? nullptr : &leaves_.at(entry);
             if (noted && noted->count() > 1 && root.height() > 1 && !root.tags) [[likely]] {
                 leaf->slots[index] = 0;
                 noted->add(-1);
@@ -206,33 +202,18 @@ class RadixTree {
     static constexpr int look_steps = 3;
     template <class Take>
     void look(int step, uint32_t group, const Ahead& ahead, Take&& take) {
-        std::array<const Leaf*, Ahead::lanes>& places = places_[group];
-        if (step == 0) {
-            for (uint32_t i = 0; i < ahead.count; ++i) {
-                const Leaves* piece = leaves_.find(ahead.entries[i]);
-                places[i] = piece ? &(*piece)[place_of(ahead.entries[i])] : &nowhere_;
-                prefetch(places[i]);
-            }
-        } else if (step == 1) {
-            for (uint32_t i = 0; i < ahead.count; ++i) {
-                const Node* leaf = places[i]->node();
-                if (!leaf) continue;
-                const uint64_t* slot = &leaf->slots[Node::index_at(ahead.entries[i].offset(), 0)];
-                prefetch_to_write(slot);
-                if constexpr (!counts_leaves) prefetch_to_write(&leaf->count);
-                if constexpr (Node::has_position_tags) prefetch(&leaf->tags);
-            }
-        } else if (ahead.wants_found) {
-            for (uint32_t i = 0; i < ahead.count; ++i) {
-                const SwapEntry entry = ahead.entries[i];
-                const uint32_t index = Node::index_at(entry.offset(), 0);
-                if (const Node* leaf = places[i]->node()) [[likely]] {
-                    take(i, leaf->slots[index], Node::leaf_tags(leaf, index));
-                } else {
-                    const Root* root = roots_.find(entry);
-                    const bool is_first = root && !entry.offset() && !root->height();
-                    take(i, is_first ? root->first : 0, is_first ? root->tags : 0);
-                }
+        if (step == 0) return leaves_.look_up(group, ahead);
+        if (step == 1) return leaves_.fetch(group, ahead);
+        if (!ahead.wants_found) return;
+        for (uint32_t i = 0; i < ahead.count; ++i) {
+            const SwapEntry entry = ahead.entries[i];
+            const uint32_t index = Node::index_at(entry.offset(), 0);
+            if (const Node* leaf = leaves_.looked_up(group, i)) [[likely]] {
+                take(i, leaf->slots[index], Node::leaf_tags(leaf, index));
+            } else {
+                const Root* root = roots_.find(entry);
+                const bool is_first = root && !entry.offset() && !root->height();
+                take(i, is_first ? root->first : 0, is_first ? root->tags : 0);
             }
         }
     }
@@ -246,22 +227,9 @@ class RadixTree {
                 entries += checked.entries;
                 leaves += checked.leaves;
             });
-            leaves_.for_each(type, [&](uint64_t first_offset, const Leaves& piece) {
-                for (uint64_t i = 0; i < piece.size(); ++i) {
-                    if (!piece[i].node()) continue;
-                    const uint64_t offset = first_offset + (i << Node::bits);
-                    const Root* root = roots_.find(SwapEntry(type, offset));
-                    Cost nobodys;
-                    const Node* leaf = root && root->height() && offset <= Node::max_offset(root->height())
-                                           ? walk(*root, offset, nobodys) : nullptr;
-                    require_at(type, offset, piece[i].node() == leaf, "directory of radix leaves",
-                               reinterpret_cast<uint64_t>(piece[i].node()), reinterpret_cast<uint64_t>(leaf));
-                    uint32_t used = 0;
-                    for (uint64_t word : leaf->slots) used += word != 0;
-                    require_at(type, offset, !counts_leaves || piece[i].count() == used, "assertion 8: radix leaf's count",
-                               piece[i].count(), used);
-                    ++noted;
-                }
+            leaves_.for_each(type, [&](uint64_t offset, Leaf leaf) {
+                check_noted(type, offset, leaf);
+                ++noted;
             });
         }
         require(walks_ || noted == leaves, "leaves in the directory", noted, leaves);
@@ -275,27 +243,17 @@ class RadixTree {
     const Root* root(uint32_t type) const { return roots_.first(type); }
 
   private:
-    // A leaf's address, and above it how many of its slots are used.
-    class Leaf {
-        static constexpr int count_bit = 56;
-
-      public:
-        Leaf() = default;
-        Leaf(Node* node, uint64_t count) : word_(reinterpret_cast<uint64_t>(node) | count << count_bit) {}
-        Node* node() const { return reinterpret_cast<Node*>(word_ & ((uint64_t{1} << count_bit) - 1)); }
-        uint32_t count() const { return static_cast<uint32_t>(word_ >> count_bit); }
-        void add(int64_t more) { word_ += static_cast<uint64_t>(more) << count_bit; }
-
-      private:
-        uint64_t word_ = 0;
-    };
-    using Leaves = std::array<Leaf, size_t{1} << leaves_bits>;
-    static size_t place_of(SwapEntry entry) { return entry.offset() >> Node::bits & ((size_t{1} << leaves_bits) - 1); }
-
-    // Null: there is none, or the directory is not kept.
-    Node* leaf_of(SwapEntry entry) const {
-        const Leaves* piece = leaves_.find(entry);
-        return piece ? (*piece)[place_of(entry)].node() : nullptr;
+    // That a leaf of the directory is the tree's, and has as many used slots.
+    void check_noted(uint32_t type, uint64_t offset, Leaf noted) const {
+        const Root* root = roots_.find(SwapEntry(type, offset));
+        Cost nobodys;
+        const Node* leaf = root && root->height() && offset <= Node::max_offset(root->height()) ? walk(*root, offset, nobodys)
+                                                                                                 : nullptr;
+        require_at(type, offset, noted.node() == leaf, "directory of radix leaves", reinterpret_cast<uint64_t>(noted.node()),
+                   reinterpret_cast<uint64_t>(leaf));
+        uint32_t used = 0;
+        for (uint64_t word : leaf->slots) used += word != 0;
+        require_at(type, offset, !counts_leaves || noted.count() == used, "assertion 8: radix leaf's count", noted.count(), used);
     }
 
     // What walk() charges for a leaf that is there.
@@ -310,7 +268,7 @@ class RadixTree {
 
     // Likewise make_path(), which leaves the leaf's lines to its caller.
     Node* path(Root& root, SwapEntry entry, Cost& cost) {
-        Node* leaf = leaf_of(entry);
+        Node* leaf = leaves_.find(entry);
         if (!leaf) [[unlikely]] return make_path(root, entry, cost);
         const uint32_t height = root.height();
         cost.nodes_visited += height;
@@ -346,12 +304,12 @@ class RadixTree {
 
     // A leaf that is made or freed.
     void note_leaf(SwapEntry entry, Node* leaf) {
-        if (!walks_) leaves_.make(entry)[place_of(entry)] = {leaf, leaf ? uint64_t{leaf->count} : 0};
+        if (!walks_) leaves_.note(entry, {leaf, leaf ? uint64_t{leaf->count} : 0});
     }
     // In the leaf itself, where the tree's own rules look for it.
     void tell_leaf(SwapEntry entry) {
         if (!counts_leaves || walks_) return;
-        const Leaf& noted = (*leaves_.find(entry))[place_of(entry)];
+        const Leaf noted = leaves_.at(entry);
         noted.node()->count = noted.count();
     }
 
@@ -545,11 +503,8 @@ class RadixTree {
     Roots roots_;
     Arena<Node, slab_bytes> arena_;
     uint64_t entries_ = 0;
-    Pieces<Leaves, Node::bits + leaves_bits, 31> leaves_;
+    RadixLeaves<Node> leaves_;
     const bool walks_;
-    // Of groups looked at, where the directory has their leaves.
-    std::array<std::array<const Leaf*, Ahead::lanes>, Ahead::numbers> places_;
-    inline static const Leaf nowhere_{};
 };
 
 }  // namespace zreplay
