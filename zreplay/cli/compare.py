@@ -22,6 +22,7 @@ _AXES = {
     "max_pool_percent": "Pool limits, percent of totalram.  [default: the trace's, else 20]",
     "accept_threshold_percent": "Accept thresholds, percent of the limit.  [default: the trace's, else 90]",
     "cma_every": "Evacuate a tenth of the pool every so many events.  [default: never]",
+    "sample": "Shares of the traces' slots, such as 1/16: sooner done, pages scaled back.  [default: all]",
 }
 
 

@@ -54,6 +54,12 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     metavar="NAME",
     help="Whose profile: 3.12, 6.1, 6.12 or latest.  [default: the design's, else the trace's release, else 6.1]",
 )
+@click.option(
+    "--sample",
+    metavar="N/M",
+    help="Replay N of every M slots, chosen by their hash, such as 1/16: sooner done; limits are scaled, pages scaled "
+    "back (docs/sampling.md).",
+)
 @click.option("--driven", is_flag=True, help="Replay the recorded kernel's decisions; by default the model decides.")
 @click.option(
     "--sample-events", type=int, default=1000, show_default=True, metavar="N", help="A timeline row every N events …"
@@ -255,16 +261,22 @@ def _text(trace: str, summary: dict[str, Any], lacks: tuple[str, ...] = ()) -> s
     if config["mm"] == "inactive-lru":
         limit = "none: the memory manager reclaims"
     notes = [] if config["driven"] or config["model"] == "zram" else [("pool limit", limit)]
-    if config["trace_sample"]:
-        notes.append(
-            ("sample", f"{config['trace_sample']} of the slots; what is stored is scaled back, events are not")
-        )
+    if share := _share(config):
+        notes.append(("sample", f"{share} of the slots; what is stored is scaled back, events are not"))
     if config["slots_hold"] == "handle":
         notes.append(("slots hold", f"{config['pool']} handles (indirection: one page is not one location)"))
     from zreplay.trace.lacks import rests_on
 
     notes += [(f"no {word} in the trace", rests_on(word)) for word in lacks]
     return f"{heading}\n\n{aligned(rows + notes)}"
+
+
+def _share(config: dict[str, Any]) -> str:
+    """The share of the machine's slots that was replayed; empty of all of them."""
+    from zreplay.trace.sample import Sample
+
+    share = Sample.parse(config["trace_sample"]).of_it(Sample.parse(config["sample"]))
+    return "" if share.is_whole else str(share)
 
 
 def _moving(summary: dict[str, Any]) -> str:

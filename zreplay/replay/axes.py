@@ -28,6 +28,7 @@ AXES: dict[str, Callable[[str], Any]] = {
     "max_pool_percent": int,
     "accept_threshold_percent": int,
     "cma_every": int,
+    "sample": str,
 }
 
 #: Replays that share one pass over a trace; more of them would need too many open files.
@@ -93,7 +94,7 @@ def cross(
             words = [str(config.index), str(config.pool), str(config.kernel)]
             words += [f"{name}={value}" for name, value in values.items() if name not in ("index", "pool", "kernel")]
             words += ["timing"] if timing else []
-            cells.append(Cell(replace(config, out=folder / "-".join(words)), content_hash))
+            cells.append(Cell(replace(config, out=folder / "-".join(words).replace("/", "of")), content_hash))
         groups.append(list({cell.config.out: cell for cell in cells}.values()))
     return groups
 

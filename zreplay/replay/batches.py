@@ -9,7 +9,7 @@ from zreplay.replay.calls import COLUMNS as CALL_COLUMNS
 from zreplay.replay.calls import with_calls
 from zreplay.replay.config import Config
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.trace.files import Trace
+from zreplay.trace.sampled import Rows
 
 #: Columns every replay reads; the engine takes one that is not there for one of nulls.
 COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", *CALL_COLUMNS)
@@ -28,7 +28,7 @@ def columns_of(configs: Sequence[Config]) -> tuple[str, ...]:
 
 
 def batches_of(
-    trace: Trace, configs: Sequence[Config], sizes: RecordedSizes, batch_rows: int
+    trace: Rows, configs: Sequence[Config], sizes: RecordedSizes, batch_rows: int
 ) -> Iterator[tuple[pa.RecordBatch, _zreplay.Calls | None]]:
     """The batches of a trace with their calls, ready to be fed to replays of resolved ``configs``.
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import _zreplay
 import pyarrow as pa
 
-from zreplay.trace.files import Trace
+from zreplay.trace.sampled import Rows
 
 #: Columns that are read for it.
 COLUMNS = ("call_ts_ns", "call_rows", "alloc_rows", "made_pages")
 
 
 def with_calls(
-    trace: Trace, batches: Iterator[pa.RecordBatch]
+    trace: Rows, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[tuple[pa.RecordBatch, _zreplay.Calls | None]]:
     """Each batch of a trace, with the calls of stores that stand in it, though their rows come later.
 

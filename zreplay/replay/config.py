@@ -38,7 +38,7 @@ _MODELS_WITH = (
     ("zram", "latest", "none"),
 )
 #: Fields that the engine is not told; all others are settings of its Replay.make by the same name.
-_NOT_THE_ENGINES = ("trace", "out", "force", "sample_ms", "design", "locate", "pointer_bits", "trace_sample")
+_NOT_THE_ENGINES = ("trace", "out", "force", "sample_ms", "design", "locate", "pointer_bits", "trace_sample", "sample")
 
 
 def index_names() -> tuple[str, ...]:
@@ -84,6 +84,8 @@ class Config:
         totalram_pages: pages the kernel manages; the limit is a share of them.
         trace_sample: the share of the machine's slots that the trace has, like ``1/8``; the trace's own. The limit is
             that share of the machine's, and pages in the results are scaled back.
+        sample: the share of the trace's slots that is replayed, chosen by their hash; None: all. What is said of
+            ``trace_sample`` holds for both together (:attr:`share`).
         max_pool_percent: limit of the pool, percent of totalram, 1 to 100.
         accept_threshold_percent: a full pool accepts again below this percentage of its limit, 0 to 100.
         exclusive_loads, keeps_incompressible, same_filled, zsmalloc_…, z3fold_…: as in
@@ -136,6 +138,7 @@ class Config:
     z3fold_cpus: int | None = None
     z3fold_stays_claimed: bool | None = None
     trace_sample: str | None = None
+    sample: str | None = None
     missing_size: str = "empirical"
     seed: int = 0
     sample_events: int = 1000
@@ -165,6 +168,7 @@ class Config:
         ):
             if value is not None:
                 known(option, value, names)
+        object.__setattr__(self, "sample", sampled_share("--sample", self.sample))
         if self.zsmalloc_groups not in (None, 4, 12):
             raise UsageError(f"--zsmalloc-groups: found {self.zsmalloc_groups}, expected 4 or 12")
         within("--zsmalloc-chain", self.zsmalloc_chain, 4, 16)
@@ -228,6 +232,11 @@ class Config:
             )
         if (self.driven or self.paced) and self.mm in ("inactive-lru", "belady"):
             raise UsageError(f"--driven: not with --mm {self.mm}, whose evictions nobody has recorded; leave one out")
+        try:
+            _ = self.share
+        except ValueError as error:
+            what = f"{self.sample} of {self.trace}, itself {self.trace_sample}"
+            raise UsageError(f"--sample: found {what}, expected {error}") from None
         self._slot_positions()
         for option, value, low, high in (
             ("--totalram-pages", self.totalram_pages, 1, MOST_PAGES),
@@ -236,6 +245,11 @@ class Config:
         ):
             within(option, value, low, high)  # the trace's own say, perhaps
         return self
+
+    @property
+    def share(self) -> Sample:
+        """The share of the machine's slots that is replayed, of a resolved configuration."""
+        return Sample.parse(self.trace_sample).of_it(Sample.parse(self.sample))
 
     @property
     def is_bound(self) -> bool:
@@ -255,7 +269,7 @@ class Config:
         """Settings of the engine's ``Replay.make``, of a resolved configuration."""
         settings = {name: value for name, value in asdict(self).items() if name not in _NOT_THE_ENGINES}
         if self.totalram_pages:
-            settings["totalram_pages"] = max(1, Sample.parse(self.trace_sample).down(self.totalram_pages))
+            settings["totalram_pages"] = max(1, self.share.down(self.totalram_pages))
         settings["sample_ns"] = round(self.sample_ms * 1e6) if self.sample_ms else 0
         way = (self.locate or "object").split(":")[0]
         settings["slot_holds"] = "object" if way == "indirect" else way
@@ -321,6 +335,15 @@ def known(option: str, value: str, names: tuple[str, ...]) -> str:
     near = get_close_matches(value, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
     raise UsageError(f"{option}: found {value!r}, expected one of {', '.join(names)}; {hint}")
+
+
+def sampled_share(option: str, text: str | None) -> str | None:
+    """A share of slots, as short as can be said; None is all of them. Raises UsageError for what is none."""
+    try:
+        sample = Sample.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: found {text!r}, expected {error}") from None
+    return None if sample.is_whole else str(sample)
 
 
 def within(option: str, value: float | None, low: float, high: float | None) -> None:

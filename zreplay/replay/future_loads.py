@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import _zreplay
 
 from zreplay.replay.config import Config
-from zreplay.trace.files import Trace
+from zreplay.trace.sampled import Rows
 
 _COLUMNS = ("ts_ns", "op", "type", "offset")
 
 
-def future_loads(trace: Trace, configs: Sequence[Config]) -> _zreplay.FutureLoads | None:
+def future_loads(trace: Rows, configs: Sequence[Config]) -> _zreplay.FutureLoads | None:
     """The trace's loads, learnt in a pass of its own; None where no resolved configuration asks for them.
 
     Takes four bytes for each row of the trace.

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from zreplay.replay.config import Config
 from zreplay.replay.threads import Later
-from zreplay.trace.files import Trace
+from zreplay.trace.sampled import Rows
 
 #: A trace that is replayed in some hundredths of a second: what has to come first is worth a thread.
 SHORT_TRACE_ROWS = 1 << 20
@@ -18,7 +18,7 @@ _COLUMNS = ("op", "size", "pid")
 class RecordedSizes:
     """The sizes a trace has, learnt in a pass of its own when the first store without one comes up."""
 
-    def __init__(self, trace: Trace, configs: Sequence[Config]) -> None:
+    def __init__(self, trace: Rows, configs: Sequence[Config]) -> None:
         self.engine = _zreplay.RecordedSizes()
         self._trace = trace
         self._needed = any(config.missing_size != "reject" for config in configs)

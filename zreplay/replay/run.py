@@ -32,6 +32,8 @@ from zreplay.replay.missing_size import SHORT_TRACE_ROWS, RecordedSizes
 from zreplay.replay.scaling import Scaling
 from zreplay.replay.threads import Later, Pass, together
 from zreplay.trace.files import Trace, open_trace
+from zreplay.trace.sample import Sample
+from zreplay.trace.sampled import Rows, sampled
 
 if TYPE_CHECKING:
     import polars as pl
@@ -108,6 +110,8 @@ def run_together(
 ) -> list[Run]:
     """Replay one trace through several configurations in one pass: each batch is decoded once and fed to all.
 
+    Configurations of another sample of it (:attr:`zreplay.replay.config.Config.sample`) have a pass of their own.
+
     Every run directory is whole or absent; a failure of one replay leaves none of this pass. The engine releases the
     interpreter's lock, so ``workers`` threads replay at the same time, while this one decodes the batches to come.
     ``trace_sha256`` is the trace's, if it is known; else it is computed meanwhile.
@@ -123,35 +127,62 @@ def run_together(
     hashed = Later(content_hash)
     with new_directories([config.out for config in configs]) as staged:
         resolved = [config.resolved(trace.metadata) for config in configs]
-        sizes = RecordedSizes(trace, resolved)
-        sizes.begin()
-        loads = future_loads(trace, resolved)
-        recorders = [Recorder(config, staging, sizes, loads) for config, staging in zip(resolved, staged, strict=True)]
-        asked = time.perf_counter()
-        # Of a short trace the first batch is waited for, and the last one, for a good part of the time.
-        rows = BATCH_ROWS if trace.rows > SHORT_TRACE_ROWS else max(1, BATCH_ROWS // 2)
-        try:
-            Pass(recorders, workers).run(_told(batches_of(trace, resolved, sizes, rows), trace.rows, progress))
-        finally:
-            for recorder in recorders:
-                recorder.rest()
+        recorders: dict[Path, Recorder] = {}
+        samples = list(dict.fromkeys(Sample.parse(config.sample) for config in resolved))
+        for number, sample in enumerate(samples):
+            some = {
+                staging: config
+                for staging, config in zip(staged, resolved, strict=True)
+                if Sample.parse(config.sample) == sample
+            }
+            told = _Told(progress, trace.rows, number, len(samples), sample)
+            recorders |= _replayed(sampled(trace, sample), some, told, workers)
         sha256 = hashed.result()
-        together([partial(recorder.write, trace, sha256, started, asked) for recorder in recorders], workers)
+        together([partial(recorders[staging].write, trace, sha256, started) for staging in staged], workers)
     return [
-        Run(config.out, recorder.manifest, recorder.row) for config, recorder in zip(configs, recorders, strict=True)
+        Run(config.out, recorders[staging].manifest, recorders[staging].row)
+        for config, staging in zip(configs, staged, strict=True)
     ]
 
 
 _Batch = tuple[pa.RecordBatch, _zreplay.Calls | None]
 
 
-def _told(batches: Iterator[_Batch], all_rows: int, progress: Progress | None) -> Iterator[_Batch]:
-    rows = 0
-    for batch, calls in batches:
-        yield batch, calls
-        rows += batch.num_rows
-        if progress:
-            progress(rows, all_rows)
+def _replayed(rows: Rows, configs: dict[Path, Config], told: "_Told", workers: int) -> "dict[Path, Recorder]":
+    """One pass over a trace, or over a sample of it, for the resolved configurations by their staging directories."""
+    several = list(configs.values())
+    sizes = RecordedSizes(rows, several)
+    sizes.begin()
+    loads = future_loads(rows, several)
+    recorders = {staging: Recorder(config, staging, sizes, loads) for staging, config in configs.items()}
+    # Of a short trace the first batch is waited for, and the last one, for a good part of the time.
+    batch_rows = BATCH_ROWS if rows.rows > SHORT_TRACE_ROWS else max(1, BATCH_ROWS // 2)
+    try:
+        Pass(list(recorders.values()), workers).run(told.of(batches_of(rows, several, sizes, batch_rows)))
+    finally:
+        for recorder in recorders.values():
+            recorder.rest()
+    return recorders
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Who is told how far one of several passes over a trace has come."""
+
+    progress: Progress | None
+    trace_rows: int
+    number: int
+    passes: int
+    sample: Sample
+
+    def of(self, batches: Iterator[_Batch]) -> Iterator[_Batch]:
+        rows = 0
+        for batch, calls in batches:
+            yield batch, calls
+            rows += batch.num_rows
+            if self.progress:
+                read = min(self.sample.up(rows), self.trace_rows)  # of a sample: about so many
+                self.progress(self.number * self.trace_rows + read, self.passes * self.trace_rows)
 
 
 def make_replay(
@@ -174,6 +205,7 @@ class Recorder:
         self._scaling = Scaling.of(config)
         self._writing: Later[None] | None = None  # what the replay need not wait for
         self._engine_seconds = 0.0
+        self._asked = time.perf_counter()  # for the first batch
         self._replayed = 0.0  # when the last event was, and checked
         self.row: dict[str, Any] = {}  # of summary.parquet
         self.manifest: dict[str, Any] = {}
@@ -206,11 +238,11 @@ class Recorder:
         with suppress(Exception):
             self._written()
 
-    def write(self, trace: Trace, trace_sha256: str, started: float, asked: float) -> None:
-        """Everything that is written at the end; the manifest last. ``asked``: when, for the first batch."""
+    def write(self, trace: Trace, trace_sha256: str, started: float) -> None:
+        """Everything that is written at the end; the manifest last."""
         events = self._replay.counters()["events"]
         seconds = {
-            "events_per_second": events / max(self._replayed - asked, 1e-9),
+            "events_per_second": events / max(self._replayed - self._asked, 1e-9),
             "seconds": time.perf_counter() - started,
             "ns_per_event": self._engine_seconds / events * 1e9 if events else 0.0,
         }

@@ -43,7 +43,7 @@ class Scaling:
     def of(cls, config: Config) -> "Scaling":
         """Of a resolved configuration."""
         indexes = _INDEX_STATES if config.index in _A_NODE_AN_ENTRY else frozenset()
-        return cls(Sample.parse(config.trace_sample), STATES | indexes)
+        return cls(config.share, STATES | indexes)
 
     def row(self, summary: dict[str, Any]) -> dict[str, Any]:
         """A summary, scaled back."""

@@ -16,9 +16,9 @@ import pyarrow as pa
 from zreplay.errors import UsageError
 from zreplay.trace.files import Trace, TraceMetadata, TraceWriter, open_trace
 from zreplay.trace.sample import WHOLE, Sample
+from zreplay.trace.sampled import OF_ALL_SLOTS
 from zreplay.trace.schema import MAX_TYPES, OFFSET_BITS, SCHEMA
 
-_OF_ALL_SLOTS = ("seen_stored", "seen_pool_pages", "made_pages")
 _MOST_NS = 2**63 - 1
 
 
@@ -92,7 +92,7 @@ def cut(path: str | Path, output: str | Path, selection: Selection, *, force: bo
         )
     if selection.cgroups and "cgroup" not in trace.columns:
         raise UsageError(f"--cgroup: {path} has no column cgroup, so nobody knows whose pages they are; leave it out")
-    left_out = _OF_ALL_SLOTS if selection.is_of_slots else ()
+    left_out = OF_ALL_SLOTS if selection.is_of_slots else ()
     schema = pa.schema([SCHEMA.field(name) for name in trace.columns if name not in left_out])
     with TraceWriter(output, trace.metadata, schema=schema, force=force) as writer:
         for batch in _kept(trace, selection, schema):

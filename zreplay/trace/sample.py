@@ -16,7 +16,9 @@ class Sample:
         keep, slash, of = (text or "1/1").partition("/")
         if not (slash and (keep + of).isascii() and keep.isdecimal() and of.isdecimal()):
             raise ValueError("a share like 1/8")
-        if not 0 < int(keep) <= int(of) < 2**32:
+        if int(of) >= 2**32:
+            raise ValueError("a share of one in 4,294,967,295 or more")
+        if not 0 < int(keep) <= int(of):
             raise ValueError("a share above 0/1 and up to 1/1, like 1/8")
         return cls(int(keep), int(of))
 
@@ -27,6 +29,10 @@ class Sample:
     def is_whole(self) -> bool:
         """Whether nothing was left out."""
         return self.keep == self.of
+
+    def of_it(self, sample: "Sample") -> "Sample":
+        """A sample of this one, as a share of the machine. Raises ValueError, which says what was expected."""
+        return Sample.parse(f"{self.keep * sample.keep}/{self.of * sample.of}")
 
     def down(self, pages: int) -> int:
         """The sample's share of the machine's pages, rounded."""

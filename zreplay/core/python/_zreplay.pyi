@@ -337,6 +337,10 @@ class Cut:
     @property
     def past_end(self) -> bool: ...
 
+class SampledRows:
+    def __init__(self, sample: tuple[int, int, int], reach: int) -> None: ...
+    def next(self, batch: object) -> Columns: ...
+
 class Survey:
     events: list[int]
     rows: int

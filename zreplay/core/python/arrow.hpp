@@ -69,6 +69,7 @@ class ArrowBatch {
     }
 
     int64_t offset() const { return array_->offset; }
+    const ArrowSchema* schema() const { return schema_; }
 
   private:
     nanobind::tuple capsules_;

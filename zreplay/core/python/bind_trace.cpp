@@ -259,7 +259,7 @@ void bind_trace(nanobind::module_& module) {
                 const std::vector<uint64_t>& cgroups, std::pair<uint64_t, uint64_t> offsets,
                 std::pair<uint64_t, uint64_t> sample) {
                  CutWhat what{rows.first, rows.second, ts_ns.first, ts_ns.second, types, {cgroups.begin(), cgroups.end()},
-                              offsets.first, offsets.second, sample.first, sample.second};
+                              offsets.first, offsets.second, {sample.first, sample.second}};
                  new (cut) Cut(std::move(what), reach);
              },
              nb::arg("reach"), nb::kw_only(), nb::arg("rows"), nb::arg("ts_ns"), nb::arg("types"), nb::arg("cgroups"),

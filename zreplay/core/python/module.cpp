@@ -24,6 +24,7 @@ NB_MODULE(_zreplay, module) {
     zreplay::bind_replay(module);
     zreplay::bind_ring(module);
     zreplay::bind_trace(module);
+    zreplay::bind_sample(module);
     zreplay::bind_synth(module);
     zreplay::bind_indexes(module);
     zreplay::bind_pools(module);

@@ -8,6 +8,7 @@ void bind_arrow(nanobind::module_& module);       // columns handed to Python
 void bind_replay(nanobind::module_& module);      // whole replays
 void bind_ring(nanobind::module_& module);        // a kernel being recorded
 void bind_trace(nanobind::module_& module);       // text importers
+void bind_sample(nanobind::module_& module);      // some slots of a trace
 void bind_synth(nanobind::module_& module);       // the generator
 void bind_indexes(nanobind::module_& module);     // single swap indexes, for tests and experiments
 void bind_pools(nanobind::module_& module);       // single pools, likewise

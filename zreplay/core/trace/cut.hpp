@@ -1,7 +1,4 @@
 // Which rows of a trace `zreplay cut` keeps, and how many of those kept stand between a call and its row.
-//
-// A sample keeps slots, not rows: all that happens to a slot stays or goes together, or the sample would load what it never
-// stored. Rows of no slot (a shrink, a compaction, a migration) stay.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +7,7 @@
 #include <vector>
 
 #include "trace/rows.hpp"
+#include "trace/slot_sample.hpp"
 
 namespace zreplay {
 
@@ -19,7 +17,7 @@ struct CutWhat {
     uint32_t types = UINT32_MAX;                   // one bit a type
     std::unordered_set<uint64_t> cgroups;          // empty: all
     uint64_t from_offset = 0, to_offset = UINT64_MAX;
-    uint64_t sample_keep = 1, sample_of = 1;       // slots whose hash modulo `sample_of` is below `sample_keep`
+    SlotSample sample;
 };
 
 class Cut {
