@@ -5,6 +5,7 @@ cells, and returns their answers; who sweeps writes the files. When a worker is 
 another.
 """
 
+import asyncio
 import logging
 import queue
 from collections.abc import Iterator, Sequence
@@ -150,13 +151,21 @@ class Cluster:
         if self._wanted is not None:
             raise UsageError("--workers: with --scheduler local, or none; a scheduler has the workers it has")
         try:
+            asyncio.run(self._ask())  # a client that cannot connect takes half a minute to go
             client = Client(self._scheduler, timeout=ANSWER_SECONDS, set_as_default=False)
-        except (OSError, ValueError, ImportError) as error:  # a timeout is an OSError
+        except Exception as error:  # what else listens there can say anything
             raise UsageError(
                 f"--scheduler {self._scheduler}: no scheduler answers there within {ANSWER_SECONDS} s, expected an "
                 "address like tcp://host:8786, as `dask scheduler` prints"
             ) from error
         return client
+
+    async def _ask(self) -> None:
+        from distributed.comm import connect
+
+        # Its own timeout is for the connection alone: what accepts one and says nothing would be waited for.
+        comm = await asyncio.wait_for(connect(self._scheduler), ANSWER_SECONDS)
+        await comm.close()
 
     def _refuse_other_versions(self, client: "Client") -> None:
         def version() -> str:  # goes there whole, as a worker's zreplay need not have this module

@@ -73,9 +73,11 @@ class SweepDirectory:
                 directory._begin()
             except OSError as error:
                 raise cannot_write(path, error) from error
-            yield directory
-            with suppress(OSError):
-                directory._new.rmdir()
+            try:
+                yield directory
+            finally:
+                with suppress(OSError):
+                    directory._new.rmdir()
 
     def _begin(self) -> None:
         self._new.mkdir(exist_ok=True)

@@ -56,8 +56,8 @@ def sweep(
     def written() -> None:
         nonlocal writing
         if writing:
-            waited, writing = writing, None
-            outcome.replayed += waited.result()
+            outcome.replayed += writing.result()
+            writing = None
 
     try:
         for chunk, answers in executor.run(chunks_of(cells, workers=executor.workers, at_once=at_once), told):
