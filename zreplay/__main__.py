@@ -12,6 +12,7 @@ from zreplay.errors import ZreplayError
 VERBS = {
     "run": "Replay a trace through a swap index and a pool; write a run directory.",
     "compare": "Compare runs, or traces through many configurations.",
+    "sweep": "Replay a whole grid of traces and configurations, here or on a cluster; stopped, it goes on.",
     "report": "Write one HTML page about runs.",
     "plot": "Draw one chart of runs.",
     "validate": "Compare the models with the kernel that made a recording, event by event.",
@@ -48,7 +49,7 @@ def zreplay() -> None:
 
 
 def main() -> None:
-    """Run the command line; exits with 0, 2 (usage), 3 (a requirement), 4 (the trace) or 130 (interrupted)."""
+    """Run the command line; exits with 0, 2 (usage), 3 (a requirement), 4 (the trace), 5, 6 (cells failed) or 130."""
     try:
         sys.exit(zreplay(prog_name="zreplay", standalone_mode=False) or 0)
     except click.exceptions.Exit as error:

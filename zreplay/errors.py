@@ -29,3 +29,15 @@ class ModelError(ZreplayError):
     """A structure of the model failed its own check: a bug of zreplay, never of the trace."""
 
     exit_code = 5
+
+
+class CellsFailed(ZreplayError):
+    """Some cells of a sweep failed; the others have their answers."""
+
+    exit_code = 6
+
+
+class Interrupted(ZreplayError):
+    """Ctrl-C in something that keeps what it has finished."""
+
+    exit_code = 130

@@ -6,6 +6,7 @@ ratios. Counts are exact: any difference is one. Times are compared as :mod:`zre
 only when they were measured in rounds; a single time is shown and never judged.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -169,7 +170,7 @@ def configuration_names(results: Sequence[Result], fields: Sequence[str]) -> lis
                 words.append(_word(name, result.settings[name]))
         names.append("/".join(word for word in words if word) + (" (bound)" if result.is_bound else ""))
     of_trace = [(name, result.trace_sha256) for name, result in zip(names, results, strict=True)]
-    repeated = {name for name, trace in of_trace if of_trace.count((name, trace)) > 1}
+    repeated = {name for (name, _), times in Counter(of_trace).items() if times > 1}
     return [
         f"{name} ({result.run.directory})" if name in repeated else name
         for name, result in zip(names, results, strict=True)

@@ -50,11 +50,11 @@ class Metric:
     only_if_any: bool = False  # left out of the usual columns when it is 0 for every run
 
     def value(self, result: Result, assumptions: Assumptions) -> float | None:
-        """The run's value; None when it cannot give one."""
+        """The run's value, or that which a sweep's cell has of it; None when it cannot give one."""
         try:
             return self.formula(result, assumptions)
         except (KeyError, ZeroDivisionError):
-            return None
+            return result.summary.get(self.name)
 
 
 def _summary(name: str) -> Callable[[Result, Assumptions], float | None]:

@@ -1,4 +1,4 @@
-"""`zreplay compare`: run directories, or traces and axes, in; one table out."""
+"""`zreplay compare`: run directories, sweeps, or traces and axes, in; one table out."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(name="compare")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="RUN… | TRACE…")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="RUN… | SWEEP… | TRACE…")
 @_axes
 @click.option(
     "-o",
@@ -83,15 +83,15 @@ def command(
     quiet: bool,
     **axes: str | None,
 ) -> None:
-    """Compare runs, or replay TRACEs through every combination of the values given and compare those."""
+    """Compare runs, the cells of sweeps, or replay TRACEs through every combination of the values given."""
     spare_memory()
     from zreplay.analysis.comparison import compare
     from zreplay.analysis.metrics import Assumptions, choose, metric_named
     from zreplay.analysis.requirement import Requirement
-    from zreplay.analysis.results import load
     from zreplay.analysis.table import FORMATS, render
     from zreplay.errors import RequirementError, UsageError
     from zreplay.replay.config import known, within
+    from zreplay.sweep.directory import is_sweep, unfinished
 
     known("--format", form, FORMATS)
     within("--replicates", replicates, 0, 1000)
@@ -107,13 +107,16 @@ def command(
 
     measuring = _Measuring(timing, replicates, seed)
     runs, times = _runs(paths, axes, out, measuring, quiet)
-    results = load(runs)
+    results = _results(runs)
+    if report and any(map(is_sweep, paths)):
+        raise UsageError("--report: a sweep has no timelines to draw; compare TRACEs, or runs of `zreplay run`")
     metrics = choose(results, _listed("--columns", columns), assumptions)
     shown = list(metrics)
     for requirement in requirements:
         if requirement.metric not in [metric.name for metric in metrics]:
             metrics.append(metric_named(requirement.metric, results, "--fail-if"))
     comparison = compare(results, metrics, assumptions, baseline=baseline, times=times, seed=seed, sort=sort)
+    comparison.notes += [note for path in paths if is_sweep(path) and (note := unfinished(path))]
     failing = []
     for requirement in requirements:
         requirement.check(metric_named(requirement.metric, results, "--fail-if"), comparison)
@@ -131,6 +134,18 @@ def command(
             print(report, file=sys.stderr)
     if failing:
         raise RequirementError("--fail-if met by:\n" + "\n".join(failing))
+
+
+def _results(places: Sequence[Any]) -> list[Any]:
+    """The results of runs, and of all cells of sweeps."""
+    from zreplay.analysis.results import load
+    from zreplay.sweep.directory import is_sweep, results
+
+    return [
+        result
+        for place in places
+        for result in (results(place) if isinstance(place, Path) and is_sweep(place) else load([place]))
+    ]
 
 
 class _Measuring(NamedTuple):

@@ -38,3 +38,11 @@ def spare_memory() -> None:
 
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     keep_freed_memory()
+
+
+#: Of verbs that replay; zreplay.replay.memory reads the size.
+MEMORY_LIMIT = click.option(
+    "--memory-limit",
+    metavar="SIZE",
+    help="Stop with an error before this process has more resident, like 800M or 2G.  [default: none]",
+)

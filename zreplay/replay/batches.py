@@ -17,7 +17,7 @@ COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", *CALL_COLUMNS)
 
 def columns_of(configs: Sequence[Config]) -> tuple[str, ...]:
     """What has to be decoded: z3fold has lists for each CPU, zswap since 6.8 one for each cgroup and node, and a driven
-    replay follows interrupted compactions; a size that is missing is drawn from those of the same process; and zswap 6.1
+    replay follows interrupted compactions; a size that is missing is drawn from those of the same process; zswap 6.1
     counts its pool when a call returns."""
     more = ["return_ts_ns"] if any((config.model, config.kernel) == ("zswap", "6.1") for config in configs) else []
     more += ["cpu"] if any(config.pool in (None, "z3fold") for config in configs) else []
