@@ -80,11 +80,22 @@ ROWS = (
         "recordings",
         "Every recording in traces/",
         "`events_per_second` of the summary: inside the run, without the interpreter's start. As zswap, also "
-        "those of zram.",
+        "those of zram. On the right what `pyarrow` takes to decode the same columns in one thread, without a replay: "
+        "once warm, and in a fresh process, where nothing can be replayed before the first batch is there.",
         "zreplay run traces/NAME.parquet -o runs/r --force --model zswap --index radix-lowbit --pool zbud --json",
         60,
         rows_replay.recordings,
-        ("recording", "events", "zbud: million/s", "engine, ns an event", "zsmalloc: million/s", "engine, ns an event"),
+        (
+            "recording",
+            "events",
+            "zbud: million/s",
+            "engine, ns an event",
+            "zsmalloc: million/s",
+            "engine, ns an event",
+            "decoding, ns an event",
+            "fresh: first batch, ms",
+            "fresh: ns an event",
+        ),
     ),
     Row(
         "growth",

@@ -118,8 +118,21 @@ def recordings(bench: Bench) -> Measured:
         cells = [path.stem, f"{found[path, pools[0]]['events']:,}"]
         for pool in pools:
             cells += [f"{median(rates[f'{path.stem} {pool}']):.3g}", f"{found[path, pool]['ns_per_event']:.0f}"]
-        rows.append(cells)
+        rows.append(cells + _decoding(bench, path))
+    for what, column in (("the first batch is there after", -2), ("decoding alone, first time", -1)):
+        unit = ("ms", "ns an event")[column + 2]
+        figures.append(
+            Figure.of_values(f"median of the recordings: {what}", [float(row[column]) for row in rows], unit)
+        )
     return figures, rows
+
+
+def _decoding(bench: Bench, path: Path) -> list[str]:
+    """What reading costs without replaying, of three fresh processes."""
+    command = [sys.executable, HERE / "decode_trace.py", path, "zbud"]
+    times = [[float(word) for word in bench.output_of(command).split()] for _ in range(3)]
+    first_ms, ns, warm_ns = (median(values) for values in zip(*times, strict=True))
+    return [f"{warm_ns:.0f}", f"{first_ms:.1f}", f"{ns:.0f}"]
 
 
 def growth(bench: Bench) -> Measured:
@@ -164,10 +177,13 @@ def end_to_end(bench: Bench) -> Measured:
         )
         ratio = paired_ratio(seconds["run"], seconds["read"])
         figures.append(Figure.of_ratio(f"{name}: `zreplay run` over reading alone", ratio, at_most(2, 1.3)))
-        for what, values in (("whole run", seconds["run"]), ("reading alone", seconds["read"])):
-            figures.append(
-                Figure.of_values(f"{name}: {what}", [1e9 * s / recipe.events for s in values], "ns an event")
-            )
+        engine = [bench.summary(trace, "--index", "radix-lowbit", "--pool", "zbud")["ns_per_event"] for _ in range(3)]
+        for what, values in (
+            ("whole run", [1e9 * s / recipe.events for s in seconds["run"]]),
+            ("reading alone", [1e9 * s / recipe.events for s in seconds["read"]]),
+            ("the engine alone, one thread", engine),
+        ):
+            figures.append(Figure.of_values(f"{name}: {what}", values, "ns an event"))
     return figures, []
 
 
