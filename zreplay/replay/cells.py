@@ -91,7 +91,7 @@ def answers(
     hashed = Later(trace.content_hash) if trace_sha256 else None
     sizes = RecordedSizes(trace, configs)
     sizes.begin()
-    loads = future_loads(trace, configs)
+    loads = future_loads(trace, configs, progress)
     found: list[Answer | ZreplayError] = []
     for start in range(0, len(configs), at_once):
         some = configs[start : start + at_once]

@@ -115,7 +115,7 @@ def run_together(
         resolved = [config.resolved(trace.metadata) for config in configs]
         sizes = RecordedSizes(trace, resolved)
         sizes.begin()
-        loads = future_loads(trace, resolved)
+        loads = future_loads(trace, resolved, progress)
         recorders = [
             Recorder(config, sizes, loads, staging=staging) for config, staging in zip(resolved, staged, strict=True)
         ]

@@ -21,18 +21,19 @@ class Later(Generic[T]):
         self._call = call
         self._result: list[T] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._done = threading.Event()  # a join that is interrupted would take the thread for ended
+        threading.Thread(target=self._work, daemon=True).start()
 
     def _work(self) -> None:
         try:
             self._result.append(self._call())
         except BaseException as error:  # raised where the result is asked for
             self._error = error
+        self._done.set()
 
     def result(self) -> T:
         """What the call returned, or raises what it raised, as soon as it is done."""
-        self._thread.join()
+        self._done.wait()
         if self._error:
             raise self._error
         return self._result[0]
