@@ -54,7 +54,7 @@ def command(
       traces = ["traces/*.parquet"]     # paths from the grid's folder, or URLs
       design = ["latest", "zswap-3.12"] # a list for each axis: design, index, pool, kernel, model, mm, locate,
       max_pool_percent = [10, 20, 30]   # totalram_pages, max_pool_percent, accept_threshold_percent, cma_every,
-      seed = [0, 1]                     # seed, missing_size
+      seed = [0, 1]                     # seed, missing_size, sample
 
     A sweep that was stopped, by Ctrl-C or anything else, goes on when the same command is given again. The answers are
     one table: `zreplay compare DIR`, or in Python
