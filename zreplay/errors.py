@@ -13,6 +13,10 @@ class UsageError(ZreplayError):
     exit_code = 2
 
 
+class MemoryLimitError(UsageError):
+    """More is resident than ``--memory-limit`` allows."""
+
+
 class RequirementError(ZreplayError):
     """A result below what was required of it (``--require``, ``--fail-if``)."""
 

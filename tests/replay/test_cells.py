@@ -4,10 +4,11 @@ import pytest
 from comparing import runs, small_trace
 
 from zreplay.analysis.results import load
-from zreplay.errors import ModelError, TraceError
+from zreplay.errors import MemoryLimitError, ModelError, TraceError, UsageError
 from zreplay.replay import replaying
 from zreplay.replay.axes import cross
 from zreplay.replay.cells import answers, summaries
+from zreplay.replay.memory import limited, size_bytes
 from zreplay.trace.files import Trace
 
 AXES = {"index": ["rbtree", "radix-tag"], "pool": ["zbud", "zsmalloc"]}
@@ -64,3 +65,29 @@ def test_a_trace_that_is_another_by_now_is_refused(tmp_path):
     path = small_trace(tmp_path / "t.parquet", events=300)
     with pytest.raises(TraceError, match="it has changed: found SHA-256 "):
         answers(configs(path, tmp_path), trace_sha256="0" * 64)
+
+
+def test_a_limit_of_memory_ends_a_pass(tmp_path):
+    path = small_trace(tmp_path / "t.parquet", events=300)
+    told = []
+    assert limited(None, None) is None
+    assert len(answers(configs(path, tmp_path), progress=limited(1 << 40, lambda *rows: told.append(rows)))) == 4
+    assert told == [(300, 300)]
+    with pytest.raises(MemoryLimitError, match=r"^--memory-limit: found .*B resident after 300 of 300 rows, expected "):
+        answers(configs(path, tmp_path), progress=limited(1 << 20, None))
+    some = configs(path, tmp_path, design=["belady"])  # whose future is learnt before
+    with pytest.raises(MemoryLimitError, match="after 0 of 300 rows"):
+        answers(some, progress=limited(1 << 20, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("800M", 800 << 20), ("2G", 2 << 30), ("1.5GiB", 3 << 29), ("4096", 4096), ("64 kb", 64 << 10)]
+)
+def test_sizes_are_read(text, size):
+    assert size_bytes("--memory-limit", text) == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "G", "-1G", "12q", "1e9"])
+def test_what_is_no_size_is_one_line(text):
+    with pytest.raises(UsageError, match=r"^--memory-limit: found '.*', expected a size like 800M or 2G$"):
+        size_bytes("--memory-limit", text)

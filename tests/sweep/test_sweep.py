@@ -1,6 +1,7 @@
 """Sweeps: the cells of a grid are the runs they stand for, are kept, and are the same however they were come by."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from zreplay.analysis.results import load
 from zreplay.errors import ModelError
 from zreplay.replay import cells as cells_module
 from zreplay.sweep import directory as directory_module
+from zreplay.sweep.grid import AXES, Grid
 
 GRID = """
 traces = ["*.parquet"]
@@ -157,7 +159,7 @@ def test_a_sweep_that_was_stopped_goes_on_and_its_cells_are_those_of_one_that_wa
     _, err = process.communicate(timeout=30)
     if end == signal.SIGINT:
         there = len(files(tmp_path / "s"))
-        assert process.returncode == 130
+        assert process.returncode == 130, err
         assert err == f"zreplay: interrupted; {there} of 8 cells are in {tmp_path / 's'}, the same command goes on\n"
     there = files(tmp_path / "s")
     assert 0 < len(there) < 8
@@ -325,6 +327,25 @@ def test_what_is_no_sweep_is_left_alone(zreplay, grid, tmp_path):
 
 def test_a_limit_of_memory_is_told_before_anything_is_replayed(zreplay, grid, tmp_path):
     code, _, err = zreplay("sweep", grid, "-o", tmp_path / "s", "--memory-limit", "1M")
-    assert code == 2 and err.startswith("zreplay: --memory-limit: found about ") and "expected at most 1 MiB" in err
+    assert (
+        code == 2
+        and err.startswith("zreplay: --memory-limit: found that one replay ")
+        and "expected at most 1 MiB" in err
+    )
     assert not (tmp_path / "s").exists()
     assert zreplay("sweep", grid, "-o", tmp_path / "s", "--memory-limit", "8G", "-q") == (0, "", "")
+
+
+def test_help_and_docs_name_every_axis(zreplay):
+    text = " ".join(zreplay("sweep", "--help")[1].split())
+    page = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text()
+    assert all(re.search(rf"\b{axis}\b", text) for axis in AXES)
+    assert all(f"`{axis}`" in page for axis in AXES)
+
+
+def test_the_grid_in_the_docs_is_one(tmp_path):
+    path = Path(__file__).parents[2] / "docs" / "examples" / "sweep.toml"
+    grid = Grid.read(path)
+    assert len(grid.products()) == 12
+    text = path.read_text().split("\n", 1)[1]  # without its comment
+    assert text in (path.parents[1] / "sweep.md").read_text()

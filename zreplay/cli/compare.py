@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from zreplay.cli.options import spare_memory
+from zreplay.cli.options import MEMORY_LIMIT, spare_memory
 from zreplay.cli.progress import bytes_bar
 
 # Axis → its help; zreplay.replay.axes says which there are and how a value is read.
@@ -62,6 +62,7 @@ def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--fail-if", multiple=True, metavar="EXPR", help="Exit with 3 if a row has, say, 'pool_pages_peak > +2%'."
 )
+@MEMORY_LIMIT
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report, one HTML page.")
 @click.option("--force", is_flag=True, help="Replace an existing report.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no table and no progress.")
@@ -78,6 +79,7 @@ def command(
     decompress_us: float | None,
     device_read_us: float | None,
     fail_if: Sequence[str],
+    memory_limit: str | None,
     report: Path | None,
     force: bool,
     quiet: bool,
@@ -91,6 +93,7 @@ def command(
     from zreplay.analysis.table import FORMATS, render
     from zreplay.errors import RequirementError, UsageError
     from zreplay.replay.config import known, within
+    from zreplay.replay.memory import size_bytes
     from zreplay.sweep.directory import is_sweep, unfinished
 
     known("--format", form, FORMATS)
@@ -105,7 +108,7 @@ def command(
 
         refuse_existing_report(report, force=force)
 
-    measuring = _Measuring(timing, replicates, seed)
+    measuring = _Measuring(timing, replicates, seed, size_bytes("--memory-limit", memory_limit))
     runs, times = _runs(paths, axes, out, measuring, quiet)
     results = _results(runs)
     if report and any(map(is_sweep, paths)):
@@ -152,6 +155,7 @@ class _Measuring(NamedTuple):
     timing: bool
     replicates: int
     seed: int
+    memory_limit_bytes: int | None
 
 
 def _runs(
@@ -183,6 +187,7 @@ def _replayed(
     traces: Sequence[Path], given: dict[str, str], out: Path, measuring: _Measuring, quiet: bool
 ) -> tuple[list[Any], list[dict[str, list[float]]] | None]:
     from zreplay.replay.axes import cross, run_missing, values_of
+    from zreplay.replay.memory import limited
     from zreplay.replay.times import measure
 
     axes = {name: values_of(name, _listed(f"--{name.replace('_', '-')}", text) or []) for name, text in given.items()}
@@ -190,10 +195,11 @@ def _replayed(
     for cells in cross(traces, axes, out, timing=measuring.timing):
         trace = cells[0].config.trace
         with bytes_bar(trace, quiet=quiet) as progress:
-            runs += run_missing(cells, progress)
+            runs += run_missing(cells, limited(measuring.memory_limit_bytes, progress))
         if measuring.replicates:
             with bytes_bar(trace, quiet=quiet) as progress:
-                rounds = measure([cell.config for cell in cells], measuring.replicates, measuring.seed, progress)
+                told = limited(measuring.memory_limit_bytes, progress)
+                rounds = measure([cell.config for cell in cells], measuring.replicates, measuring.seed, told)
             for number in range(len(cells)):
                 names = set.intersection(*(set(row[number]) for row in rounds))
                 times.append({name: [row[number][name] for row in rounds] for name in names})

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zreplay.cli.options import Grouped, GroupOption, spare_memory
+from zreplay.cli.options import MEMORY_LIMIT, Grouped, GroupOption, spare_memory
 from zreplay.cli.progress import bytes_bar
 from zreplay.cli.table import aligned, number
 
@@ -77,6 +77,7 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     is_flag=True,
     help="Measure operations: no look-ahead, the kernel's own access pattern (slower).  [default: as fast as can be]",
 )
+@MEMORY_LIMIT
 @click.option("--force", is_flag=True, help="Replace an existing run directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
@@ -184,16 +185,18 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     **_SIZES,
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of what is drawn.", **_SIZES)
-def command(as_json: bool, quiet: bool, **options: Any) -> None:
+def command(as_json: bool, quiet: bool, memory_limit: str | None, **options: Any) -> None:
     """Replay TRACE through a swap index and a pool, and write a run directory."""
     spare_memory()
     from zreplay.replay.config import Config
+    from zreplay.replay.memory import limited, size_bytes
     from zreplay.replay.run import run
     from zreplay.trace.lacks import told
 
     config = Config(**options)
+    limit_bytes = size_bytes("--memory-limit", memory_limit)
     with bytes_bar(config.trace, quiet=quiet) as progress:
-        finished = run(config, progress)
+        finished = run(config, limited(limit_bytes, progress))
     if quiet:
         return
     summary = finished.summary()

@@ -54,7 +54,7 @@ def command(
       traces = ["traces/*.parquet"]     # paths from the grid's folder, or URLs
       design = ["latest", "zswap-3.12"] # a list for each axis: design, index, pool, kernel, model, mm, locate,
       max_pool_percent = [10, 20, 30]   # totalram_pages, max_pool_percent, accept_threshold_percent, cma_every,
-      seed = [0, 1]                     # seed, missing_size
+      seed = [0, 1]                     # seed, missing_size, sample
 
     A sweep that was stopped, by Ctrl-C or anything else, goes on when the same command is given again. The answers are
     one table: `zreplay compare DIR`, or in Python
@@ -62,7 +62,7 @@ def command(
     the others are there), 130 when interrupted (finished cells are kept).
     """
     spare_memory()
-    from zreplay.errors import CellsFailed, Interrupted, UsageError
+    from zreplay.errors import CellsFailed, Interrupted, MemoryLimitError
     from zreplay.replay.axes import cores
     from zreplay.replay.cells import AT_ONCE
     from zreplay.replay.config import within
@@ -85,10 +85,10 @@ def command(
     if limit_bytes is not None:
         expected = estimate(cells, here)
         at_once = expected.at_once_within(limit_bytes)
-        if not at_once:
-            raise UsageError(
-                f"--memory-limit: found about {in_words(expected.memory_bytes(1))} for one replay of the largest "
-                f"trace, expected at most {in_words(limit_bytes)}; a larger limit mends it"
+        if expected.least_bytes > limit_bytes:
+            raise MemoryLimitError(
+                f"--memory-limit: found that one replay of the largest trace takes {in_words(expected.least_bytes)} "
+                f"and more, expected at most {in_words(limit_bytes)}; a larger limit mends it"
             )
     with SweepDirectory.opened(out) as directory:
         directory.note(cells)
@@ -99,9 +99,11 @@ def command(
                 with _executor(scheduler, workers, at_once, limit_bytes) as executor, _bar(outcome, quiet) as progress:
                     sweep(directory, missing, executor, outcome, at_once=at_once, progress=progress)
         except (KeyboardInterrupt, click.Abort):
-            raise Interrupted(
-                f"interrupted; {outcome.finished:,} of {len(cells):,} cells are in {out}, the same command goes on"
-            ) from None
+            outcome.is_interrupted = True  # told below, when nobody holds the replays any more
+    if outcome.is_interrupted:
+        raise Interrupted(
+            f"interrupted; {outcome.finished:,} of {len(cells):,} cells are in {out}, the same command goes on"
+        )
     if not quiet:
         print(_text(outcome, out))
     if outcome.failed:
@@ -167,7 +169,7 @@ def _dry(cells: Sequence["Cell"], missing: Sequence["Cell"], cores: int, limit_b
     ]
     if missing:
         found = estimate(missing, cores)
-        at_once = min(max(found.at_once_within(limit_bytes), 1), len(missing))
+        at_once = min(found.at_once_within(limit_bytes), len(missing))
         tried = f"{number(found.rows)} rows of {number(found.traces)} traces"
         rows += [
             ("time", f"about {_duration(found.seconds)} on {cores} cores, as {tried} were replayed now"),

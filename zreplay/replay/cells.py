@@ -117,7 +117,7 @@ def _by_sample(configs: Sequence[Config]) -> dict[str | None, list[int]]:
 def _pass(rows: Rows, configs: Sequence[Config], workers: int, told: Told) -> "list[Answer | ZreplayError]":
     sizes = RecordedSizes(rows, configs)
     sizes.begin()
-    loads = future_loads(rows, configs)
+    loads = future_loads(rows, configs, told.progress)
     cells = [_Cell(config, sizes, loads) for config in configs]
     feed_all(rows, configs, sizes, cells, workers, told)
     return [cell.answer for cell in cells]

@@ -3,7 +3,7 @@
 import os
 import re
 
-from zreplay.errors import UsageError
+from zreplay.errors import MemoryLimitError, UsageError
 from zreplay.replay.replaying import Progress
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -42,7 +42,7 @@ def resident_bytes() -> int:
 def limited(limit_bytes: int | None, progress: Progress | None) -> Progress | None:
     """A progress that looks at the resident size after each batch, before it tells ``progress``; itself if no limit.
 
-    It raises UsageError when the size is above the limit, and a batch adds a few megabytes at most.
+    It raises MemoryLimitError when the size is above the limit, and a batch adds a few megabytes at most.
     """
     if limit_bytes is None:
         return progress
@@ -50,7 +50,7 @@ def limited(limit_bytes: int | None, progress: Progress | None) -> Progress | No
     def told(rows: int, all_rows: int) -> None:
         found = resident_bytes()
         if found > limit_bytes:
-            raise UsageError(
+            raise MemoryLimitError(
                 f"--memory-limit: found {in_words(found)} resident after {rows:,} of {all_rows:,} rows, expected at "
                 f"most {in_words(limit_bytes)}; a larger limit, fewer configurations at a time, or a sample of the "
                 "trace (`zreplay cut --sample`) mends it"

@@ -138,7 +138,7 @@ def _replayed(rows: Rows, configs: dict[Path, Config], told: Told, workers: int)
     several = list(configs.values())
     sizes = RecordedSizes(rows, several)
     sizes.begin()
-    loads = future_loads(rows, several)
+    loads = future_loads(rows, several, told.progress)
     recorders = {staging: Recorder(config, sizes, loads, staging=staging) for staging, config in configs.items()}
     try:
         feed_all(rows, several, sizes, list(recorders.values()), workers, told)

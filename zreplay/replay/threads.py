@@ -21,18 +21,19 @@ class Later(Generic[T]):
         self._call = call
         self._result: list[T] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._done = threading.Event()  # a join that is interrupted would take the thread for ended
+        threading.Thread(target=self._work, daemon=True).start()
 
     def _work(self) -> None:
         try:
             self._result.append(self._call())
         except BaseException as error:  # raised where the result is asked for
             self._error = error
+        self._done.set()
 
     def result(self) -> T:
         """What the call returned, or raises what it raised, as soon as it is done."""
-        self._thread.join()
+        self._done.wait()
         if self._error:
             raise self._error
         return self._result[0]
@@ -80,6 +81,7 @@ class Pass(Generic[Batch]):
         self._steps = 0  # that each reader can take by now: one a batch, and the end
         self._taken = [0] * len(readers)  # of these, by each reader
         self._idle = set(range(len(readers)))
+        self._working = 0  # threads
         self._is_closed = self._is_over = False
         self._error: BaseException | None = None
 
@@ -88,24 +90,23 @@ class Pass(Generic[Batch]):
 
         Raises what a reader raised, else what making the batches did, when the readers have had those before.
         """
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._workers)]
-        for thread in threads:
-            thread.start()
+        self._working = self._workers
+        for _ in range(self._workers):
+            threading.Thread(target=self._work, daemon=True).start()
         try:
             try:
                 self._make(batches)
             except Exception:
                 self._close(steps=0)
-                self._join(threads)
+                self._join()
                 raise
             self._close(steps=1)
-            self._join(threads)
+            self._join()
         finally:  # an interrupt comes here at once
             with self._changed:
                 self._is_over = True
                 self._changed.notify_all()
-            for thread in threads:
-                thread.join()
+                self._changed.wait_for(lambda: not self._working)
 
     def _make(self, batches: Iterable[Batch]) -> None:
         for batch in batches:
@@ -124,9 +125,10 @@ class Pass(Generic[Batch]):
             self._is_closed = True
             self._changed.notify_all()
 
-    def _join(self, threads: Sequence[threading.Thread]) -> None:
-        for thread in threads:
-            thread.join()
+    def _join(self) -> None:
+        # Not by joining the threads: one whose join is interrupted counts as ended, though it may still replay.
+        with self._changed:
+            self._changed.wait_for(lambda: not self._working)
         if self._error:
             raise self._error
 
@@ -138,6 +140,9 @@ class Pass(Generic[Batch]):
             with self._changed:
                 self._error = self._error or error
                 self._is_over = True
+        finally:
+            with self._changed:
+                self._working -= 1
                 self._changed.notify_all()
 
     def _next_reader(self) -> int | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zreplay import __version__
-from zreplay.errors import TraceError, UsageError, ZreplayError
+from zreplay.errors import MemoryLimitError, TraceError, UsageError, ZreplayError
 from zreplay.sweep.cell import Chunk
 from zreplay.sweep.executor import Answers, Told
 from zreplay.sweep.remote import is_url, local_path
@@ -212,11 +212,14 @@ def replay_chunk(
 
     if version != __version__:
         raise UsageError(f"worker {get_worker().address} has zreplay {__version__}, expected {version}")
-    path = local_path(place)
-    if not path.is_file():
+    try:
+        path = local_path(place)
+        configs = [Config(trace=path, out=Path(), **some) for some in settings]
+        return answers(configs, progress=limited(memory_limit_bytes, None), trace_sha256=sha256, at_once=at_once)
+    except MemoryLimitError:
+        raise
+    except UsageError as error:  # of this trace; the others' cells go on
         raise TraceError(
-            f"{place}: no such file on worker {get_worker().address}; a path that all workers share, or a URL, is "
-            "what a cluster can read"
-        )
-    configs = [Config(trace=path, out=Path(), **some) for some in settings]
-    return answers(configs, progress=limited(memory_limit_bytes, None), trace_sha256=sha256, at_once=at_once)
+            f"{error} on worker {get_worker().address}; a path that all workers share, or a URL, is what a cluster "
+            "can read"
+        ) from error

@@ -19,8 +19,8 @@ from zreplay.trace.files import open_trace
 
 #: Traces that are tried, the longest; cells of each that are; and for how long.
 TRACES, CELLS, SECONDS = 20, 3, 0.3
-#: Of a replay, for each page it has stored: 35 to 175 bytes by design on this engine, and 365 for the bound belady.
-STATE_BYTES = 200
+#: Of a replay, for each page it has stored, by design: 35 to 175 bytes (and 365 for the bound belady).
+LEAST_STATE_BYTES, STATE_BYTES = 35, 200
 #: Of batches that are held, whatever the trace.
 BATCHES_BYTES = 16 << 20
 #: To write a cell.
@@ -33,13 +33,15 @@ class Estimate:
 
     Attributes:
         seconds: of all cells, on the cores given.
-        cell_bytes: of one replay of the largest trace.
+        cell_bytes: of one replay of the largest trace, at most.
+        least_bytes: of the process with one replay, whatever is still to come.
         beside_bytes: of the process without replays.
         rows, traces: that were tried.
     """
 
     seconds: float
     cell_bytes: int
+    least_bytes: int
     beside_bytes: int
     rows: int
     traces: int
@@ -49,10 +51,10 @@ class Estimate:
         return self.beside_bytes + at_once * self.cell_bytes
 
     def at_once_within(self, limit_bytes: int | None) -> int:
-        """How many replays a limit leaves room for, :data:`zreplay.replay.cells.AT_ONCE` at most; 0: not even one."""
+        """How many replays a limit surely leaves room for, :data:`zreplay.replay.cells.AT_ONCE` at most, or one."""
         if limit_bytes is None:
             return AT_ONCE
-        return max(0, min(AT_ONCE, (limit_bytes - self.beside_bytes) // max(self.cell_bytes, 1)))
+        return max(1, min(AT_ONCE, (limit_bytes - self.beside_bytes) // max(self.cell_bytes, 1)))
 
 
 def estimate(cells: Sequence[Cell], cores: int) -> Estimate:
@@ -67,7 +69,7 @@ def estimate(cells: Sequence[Cell], cores: int) -> Estimate:
     longest = sorted(by_trace.values(), key=lambda some: -some[0].trace.rows)
     beside_bytes = resident_bytes() + BATCHES_BYTES
     seconds = seconds_a_row = 0.0
-    tried_rows = cell_bytes = 0
+    tried_rows = cell_bytes = least_pages = 0
     for number, some in enumerate(longest):
         rows = some[0].trace.rows
         if number < TRACES:
@@ -76,9 +78,11 @@ def estimate(cells: Sequence[Cell], cores: int) -> Estimate:
             seconds_a_row = spent / max(rows_tried, 1)
             pages = stored_pages * rows / max(rows_tried, 1)
             future = 4 * rows if any(cell.config.mm == "belady" for cell in some) else 0
+            least_pages = max(least_pages, stored_pages)
             cell_bytes = max(cell_bytes, round(pages * STATE_BYTES) + future)
         seconds += seconds_a_row * rows * len(some) / cores + CELL_SECONDS * len(some)
-    return Estimate(seconds, cell_bytes, beside_bytes, tried_rows, min(TRACES, len(longest)))
+    least_bytes = beside_bytes + least_pages * LEAST_STATE_BYTES
+    return Estimate(seconds, cell_bytes, least_bytes, beside_bytes, tried_rows, min(TRACES, len(longest)))
 
 
 def _try(cells: Sequence[Cell]) -> tuple[int, float, int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 
-from zreplay.errors import TraceError, ZreplayError
+from zreplay.errors import MemoryLimitError, ZreplayError
 from zreplay.replay.cells import answers
 from zreplay.replay.memory import limited
 from zreplay.sweep.cell import Chunk
@@ -54,7 +54,9 @@ class Local:
                 trace_sha256=chunk.trace.sha256,
                 at_once=self._at_once,
             )
-        except TraceError as error:
+        except MemoryLimitError:
+            raise
+        except ZreplayError as error:
             return [error] * len(configs)
 
     def _told(self, chunk: Chunk, told: Told, rows: int, all_rows: int) -> None:

@@ -21,6 +21,7 @@ class Outcome:
     kept: int
     replayed: int = 0
     failed: dict[Cell, ZreplayError] = field(default_factory=dict)
+    is_interrupted: bool = False
 
     @property
     def finished(self) -> int:
