@@ -1,19 +1,8 @@
 #include "trace/cut.hpp"
 
+#include "trace/sample.hpp"
+
 namespace zreplay {
-
-namespace {
-
-// splitmix64's last steps: every bit of the slot has a say in every bit of the hash, so that a sample is of no pattern.
-// Written into docs/trace-format.md: a sample of the same trace is the same everywhere.
-uint64_t hash_of(SwapEntry slot) {
-    uint64_t x = slot.word + 0x9e3779b97f4a7c15;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-    return x ^ (x >> 31);
-}
-
-}  // namespace
 
 bool Cut::in_slots(const EventBatch& batch, int64_t i, Op op) {
     const bool has_type = batch.type.has(i);
@@ -35,7 +24,7 @@ bool Cut::in_slots(const EventBatch& batch, int64_t i, Op op) {
     if (!has_slot) return true;
     const SwapEntry slot = batch.entry(i);
     if (slot.offset() < what_.from_offset || slot.offset() >= what_.to_offset) return false;
-    return what_.sample_of == 1 || hash_of(slot) % what_.sample_of < what_.sample_keep;
+    return what_.sample_of == 1 || sample_hash(slot) % what_.sample_of < what_.sample_keep;
 }
 
 Cut::Kept Cut::next(const EventBatch& batch) {
