@@ -42,7 +42,9 @@ class Simulation {
         pages_sum += static_cast<double>(pool_.pages()) * (static_cast<uint32_t>(events_.events) - last_row);
         out_.pool_pages_mean = events_.events ? pages_sum / static_cast<double>(events_.events) : 0;
         out_.stores_rejected = refused_;
-        pool_.check();
+        const auto there = std::ranges::count_if(entries_, [](const CurveEntry& entry) { return static_cast<bool>(entry.object); });
+        require(pool_.usage().objects == static_cast<uint64_t>(there), "objects are those of entries", pool_.usage().objects,
+                static_cast<uint64_t>(there));
         return out_;
     }
 

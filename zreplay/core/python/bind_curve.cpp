@@ -21,7 +21,6 @@ namespace {
 
 struct Curve {
     ReplayConfig config;
-    std::pair<uint64_t, uint64_t> sample;
     CurveEvents events;
 };
 
@@ -70,7 +69,7 @@ void bind_curve(nb::module_& module) {
                         ReplayConfig config = replay_config(settings);
                         config.recorded_sizes = std::move(recorded_sizes);
                         const Policy& policy = config.policy;
-                        return Curve{config, sample,
+                        return Curve{config,
                                      CurveEvents({policy.same_filled, policy.keeps_incompressible, policy.cgroups,
                                                   sample.first, sample.second},
                                                  missing_sizes(config))};
@@ -87,15 +86,16 @@ void bind_curve(nb::module_& module) {
         .def("counts", &counts)
         .def("at", &at, "limit_pages"_a = nb::none(), "What a replay counts at one limit, or without one.")
         .def("stack_distances",
-             [](const Curve& curve) {
-                 StackDistances distances(curve.sample.first, curve.sample.second);
+             [](const Curve& curve, std::pair<uint64_t, uint64_t> sample) {
+                 StackDistances distances(sample.first, sample.second);
                  {
                      nb::gil_scoped_release unlocked;
                      distances.replay(curve.events);
                  }
                  return nb::make_tuple(distances.pages, distances.hits, distances.peak_bytes);
              },
-             "Of every limit, in LRU order over the ideal pool: pages that stay from it on, loads of these, most bytes.");
+             "sample"_a,
+             "Of every limit of the machine, in LRU order over the ideal pool: pages that stay from it on, loads of these; most bytes.");
 }
 
 }  // namespace zreplay
