@@ -74,7 +74,12 @@ class Simulation {
             case CurveOp::compact:
                 if constexpr (requires { pool_.compact(); }) pool_.compact();
                 break;
-            case CurveOp::decide: calls_[op.call].admitted = admit(); break;
+            case CurveOp::visit: visit(op); break;
+            case CurveOp::decide: {
+                const bool admitted = admit();
+                if (op.call != CurveOp::none) calls_[op.call].admitted = admitted;
+                break;
+            }
             case CurveOp::reserve: reserve(op); break;
         }
     }
@@ -176,13 +181,27 @@ class Simulation {
         CurveEntry& entry = entries_[page];
         if (entry.referenced) {
             entry.referenced = false;
-            entry.turn = ++turn_;
-            queue_of(entry.group).push(page, entry.turn);
+            rotate(page);
             return false;
         }
         drop(page);
         ++out_.written_back_pages;
         return true;
+    }
+
+    void rotate(uint32_t page) {
+        CurveEntry& entry = entries_[page];
+        entry.turn = ++turn_;
+        queue_of(entry.group).push(page, entry.turn);
+    }
+
+    // Under pressure one entry at a time, whatever the limit.
+    void visit(const CurveOp& op) {
+        if (place_of_[op.group] == no_place) return;
+        const uint32_t page = queue_of(op.group).oldest();
+        if (page == CurveOp::none) return;
+        if (page == op.page && !entries_[page].referenced) rotate(page);
+        else evict(page);
     }
 
     // Lists in the order in which they came to be: of a cgroup's first page that was kept.

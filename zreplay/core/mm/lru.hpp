@@ -1,6 +1,7 @@
 // No kernel's: entries in the order in which they were stored, the oldest evicted by the store that needs its room. What the
 // literature calls LRU: with exclusive loads an entry is used once, so the least recently used is the oldest. Neither second chance
-// nor worker nor threshold, nothing is refused for want of room. One list, whatever the cgroup.
+// nor worker nor threshold, nothing is refused for want of room, and nobody asks for
+// more under pressure. One list, whatever the cgroup.
 //
 // It is what a curve by stack distances is exact for (curve/stack_distances.hpp), and says what 6.12's list of entries, which is
 // EntryLru, gains or loses by all that.
