@@ -15,7 +15,8 @@ namespace {
 template <Pool P>
 class Simulation {
     static constexpr int reclaim_retries = 16;
-    static constexpr bool has_reservations = requires(P& pool) { pool.has_room(0u); };
+    // As Entries::reserve.
+    static constexpr bool has_reservations = requires(P& pool) { pool.has_room(0u); } && !P::locations_move;
 
   public:
     Simulation(const CurveEvents& events, const ReplayConfig& config, std::optional<uint64_t> limit_pages)
