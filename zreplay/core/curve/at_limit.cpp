@@ -76,11 +76,7 @@ class Simulation {
                 if constexpr (requires { pool_.compact(); }) pool_.compact();
                 break;
             case CurveOp::visit: visit(op); break;
-            case CurveOp::decide: {
-                const bool admitted = admit();
-                if (op.call != CurveOp::none) calls_[op.call].admitted = admitted;
-                break;
-            }
+            case CurveOp::decide: calls_[op.call].admitted = admit(); break;
             case CurveOp::reserve: reserve(op); break;
         }
     }

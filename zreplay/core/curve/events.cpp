@@ -16,14 +16,13 @@ void CurveEvents::add(const EventBatch& batch, std::span<const Call> calls) {
     if (options_.sample_of > options_.sample_keep) calls = {};
     for (int64_t i = 0; i < batch.rows; ++i, ++events) {
         take_calls(static_cast<int64_t>(events), calls);
-        const bool is_decided = decides_before(batch, i);
         const Event event = batch.event(i);
         const auto row = static_cast<uint32_t>(events);
         switch (event.op) {
             case Op::store: {
                 ++all_stores;
                 const uint32_t call = call_of(static_cast<int64_t>(events));
-                if (is_sampled(event.entry)) store(event, row, call, is_decided);
+                if (is_sampled(event.entry)) store(event, row, call);
                 break;
             }
             case Op::load:
@@ -41,7 +40,6 @@ void CurveEvents::add(const EventBatch& batch, std::span<const Call> calls) {
             case Op::visit: visit(event, row); break;
             default: break;
         }
-        if (batch.return_ts_ns.has(i)) returns_.push_back(batch.return_ts_ns[i]);
     }
 }
 
@@ -71,15 +69,6 @@ void CurveEvents::take_calls(int64_t row, std::span<const Call>& calls) {
     }
 }
 
-// A store is decided before its page is looked at where another call is still under way (EarlyCalls::take_all), which only a page
-// of zeroes tells.
-bool CurveEvents::decides_before(const EventBatch& batch, int64_t row) {
-    if (returns_.empty()) [[likely]] return false;
-    const bool decides = batch.op(row) == Op::store && batch.call_ts_ns.has(row) && batch.call_rows.get(row, 0) == 0;
-    std::erase_if(returns_, [&](int64_t ts_ns) { return ts_ns <= batch.ts_ns[row]; });
-    return decides;
-}
-
 uint32_t CurveEvents::call_of(int64_t row) {
     auto found = std::ranges::find(pending_, row, &Pending::row);
     if (found == pending_.end()) return CurveOp::none;
@@ -104,7 +93,7 @@ uint32_t CurveEvents::new_page() {
 }
 
 // As ZswapFolio::store: what of it no limit decides.
-void CurveEvents::store(const Event& event, uint32_t row, uint32_t call, bool is_decided) {
+void CurveEvents::store(const Event& event, uint32_t row, uint32_t call) {
     ++stores;
     const bool lacks_size = event.size == Event::missing_size;
     const bool incompressible = lacks_size && event.result() == -e_inval;
@@ -120,7 +109,6 @@ void CurveEvents::store(const Event& event, uint32_t row, uint32_t call, bool is
     if (!is_refused && size_bytes == 0) {
         // An older page of the slot stays, out of reach.
         slot |= zero_bit;
-        if (is_decided) ops_.push_back({.row = row, .what = CurveOp::decide});
         if (call != CurveOp::none) ops_.push_back({.row = row, .call = call, .what = CurveOp::drop});
         return;
     }

@@ -33,7 +33,7 @@ struct CurveOp {
         drop,     // invalidated, or a store of a page of zeroes that was called before its row: `page` or `call` may be none
         compact,
         visit,    // the memory manager has the oldest of a group looked at; if that is `page`, it cannot be evicted
-        decide,   // a store is called, which is ops further on; of no `call`: one of a page of zeroes, here
+        decide,   // a store is called, which is ops further on
         reserve,  // it asks the allocator for `size_bytes`
     };
     static constexpr uint32_t none = UINT32_MAX;
@@ -84,13 +84,12 @@ class CurveEvents {
         const Piece* piece = slots_.find(slot);
         return piece ? (*piece)[slot.offset() & ((1u << piece_bits) - 1)] : 0;
     }
-    void store(const Event& event, uint32_t row, uint32_t call, bool is_decided);
+    void store(const Event& event, uint32_t row, uint32_t call);
     void load(SwapEntry slot, uint32_t row);
     void invalidate(SwapEntry slot, uint32_t row);
     void visit(const Event& event, uint32_t row);
     void invalidate_area(uint32_t type, uint32_t row);
     void take_calls(int64_t row, std::span<const Call>& calls);
-    bool decides_before(const EventBatch& batch, int64_t row);
     uint32_t call_of(int64_t row);
     uint16_t group_of(uint64_t key);
     uint32_t new_page();
@@ -108,7 +107,6 @@ class CurveEvents {
     };
     std::vector<Pending> pending_;  // calls whose rows are to come
     std::vector<uint32_t> free_calls_;
-    std::vector<int64_t> returns_;  // when calls will return whose rows have been
 };
 
 }  // namespace zreplay

@@ -13,7 +13,7 @@ void StackDistances::replay(const CurveEvents& events) {
         switch (op.what) {
             case CurveOp::decide:
                 look();
-                if (op.call != CurveOp::none) looked_[op.call] = 1;
+                looked_[op.call] = 1;
                 break;
             case CurveOp::store:
             case CurveOp::refused: {
