@@ -22,7 +22,7 @@ def refuse_chart(place: Path, *, force: bool) -> None:
 
 
 def chart_bytes(curve: Curve, checked: Sequence[Checked], ending: str) -> bytes:
-    """The chart as a page that needs nothing else (.html), or a picture; ``checked`` rows are points beside the lines."""
+    """The chart: a page that needs nothing else (.html), or a picture; ``checked`` rows are points beside the lines."""
     import altair as alt
 
     from zreplay.analysis.charts import HEIGHT, WIDTH
@@ -53,7 +53,11 @@ def chart_bytes(curve: Curve, checked: Sequence[Checked], ending: str) -> bytes:
         legend = alt.Legend(orient="top", symbolType="stroke") if len(shown) > 1 else None
         color = alt.Color("name:N", title=None, scale=scale, sort=None, legend=legend)
         tooltip = [*(["name:N"] if len(shown) > 1 else []), limit, pages, value_tip]
-        drawn = alt.Chart(alt.InlineData(values=lines)).mark_line(strokeWidth=2).encode(x=x, y=y, color=color, tooltip=tooltip)
+        drawn = (
+            alt.Chart(alt.InlineData(values=lines))
+            .mark_line(strokeWidth=2)
+            .encode(x=x, y=y, color=color, tooltip=tooltip)
+        )
         if not points:
             return drawn
         beside = alt.Chart(alt.InlineData(values=points)).mark_point(size=45, strokeWidth=1.5)
@@ -73,7 +77,7 @@ def chart_bytes(curve: Curve, checked: Sequence[Checked], ending: str) -> bytes:
         alt.Y("v:Q", title="pages", axis=alt.Axis(format="~s"), scale=alt.Scale(zero=True)),
         lambda row, column: row[column],
         alt.Scale(domain=list(names.values()), range=["#3ba272", "#e0803a"]),
-    ).properties(width=WIDTH, height=HEIGHT, title="Device traffic")
+    ).properties(width=WIDTH, height=HEIGHT, title=alt.TitleParams("Device traffic", anchor="start"))
     whole = alt.vconcat(hits, traffic).resolve_scale(color="independent").configure(font="DejaVu Sans, sans-serif")
     if ending == ".html":
         return str(whole.to_html(inline=True)).encode()

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -54,10 +54,12 @@ _BAR = 30
 @click.option(
     "--sample",
     metavar="N/M",
-    help="Look at N of every M slots, chosen by a hash; 1/1 at all.  [default: all, of a trace of more than 8 million "
+    help="Look at N of every M slots, chosen by a hash; 1/1 at all.  [default: all, of a trace of more than 16 million "
     "rows a share with so many]",
 )
-@click.option("--check", "checks", type=int, default=0, metavar="N", help="Replay N of the limits one by one, and compare.")
+@click.option(
+    "--check", "checks", type=int, default=0, metavar="N", help="Replay N of the limits one by one, and compare."
+)
 @click.option("--format", "form", default="table", show_default=True, metavar="NAME", help="table or json.")
 @click.option("--force", is_flag=True, help="Replace existing files.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no table and no progress.")
@@ -156,7 +158,10 @@ def _text(curve: "Curve") -> str:
     if counts["loads"] and counts["loads_cold"]:
         share = counts["loads_cold"] / counts["loads"]
         rows.append(
-            ("loads that no limit hits", f"{number(counts['loads_cold'])} ({share:.1%}): not stored since the last load")
+            (
+                "loads that no limit hits",
+                f"{number(counts['loads_cold'])} ({share:.1%}): not stored since the last load",
+            )
         )
     if not curve.sample.is_whole:
         rows.append(("sample", f"{curve.sample} of the slots; docs/curve.md says how far off that is"))
@@ -200,5 +205,6 @@ def _check_text(curve: "Curve", checked: "Sequence[Checked]") -> str:
             f"{one.row['limit_pages']:>12,}  {one.row['hit_share']:>7.2%}  {one.hit_share:>8.2%}  "
             f"{values['points']:>+7.2f}  {values['read']:>+8.2f}  {values['written']:>+10.2f}"
         )
-    most: Any = f"at most {worst['points']:.2f} points of hits, {worst['read']:.2f} % of reads, {worst['written']:.2f} % of writes"
+    most = f"at most {worst['points']:.2f} points of hits, {worst['read']:.2f} % of reads, "
+    most += f"{worst['written']:.2f} % of writes"
     return "\n".join([f"each by its own `{curve.command('LIMIT')}`:", "", *lines, "", most])

@@ -1,7 +1,7 @@
 """Hit share and device traffic against the limit of the pool: many limits, one pass over the trace.
 
-The trace is read once into what no limit changes and the ops that are left (core/curve/events.hpp). In LRU order over the
-ideal pool all limits come at once out of stack distances; else each limit is simulated over these ops, on all cores.
+The trace is read once into what no limit changes and the ops that are left (core/curve/events.hpp). In LRU order over
+the ideal pool all limits come at once out of stack distances; else each limit is simulated over these ops, on all cores.
 docs/curve.md says what is exact and what is not.
 """
 
@@ -27,7 +27,7 @@ from zreplay.trace.sample import WHOLE, Sample
 #: Kernels that evict entry by entry, for which there are curves; others evict pages of the pool.
 KERNELS = ("6.12", "latest")
 #: A trace of more rows is sampled, unless told otherwise, so that no more than this are looked at.
-WHOLE_ROWS = 1 << 23
+WHOLE_ROWS = 1 << 24
 #: Limits where none are given.
 LIMITS = 64
 #: Counts of a row that a replay at its limit has too, by the names of its summary.
@@ -66,7 +66,7 @@ class Limits:
             ) from None
 
     def of(self, peak_pages: int) -> list[int]:
-        """The limits in pages, ascending; the last of evenly spaced ones is one that nothing is refused or evicted at."""
+        """The limits in pages, ascending; at the last of evenly spaced ones nothing is refused or evicted."""
         if not self.given:
             return sorted({max(1, (peak_pages + 1) * step // self.count) for step in range(1, self.count + 1)})
         return sorted({max(1, round(peak_pages * one)) if isinstance(one, float) else one for one in self.given})
@@ -311,7 +311,7 @@ class Checked:
 
 
 def check(found: Curve, count: int, scratch: Path, progress: Progress | None = None) -> list[Checked]:
-    """``count`` rows of a curve, evenly spread, beside replays of the whole trace at their limits, made in ``scratch``."""
+    """``count`` rows of a curve, evenly spread, beside replays of the whole trace at their limits, in ``scratch``."""
     rows = spread(found.rows, count)
     configs = [
         replace(

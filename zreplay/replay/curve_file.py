@@ -58,7 +58,7 @@ def about(curve: Curve) -> dict[str, object]:
     return {
         "zreplay": __version__,
         "trace": str(curve.config.trace),
-        "rows": curve.trace.rows,
+        "trace_rows": curve.trace.rows,
         "sample": str(curve.sample),
         "method": curve.method,
         "peak_pages": curve.peak_pages,
