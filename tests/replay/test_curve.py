@@ -45,8 +45,8 @@ def test_in_lru_order_a_page_is_there_where_the_younger_ones_leave_it_room(tmp_p
 
 
 def test_distances_are_in_compressed_bytes_of_the_pages_that_are_there(tmp_path):
-    # Before the last store 2 and 3 have 3,000 bytes, and 1 has 5,000 with them: two pages, so a limit of three keeps it.
-    # Had 3 been 4,000 bytes still, it would take four.
+    # Before the last store 2 and 3 have 3,000 bytes, and 1 has 5,000 with them: two pages, so a limit of 3 keeps it.
+    # Had 3 been 4,000 bytes still, it would take 4.
     events = [
         store(1, 2000),
         store(2, 2000),

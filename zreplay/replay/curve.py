@@ -1,7 +1,7 @@
 """Hit share and device traffic against the limit of the pool: many limits, one pass over the trace.
 
 The trace is read once into what no limit changes and the ops that are left (core/curve/events.hpp). In LRU order over
-the ideal pool all limits come at once out of stack distances; else each limit is simulated over these ops, on all cores.
+the ideal pool all limits come at once out of stack distances; else each limit is simulated over them, on all cores.
 docs/curve.md says what is exact and what is not.
 """
 
@@ -29,7 +29,7 @@ KERNELS = ("6.12", "latest")
 #: A trace of more rows is sampled, unless told otherwise, so that no more than this are looked at.
 WHOLE_ROWS = 1 << 24
 #: Limits where none are given.
-LIMITS = 64
+LIMITS, MOST_LIMITS = 64, 100_000
 #: Counts of a row that a replay at its limit has too, by the names of its summary.
 CHECKED = ("loads_hit", "loads_missed", "stores_rejected", "writebacks", "device_reads", "device_writes")
 
@@ -56,13 +56,15 @@ class Limits:
             UsageError: anything else.
         """
         words = [word.strip() for word in text.split(",")]
-        if len(words) == 1 and words[0].isascii() and words[0].isdecimal() and 1 <= int(words[0]) <= 100_000:
-            return cls(count=int(words[0]))
         try:
-            return cls(given=tuple(_limit(word) for word in words if word or len(words) == 1))
+            if len(words) > 1 or words[0].endswith("%"):
+                return cls(given=tuple(_limit(word) for word in words if word))
+            if 1 <= int(words[0]) <= MOST_LIMITS:
+                return cls(count=int(words[0]))
+            raise ValueError
         except ValueError:
             raise UsageError(
-                f"--limits: found {text!r}, expected how many (1 to 100,000), or pages and shares like 1000,2000,50%"
+                f"--limits: found {text!r}, expected how many (1 to 100,000), or pages and shares like 1000,2000,50% or 1000,"
             ) from None
 
     def of(self, peak_pages: int) -> list[int]:
