@@ -59,12 +59,11 @@ class Limits:
         try:
             if len(words) > 1 or words[0].endswith("%"):
                 return cls(given=tuple(_limit(word) for word in words if word))
-            if 1 <= int(words[0]) <= MOST_LIMITS:
-                return cls(count=int(words[0]))
-            raise ValueError
+            return cls(count=_whole(words[0], MOST_LIMITS))
         except ValueError:
             raise UsageError(
-                f"--limits: found {text!r}, expected how many (1 to 100,000), or pages and shares like 1000,2000,50% or 1000,"
+                f"--limits: found {text!r}, expected how many (1 to {MOST_LIMITS:,}), or pages and shares like "
+                "1000,2000,50%"
             ) from None
 
     def of(self, peak_pages: int) -> list[int]:
@@ -80,10 +79,14 @@ def _limit(word: str) -> int | float:
         if not 0 < share <= 100:
             raise ValueError
         return share
-    pages = int(word)
-    if not 1 <= pages <= MOST_PAGES:
+    return _whole(word, MOST_PAGES)
+
+
+def _whole(word: str, most: int) -> int:
+    number = int(word)
+    if not 1 <= number <= most:
         raise ValueError
-    return pages
+    return number
 
 
 @dataclass(frozen=True)
