@@ -110,7 +110,7 @@ def test_stack_distances_are_each_limits_own_simulation_where_the_tree_is_made_a
     synth(Recipe(events=60_000, resident=6_000, rewrite_share=0.1), path)
     config = config_of(open_trace(path), mm="lru")
     by_distances = curve(config, Limits(30))
-    events = curves._read(open_trace(path), config, WHOLE, None)
+    [events] = curves._read(open_trace(path), config, [WHOLE])
     zero, cold = events.counts()["loads_zero"], events.counts()["loads_cold"]
     for row in by_distances.rows:
         at = events.at(row["limit_pages"])
@@ -183,6 +183,7 @@ def test_a_sample_of_a_curve_counts_for_the_whole_trace(tmp_path):
         }
         for one, other in zip(found.rows, whole.rows, strict=True):
             assert one["hit_share"] == pytest.approx(other["hit_share"], abs=0.05)
+            assert 0 < one["hit_share_error"] < 0.05
             assert one["loads_hit"] + one["loads_missed"] == whole.counts["loads"]
         assert of(path, Limits(given=(1000,)), ALL, pool="ideal", mm=mm).rows[0] == whole.rows[0]
 

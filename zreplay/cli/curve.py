@@ -164,7 +164,9 @@ def _text(curve: "Curve") -> str:
             )
         )
     if not curve.sample.is_whole:
-        rows.append(("sample", f"{curve.sample} of the slots; docs/curve.md says how far off that is"))
+        off = [100 * row["hit_share_error"] for row in curve.rows]
+        error = f"half of it differs by {sum(off) / len(off):.1f} points of hits on average, {max(off):.1f} at most"
+        rows.append(("sample", f"{curve.sample} of the slots; {error}"))
     shown = spread(curve.rows, _SHOWN)
     most = max((row["hit_share"] for row in shown), default=0) or 1
     table = [f"{'limit':>12}  {'of it':>6}  {'hits':>7}  {'read':>12}  {'written':>12}"]

@@ -193,13 +193,20 @@ def curve(
     """
     trace = open_trace(config.trace)
     sample = sample_of(trace, sample)
-    events = _read(trace, config, sample, reading)
+    samples = [sample] if sample.is_whole else [sample, Sample(sample.keep, 2 * sample.of)]
+    events, *half = _read(trace, config, samples, reading)
     counts = events.counts()
     scale = sample if trace.metadata.sample is None else Sample.parse(trace.metadata.sample)
-    limits = limits or Limits()
     by_distances = config.mm == "lru" and config.pool == "ideal"
-    points = _distances(events, scale, limits) if by_distances else _beside(events, scale, limits, replaying)
-    peak_pages, found = points
+    points = _distances if by_distances else _beside
+    peak_pages, found = points(events, scale, limits or Limits(), replaying)
+    rows = [_row(limit, peak_pages, point, counts) for limit, point in found]
+    for other in half:
+        same_limits = Limits(given=tuple(row["limit_pages"] for row in rows))
+        _, beside = points(other, samples[1], same_limits, replaying)
+        for row, (limit, point) in zip(rows, beside, strict=True):
+            share = _row(limit, peak_pages, point, other.counts())["hit_share"]
+            row["hit_share_error"] = abs(row["hit_share"] - share)
     return Curve(
         config,
         trace,
@@ -212,17 +219,22 @@ def curve(
             "loads": counts["all_loads"],
             "loads_cold": _up(counts["loads_cold"], counts["all_loads"], counts["loads"]),
         },
-        [_row(limit, peak_pages, point, counts) for limit, point in found],
+        rows,
     )
 
 
-def _read(trace: Trace, config: Config, sample: Sample, progress: Progress | None) -> _zreplay.Curve:
+def _read(
+    trace: Trace, config: Config, samples: Sequence[Sample], progress: Progress | None = None
+) -> list[_zreplay.Curve]:
+    """The trace as each sample has it, in one pass."""
     sizes = RecordedSizes(trace, [config])
     sizes.begin()
-    events = _zreplay.Curve.make(sizes.engine, (sample.keep, sample.of), **config.engine_settings())
+    settings = config.engine_settings()
+    events = [_zreplay.Curve.make(sizes.engine, (sample.keep, sample.of), **settings) for sample in samples]
     rows = 0
     for batch, calls in batches_of(trace, [config], sizes, BATCH_ROWS):
-        events.add(batch, calls)
+        for one in events:
+            one.add(batch, calls)
         rows += batch.num_rows
         if progress:
             progress(rows, trace.rows)
@@ -232,7 +244,7 @@ def _read(trace: Trace, config: Config, sample: Sample, progress: Progress | Non
 _Points = tuple[int, list[tuple[int, dict[str, Any]]]]  # what an endless pool takes, and counts by limit
 
 
-def _distances(events: _zreplay.Curve, scale: Sample, limits: Limits) -> _Points:
+def _distances(events: _zreplay.Curve, scale: Sample, limits: Limits, _: Progress | None) -> _Points:
     """All limits of LRU order over the ideal pool."""
     pages, hits, peak_bytes = events.stack_distances((scale.keep, scale.of))
     peak_pages = scale.up(-(-peak_bytes // 4096))
@@ -289,6 +301,7 @@ def _row(limit: int, peak_pages: int, point: dict[str, Any], counts: dict[str, i
         "device_writes": rejected + writebacks,
         "pool_pages_mean": point.get("pool_pages_mean"),
         "pool_pages_peak": point.get("pool_pages_peak"),
+        "hit_share_error": 0.0,
     }
 
 

@@ -28,6 +28,7 @@ _SCHEMA = pa.schema(
         ("device_writes", pa.int64()),
         ("pool_pages_mean", pa.float64()),
         ("pool_pages_peak", pa.int64()),
+        ("hit_share_error", pa.float64()),
     ]
 )
 
