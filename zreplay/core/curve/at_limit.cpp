@@ -1,6 +1,7 @@
 #include "curve/at_limit.hpp"
 
 #include <algorithm>
+#include <span>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -33,16 +34,9 @@ class Simulation {
     }
 
     AtLimit run() {
-        uint32_t last_row = 0;
-        double pages_sum = 0;
-        for (const CurveOp& op : events_.ops()) {
-            pages_sum += static_cast<double>(pool_.pages()) * (op.row - last_row);
-            last_row = op.row;
-            happen(op);
-        }
-        pages_sum += static_cast<double>(pool_.pages()) * (static_cast<uint32_t>(events_.events) - last_row);
-        out_.pool_pages_mean = events_.events ? pages_sum / static_cast<double>(events_.events) : 0;
-        out_.stores_rejected = refused_;
+        happen(events_.ops());
+        pages_sum_ += pool_.pages() * (static_cast<uint32_t>(events_.events) - last_row_);
+        out_.pool_pages_mean = events_.events ? static_cast<double>(pages_sum_) / static_cast<double>(events_.events) : 0;
         const auto there = std::ranges::count_if(entries_, [](const CurveEntry& entry) { return static_cast<bool>(entry.object); });
         require(pool_.usage().objects == static_cast<uint64_t>(there), "objects are those of entries", pool_.usage().objects,
                 static_cast<uint64_t>(there));
@@ -58,20 +52,31 @@ class Simulation {
         std::optional<Reservation> reservation;
     };
 
-    void happen(const CurveOp& op) {
-        switch (op.what) {
-            case CurveOp::store:
-            case CurveOp::refused: store(op); break;
-            case CurveOp::load: {
+    // Flattened: what an op of a page passes through, the pool with it, is one function without calls.
+    [[gnu::flatten, gnu::noinline]] void happen(std::span<const CurveOp> ops) {
+        for (const CurveOp& op : ops) {
+            pages_sum_ += pool_.pages() * (op.row - last_row_);
+            last_row_ = op.row;
+            if (op.what == CurveOp::load) {
                 const bool hit = drop(op.page);
                 out_.loads_hit += hit;
                 out_.loads_missed += !hit;
-                break;
+            } else if (op.what == CurveOp::drop && op.page != CurveOp::none) {
+                drop(op.page);
+            } else if (op.what == CurveOp::store && op.call == CurveOp::none) {
+                if (!admit() || !keep(op)) refuse(op);
+            } else {
+                happen_rarely(op);
             }
-            case CurveOp::drop:
-                if (op.page != CurveOp::none) drop(op.page);
-                if (op.call != CurveOp::none) hand_back(std::exchange(calls_[op.call], {}));
-                break;
+        }
+    }
+
+    [[gnu::noinline]] void happen_rarely(const CurveOp& op) {
+        switch (op.what) {
+            case CurveOp::store:
+            case CurveOp::refused: store_with_call(op); break;
+            case CurveOp::load: break;
+            case CurveOp::drop: hand_back(std::exchange(calls_[op.call], {})); break;
             case CurveOp::compact:
                 if constexpr (requires { pool_.compact(); }) pool_.compact();
                 break;
@@ -81,28 +86,29 @@ class Simulation {
         }
     }
 
-    void store(const CurveOp& op) {
+    void store_with_call(const CurveOp& op) {
         Call call;
-        if (op.call != CurveOp::none) [[unlikely]] call = std::exchange(calls_[op.call], {});
+        if (op.call != CurveOp::none) call = std::exchange(calls_[op.call], {});
         const bool admitted = call.admitted ? *call.admitted : admit();
-        if (!admitted || op.what == CurveOp::refused || !keep(op, call)) {
-            ++refused_;
-            if (op.page != CurveOp::none) drop(op.page);
-            if (reached_full_) run_shrink_work();
-        } else {
-            out_.pool_pages_peak = std::max(out_.pool_pages_peak, pool_.pages());
-        }
-        if (op.call != CurveOp::none) [[unlikely]] hand_back(call);
+        if (!admitted || op.what == CurveOp::refused || !keep(op, allocate(op, call))) refuse(op);
+        hand_back(call);
     }
 
-    bool keep(const CurveOp& op, Call& call) {
-        const Allocation made = allocate(op, call);
+    [[gnu::noinline]] void refuse(const CurveOp& op) {
+        ++out_.stores_rejected;
+        if (op.page != CurveOp::none) drop(op.page);
+        if (reached_full_) run_shrink_work();
+    }
+
+    bool keep(const CurveOp& op) { return keep(op, pool_.alloc(op.size_bytes, SwapEntry(0, op.page))); }
+    bool keep(const CurveOp& op, Allocation made) {
         if (made.error) return false;
         CurveEntry& entry = entries_[op.page];
         const Location old = entry.object;
         entry = {made.location, ++turn_, in_lru_order_ ? uint16_t{0} : op.group, !in_lru_order_};
         queue_of(entry.group).push(op.page, entry.turn);
         if (old) pool_.free(old);
+        out_.pool_pages_peak = std::max(out_.pool_pages_peak, pool_.pages());
         return true;
     }
 
@@ -148,7 +154,7 @@ class Simulation {
         return !reached_full_;
     }
 
-    bool make_room() {
+    [[gnu::noinline]] bool make_room() {
         while (pool_.pages() >= *limit_) {
             const uint32_t page = queues_.empty() ? CurveOp::none : queues_.front().oldest();
             if (page == CurveOp::none) return false;
@@ -160,7 +166,7 @@ class Simulation {
 
     // Each group is asked in turn; a walk over all that has found nobody is a failure, and so is an entry that gets a second
     // chance.
-    void run_shrink_work() {
+    [[gnu::noinline]] void run_shrink_work() {
         for (int attempts = 0, failures = 0; failures < reclaim_retries;) {
             if (group_turn_ >= queues_.size()) {
                 group_turn_ = 0;
@@ -222,7 +228,8 @@ class Simulation {
     std::vector<uint16_t> place_of_;   // group → queue
     size_t group_turn_ = 0;
     uint32_t turn_ = 0;
-    uint64_t refused_ = 0;
+    uint64_t pages_sum_ = 0;  // over events
+    uint32_t last_row_ = 0;
     bool reached_full_ = false;
     AtLimit out_;
 };
