@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,6 +106,8 @@ def command(
         found = curve(config, wanted, share, reading=reading, replaying=replaying)
     checked: list[Checked] = []
     if checks:
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="zreplay-") as scratch, bytes_bar(trace, quiet=quiet) as progress:
             checked = check(found, checks, Path(scratch), progress)
     if out:

@@ -46,7 +46,7 @@ class EntryQueue {
             if (is_there(items_[i])) items_[kept++] = items_[i];
         items_.resize(kept);
         first_ = 0;
-        if (items_.capacity() < 2 * kept + 64) items_.reserve(2 * kept + 64);
+        if (items_.capacity() < 4 * kept + 4096) items_.reserve(4 * kept + 4096);
     }
 
     std::vector<CurveEntry>* entries_;
