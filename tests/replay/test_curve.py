@@ -112,6 +112,8 @@ def test_stack_distances_are_each_limits_own_simulation_where_the_tree_is_made_a
     by_distances = curve(config, Limits(30))
     [events] = curves._read(open_trace(path), config, [WHOLE])
     zero, cold = events.counts()["loads_zero"], events.counts()["loads_cold"]
+    kernels = curve(config_of(open_trace(path)), Limits(given=tuple(row["limit_pages"] for row in by_distances.rows)))
+    assert [row["lru_hit_share"] for row in kernels.rows] == [row["hit_share"] for row in by_distances.rows]
     for row in by_distances.rows:
         at = events.at(row["limit_pages"])
         assert row["loads_hit"] == at["loads_hit"] + zero

@@ -49,8 +49,9 @@ def chart_bytes(curve: Curve, checked: Sequence[Checked], ending: str) -> bytes:
             }
             for column, name in shown.items()
             for one in checked
+            if column != "lru_hit_share"
         ]
-        legend = alt.Legend(orient="top", symbolType="stroke") if len(shown) > 1 else None
+        legend = alt.Legend(orient="top", symbolType="stroke", labelLimit=320) if len(shown) > 1 else None
         color = alt.Color("name:N", title=None, scale=scale, sort=None, legend=legend)
         tooltip = [*(["name:N"] if len(shown) > 1 else []), limit, pages, value_tip]
         drawn = (
@@ -64,11 +65,14 @@ def chart_bytes(curve: Curve, checked: Sequence[Checked], ending: str) -> bytes:
         return alt.layer(drawn, beside.encode(x=x, y=y, color=color, tooltip=tooltip))
 
     value_tip = alt.Tooltip("v:Q", title="hit share", format=".2%")
+    shares = {"hit_share": f"{curve.config.mm} over {curve.config.pool}"}
+    if curve.method != "stack distances":
+        shares["lru_hit_share"] = "plain LRU over the compressed bytes"
     hits = layers(
-        {"hit_share": "loads that hit"},
+        shares,
         alt.Y("v:Q", title="loads that hit", axis=alt.Axis(format="%"), scale=alt.Scale(zero=True)),
         lambda row, column: round(row[column], 6),
-        alt.Scale(domain=["loads that hit"], range=["#3f88c5"]),
+        alt.Scale(domain=list(shares.values()), range=["#3f88c5", "#a0a0a8"][: len(shares)]),
     ).properties(width=WIDTH, height=HEIGHT, title=_title(curve, checked))
     value_tip = alt.Tooltip("v:Q", title="pages", format=",")
     names = {"device_reads": "read from the device", "device_writes": "written to the device"}

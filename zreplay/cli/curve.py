@@ -168,13 +168,18 @@ def _text(curve: "Curve") -> str:
         off = [100 * row["hit_share_error"] for row in curve.rows]
         error = f"half of it differs by {sum(off) / len(off):.1f} points of hits on average, {max(off):.1f} at most"
         rows.append(("sample", f"{curve.sample} of the slots; {error}"))
+    if curve.method != "stack distances":
+        rows.append(("lru", "hits of plain LRU over the compressed bytes, by stack distances"))
     shown = spread(curve.rows, _SHOWN)
     most = max((row["hit_share"] for row in shown), default=0) or 1
-    table = [f"{'limit':>12}  {'of it':>6}  {'hits':>7}  {'read':>12}  {'written':>12}"]
+    lru = "" if curve.method == "stack distances" else "lru"
+    width = 9 if lru else 0
+    table = [f"{'limit':>12}  {'of it':>6}  {'hits':>7}{lru:>{width}}  {'read':>12}  {'written':>12}"]
     for row in shown:
+        lru = f"{row['lru_hit_share']:.2%}" if lru else ""
         bar = "█" * round(_BAR * row["hit_share"] / most)
         table.append(
-            f"{row['limit_pages']:>12,}  {row['limit_share']:>6.1%}  {row['hit_share']:>7.2%}  "
+            f"{row['limit_pages']:>12,}  {row['limit_share']:>6.1%}  {row['hit_share']:>7.2%}{lru:>{width}}  "
             f"{row['device_reads']:>12,}  {row['device_writes']:>12,}  {bar}".rstrip()
         )
     return "\n".join([heading, "", aligned(rows), "", *table, *_knee(curve)])

@@ -97,7 +97,7 @@ class Curve:
         config: the replay at each limit, resolved; its own limits apart.
         trace: where it came from.
         sample: the share of the trace's slots that was looked at; WHOLE: all.
-        method: ``stack distances`` or ``side by side``.
+        method: ``stack distances`` or ``side by side``; ``lru_hit_share`` is always by stack distances.
         peak_pages: what an endless pool takes at its highest, of the machine.
         counts: of the whole trace: events, stores, loads, loads_cold.
     """
@@ -201,8 +201,11 @@ def curve(
     points = _distances if by_distances else _beside
     peak_pages, found = points(events, scale, limits or Limits(), replaying)
     rows = [_row(limit, peak_pages, point, counts) for limit, point in found]
+    same_limits = Limits(given=tuple(row["limit_pages"] for row in rows))
+    _, in_lru_order = _distances(events, scale, same_limits, None)
+    for row, (limit, point) in zip(rows, in_lru_order, strict=True):
+        row["lru_hit_share"] = _row(limit, peak_pages, point, counts)["hit_share"]
     for other in half:
-        same_limits = Limits(given=tuple(row["limit_pages"] for row in rows))
         _, beside = points(other, samples[1], same_limits, replaying)
         for row, (limit, point) in zip(rows, beside, strict=True):
             share = _row(limit, peak_pages, point, other.counts())["hit_share"]

@@ -20,6 +20,7 @@ _SCHEMA = pa.schema(
         ("limit_pages", pa.int64()),
         ("limit_share", pa.float64()),
         ("hit_share", pa.float64()),
+        ("lru_hit_share", pa.float64()),
         ("loads_hit", pa.int64()),
         ("loads_missed", pa.int64()),
         ("stores_rejected", pa.int64()),
