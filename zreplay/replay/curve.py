@@ -13,7 +13,7 @@ from typing import Any
 
 import _zreplay
 
-from zreplay.errors import UsageError
+from zreplay.errors import ModelError, UsageError
 from zreplay.replay.axes import cores
 from zreplay.replay.batches import batches_of
 from zreplay.replay.config import MOST_PAGES, Config
@@ -190,6 +190,7 @@ def curve(
 
     Raises:
         UsageError, TraceError: a sample that cannot be, a trace that is damaged.
+        ModelError: a pool that has other objects than entries (a bug of zreplay).
     """
     trace = open_trace(config.trace)
     sample = sample_of(trace, sample)
@@ -269,17 +270,26 @@ def _beside(events: _zreplay.Curve, scale: Sample, limits: Limits, progress: Pro
     found: dict[int, dict[str, Any]] = {}
     peak = endless["pool_pages_peak"]
     wanted = limits.of(scale.up(peak))
-    done = 0
+    is_over = False  # an interrupt, or an error: the other threads go no further
 
     def replay(limit: int) -> None:
-        nonlocal done
-        pages = max(1, scale.down(limit))
-        point = endless if pages > peak else events.at(pages)
-        found[limit] = point | {name: point[name] * scale.of / scale.keep for name in ("pool_pages_mean",)}
-        found[limit]["pool_pages_peak"] = scale.up(point["pool_pages_peak"])
-        done += 1
+        nonlocal is_over
+        if is_over:
+            return
+        try:
+            pages = max(1, scale.down(limit))
+            point = endless if pages > peak else events.at(pages)
+        except BaseException as error:
+            is_over = True
+            if isinstance(error, _zreplay.CheckFailed):
+                raise ModelError(f"limit of {limit} pages: {error}") from error
+            raise
+        found[limit] = point | {
+            "pool_pages_mean": point["pool_pages_mean"] * scale.of / scale.keep,
+            "pool_pages_peak": scale.up(point["pool_pages_peak"]),
+        }
         if progress:
-            progress(done, len(wanted))
+            progress(len(found), len(wanted))
 
     together([partial(replay, limit) for limit in wanted], cores())
     return scale.up(peak), [(limit, found[limit]) for limit in wanted]
