@@ -166,7 +166,7 @@ def _text(curve: "Curve") -> str:
         )
     if not curve.sample.is_whole:
         off = [100 * row["hit_share_error"] for row in curve.rows]
-        error = f"half of it differs by {sum(off) / len(off):.1f} points of hits on average, {max(off):.1f} at most"
+        error = f"half of it differs by {sum(off) / len(off):.2f} points of hits on average, {max(off):.2f} at most"
         rows.append(("sample", f"{curve.sample} of the slots; {error}"))
     if curve.method != "stack distances":
         rows.append(("lru", "hits of plain LRU over the compressed bytes, by stack distances"))
