@@ -11,6 +11,7 @@ from zreplay.errors import ZreplayError
 # verb → its one-line help; the code is zreplay/cli/<verb>.py, a click command named `command`.
 VERBS = {
     "run": "Replay a trace through a swap index and a pool; write a run directory.",
+    "curve": "Hit share and device traffic at many pool limits, in one pass.",
     "compare": "Compare runs, or traces through many configurations.",
     "sweep": "Replay a whole grid of traces and configurations, here or on a cluster; stopped, it goes on.",
     "report": "Write one HTML page about runs.",

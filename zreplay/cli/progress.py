@@ -24,3 +24,20 @@ def bytes_bar(path: Path, *, quiet: bool) -> Iterator[Callable[[int, int], None]
                 bar.set_postfix_str(f"{rows / seconds / 1e6:.1f} million events/s", refresh=False)
 
         yield progress
+
+
+@contextmanager
+def steps_bar(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar by steps; yields ``progress(done, all)``, or None when nobody watches."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=0, leave=False, desc=what, delay=0.3) as bar:
+
+        def progress(done: int, all_steps: int) -> None:
+            bar.total = all_steps
+            bar.update(done - bar.n)
+
+        yield progress

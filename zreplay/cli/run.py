@@ -145,7 +145,7 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     "--pointer-bits", type=int, default=64, show_default=True, metavar="64|32", help="What bits:N can use.", **_SLOTS
 )
 @click.option(
-    "--mm", metavar="NAME", help="Who goes next: pool-lru, inactive-lru, entry-lru, or a bound: belady.", **_SLOTS
+    "--mm", metavar="NAME", help="Who goes next: pool-lru, inactive-lru, entry-lru, lru, or a bound: belady.", **_SLOTS
 )
 @click.option(
     "--mm-new-page", default="head", show_default=True, metavar="head|tail", help="A zpool page enters.", **_MM_LISTS

@@ -30,8 +30,10 @@ _MODELS_WITH = (
     ("zswap", "3.12", "inactive-lru"),
     ("zswap", "6.1", "pool-lru"),
     ("zswap", "6.12", "entry-lru"),
+    ("zswap", "6.12", "lru"),
     ("zswap", "6.12", "belady"),
     ("zswap", "latest", "entry-lru"),
+    ("zswap", "latest", "lru"),
     ("zswap", "latest", "belady"),
     ("zram", "6.1", "none"),
     ("zram", "6.12", "none"),
@@ -230,7 +232,7 @@ class Config:
                 f"--pool: found '{self.pool}', expected zbud with --mm inactive-lru: the memory manager reclaims a "
                 "page only where the page's objects lie within it"
             )
-        if (self.driven or self.paced) and self.mm in ("inactive-lru", "belady"):
+        if (self.driven or self.paced) and self.mm in ("inactive-lru", "lru", "belady"):
             raise UsageError(f"--driven: not with --mm {self.mm}, whose evictions nobody has recorded; leave one out")
         try:
             _ = self.share

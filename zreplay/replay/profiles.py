@@ -16,8 +16,9 @@ KERNELS = ("3.12", "6.1", "6.12", "latest")
 #: Which profile is nearest to a release: the last one whose first release it has reached.
 FIRST_RELEASES: dict[str, tuple[int, int]] = {"3.12": (0, 0), "6.1": (4, 0), "6.12": (6, 6), "latest": (6, 18)}
 #: What decides which page or entry is reclaimed next: the pool's own list of pages, the memory manager's lists (over
-#: 3.12), zswap's list of entries (6.12 and later), knowledge of the future (likewise); zram reclaims nothing.
-MM_INDEXES = ("pool-lru", "inactive-lru", "entry-lru", "belady", "none")
+#: 3.12), zswap's list of entries (6.12 and later), the order of the stores or knowledge of the future (likewise); zram
+#: reclaims nothing.
+MM_INDEXES = ("pool-lru", "inactive-lru", "entry-lru", "lru", "belady", "none")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ class Belady {
     static_assert(sizeof(Entry) == 64);
 
   public:
-    static constexpr bool knows_the_future = true;
+    static constexpr bool knows_the_future = true, makes_room = true;
     static CompressedEntry* entry_of(Location location) { return EntryLru::entry_of(location); }
     static Location location_of(const CompressedEntry* entry) { return EntryLru::location_of(entry); }
     static uint64_t next_load(const CompressedEntry* entry) { return static_cast<const Entry*>(entry)->next_load; }

@@ -41,6 +41,7 @@ class EntryLru {
     static Location location_of(const CompressedEntry* entry) { return Location(entry, 0); }
 
     static constexpr bool knows_the_future = false;
+    static constexpr bool makes_room = false;  // a store evicts what it needs the room of, whatever the threshold
     static uint64_t next_load(const CompressedEntry*) { return 0; }
 
     CompressedEntry* make(SwapEntry slot, Location object, uint32_t length_bytes, uint64_t /*next_load*/, uint64_t group) {

@@ -11,6 +11,7 @@
 #include "module.hpp"
 #include "replay/calls.hpp"
 #include "replay/replay.hpp"
+#include "replay_config.hpp"
 
 namespace zreplay {
 
@@ -94,9 +95,6 @@ ColumnsOut observations(Replay& replay) {
     return out;
 }
 
-struct CallBatch {
-    std::vector<Call> calls;
-};
 
 struct CostField {
     const char* name;
@@ -218,11 +216,10 @@ constexpr Setting settings[] = {
 #undef SETTING
 #undef CHOICE
 
-std::unique_ptr<Replay> make(std::shared_ptr<const RecordedSizes> recorded_sizes,
-                             std::shared_ptr<const FutureLoads> future_loads, nb::kwargs given) {
+}  // namespace
+
+ReplayConfig replay_config(const nb::kwargs& given) {
     ReplayConfig config;
-    config.recorded_sizes = std::move(recorded_sizes);
-    config.future_loads = std::move(future_loads);
     for (auto [key, value] : given) {
         auto name = nb::cast<std::string>(key);
         auto place = std::ranges::find_if(settings, [&](const Setting& setting) { return name == setting.name; });
@@ -232,6 +229,16 @@ std::unique_ptr<Replay> make(std::shared_ptr<const RecordedSizes> recorded_sizes
     config.policy.follows_pages = config.driven;
     const Locate locate = config.policy.slots.locate;
     config.pool_options.zsmalloc.frames = config.pool_options.z3fold.frames = locate == Locate::bits || locate == Locate::value;
+    return config;
+}
+
+namespace {
+
+std::unique_ptr<Replay> make(std::shared_ptr<const RecordedSizes> recorded_sizes,
+                             std::shared_ptr<const FutureLoads> future_loads, const nb::kwargs& given) {
+    ReplayConfig config = replay_config(given);
+    config.recorded_sizes = std::move(recorded_sizes);
+    config.future_loads = std::move(future_loads);
     return Replay::make(config);
 }
 

@@ -13,6 +13,7 @@ std::unique_ptr<Replay> replay_zswap_6_1(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zswap_folio(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zswap_two_index(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zswap_belady(const ReplayConfig& config);
+std::unique_ptr<Replay> replay_zswap_lru(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zram(const ReplayConfig& config);
 
 }  // namespace zreplay

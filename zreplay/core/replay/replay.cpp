@@ -24,6 +24,7 @@ constexpr ModelKind kinds[] = {
     {"zswap", "3.12", "pool-lru", replay_zswap_3_12},    {"zswap", "3.12", "inactive-lru", replay_zswap_two_index},
     {"zswap", "6.1", "pool-lru", replay_zswap_6_1},      {"zswap", "latest", "entry-lru", replay_zswap_folio},
     {"zswap", "6.12", "entry-lru", replay_zswap_folio},  {"zswap", "6.12", "belady", replay_zswap_belady},
+    {"zswap", "6.12", "lru", replay_zswap_lru},          {"zswap", "latest", "lru", replay_zswap_lru},
     {"zswap", "latest", "belady", replay_zswap_belady},  {"zram", "6.1", "none", replay_zram},
     {"zram", "6.12", "none", replay_zram},               {"zram", "latest", "none", replay_zram},
 };

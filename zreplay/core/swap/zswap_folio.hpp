@@ -217,7 +217,7 @@ class ZswapFolio : public Entries<P> {
 
     int admit() {
         if (!policy_.limits.totalram_pages) return 0;
-        if constexpr (Lru::knows_the_future) return make_room();
+        if constexpr (Lru::makes_room) return make_room();
         if (pool_.pages() >= max_pages()) {
             ++counters_.pool_limit_hit;
             reached_full_ = true;
@@ -228,14 +228,14 @@ class ZswapFolio : public Entries<P> {
         return reached_full_ ? -e_nomem : 0;
     }
 
-    // With the future known: whatever is loaded later than the new page goes; if that is the new page, it is refused.
+    // The oldest goes. With the future known that is what is loaded last; if that is the new page, it is refused.
     int make_room() {
         if (pool_.pages() < max_pages()) return 0;
         ++counters_.pool_limit_hit;
         ++counters_.shrinks;
         while (pool_.pages() >= max_pages()) {
             auto* entry = lru_.oldest(0);
-            if (!entry || lru_.next_load(entry) <= next_load_) return -e_nomem;
+            if (!entry || (Lru::knows_the_future && lru_.next_load(entry) <= next_load_)) return -e_nomem;
             evict(entry);
         }
         charge(Op::store);

@@ -1,0 +1,92 @@
+"""A curve as one Parquet file."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from zreplay import __version__
+from zreplay.errors import UsageError
+from zreplay.replay.curve import Curve
+from zreplay.replay.directory import SCHEMA_VERSION, cannot_write, sync
+
+_SCHEMA = pa.schema(
+    [
+        ("limit_pages", pa.int64()),
+        ("limit_share", pa.float64()),
+        ("hit_share", pa.float64()),
+        ("lru_hit_share", pa.float64()),
+        ("loads_hit", pa.int64()),
+        ("loads_missed", pa.int64()),
+        ("stores_rejected", pa.int64()),
+        ("writebacks", pa.int64()),
+        ("device_reads", pa.int64()),
+        ("device_writes", pa.int64()),
+        ("pool_pages_mean", pa.float64()),
+        ("pool_pages_peak", pa.int64()),
+        ("hit_share_error", pa.float64()),
+    ]
+)
+
+
+def refuse_existing_file(place: Path, *, force: bool) -> None:
+    """Raise UsageError when ``place`` may not be written: it exists without ``force``, or is a directory."""
+    if place.is_dir():
+        raise UsageError(f"{place}: is a directory, expected the name of a file to write")
+    if place.exists() and not force:
+        raise UsageError(f"{place}: already exists; --force replaces it")
+
+
+def write_curve(curve: Curve, place: Path) -> None:
+    """Write the rows; what they are of is in the file's metadata as JSON, ``zreplay.curve``.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    table = pa.Table.from_pylist(curve.rows, _SCHEMA).replace_schema_metadata(
+        {"zreplay.schema_version": SCHEMA_VERSION, "zreplay.curve": json.dumps(about(curve))}
+    )
+    with new_file(place) as file:
+        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+
+
+def about(curve: Curve) -> dict[str, object]:
+    """What a curve is of: for its file, and for JSON."""
+    return {
+        "zreplay": __version__,
+        "trace": str(curve.config.trace),
+        "trace_rows": curve.trace.rows,
+        "sample": str(curve.sample),
+        "method": curve.method,
+        "peak_pages": curve.peak_pages,
+        **curve.counts,
+        "config": curve.config.model_settings(),
+    }
+
+
+@contextmanager
+def new_file(place: Path) -> Iterator[BinaryIO]:
+    """A file beside ``place`` that takes its name when the block ends well and vanishes when it does not.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    beside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(place)
+        sync(place.parent)
+    except OSError as error:
+        raise cannot_write(place, error) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink()
