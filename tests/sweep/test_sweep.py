@@ -349,3 +349,11 @@ def test_the_grid_in_the_docs_is_one(tmp_path):
     assert len(grid.products()) == 12
     text = path.read_text().split("\n", 1)[1]  # without its comment
     assert text in (path.parents[1] / "sweep.md").read_text()
+
+
+def test_samples_are_an_axis(zreplay, grid, tmp_path):
+    write(tmp_path, 'traces = ["t.parquet"]\nsample = ["1/1", "1/2"]')
+    assert "2, 1,200 events" in zreplay("sweep", grid, "-o", tmp_path / "s", "--dry-run")[1]
+    assert counts(zreplay("sweep", grid, "-o", tmp_path / "s")[1]) == [2, 0, 2]
+    table = pl.scan_parquet(f"{tmp_path}/s/**/*.parquet", hive_partitioning=True).collect().sort("events")
+    assert table["config_sample"].to_list() == ["1/2", None] and table["events"][0] < table["events"][1] == 600
