@@ -213,7 +213,8 @@ def test_a_full_disk_is_one_line_and_finished_cells_stay(zreplay, grid, tmp_path
     code, _, err = zreplay("sweep", grid, "-o", tmp_path / "s")
     assert (code, err) == (
         2,
-        f"zreplay: {tmp_path / 's'}: cannot be written: No space left on device; -o names another place\n",
+        f"zreplay: {tmp_path / 's'}: cannot be written: No space left on device; finished cells are kept, the same "
+        "command goes on\n",
     )
     assert len(files(tmp_path / "s")) == 2
     monkeypatch.setattr(directory_module, "_write_row", write_row)

@@ -146,7 +146,10 @@ class SweepDirectory:
             with (self.path / "times.jsonl").open("a", encoding="utf-8") as file:
                 file.write(times)
         except OSError as error:
-            raise cannot_write(self.path, error) from error
+            reason = os.strerror(error.errno) if error.errno else error
+            raise UsageError(
+                f"{self.path}: cannot be written: {reason}; finished cells are kept, the same command goes on"
+            ) from error
         finally:
             for path in beside.values():
                 with suppress(OSError):
