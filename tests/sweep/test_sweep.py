@@ -93,11 +93,20 @@ def test_a_sweep_compares_like_its_runs_in_the_grids_order(zreplay, grid, tmp_pa
         tables.append(table.select([n for n in table.columns if not n.startswith("ns_per_event") and n != "directory"]))
     assert tables[0].equals(tables[1].select(tables[0].columns))
     assert {"density", "swap_in_us", "nodes_per_operation"} <= set(tables[0].columns)
-    code, _, err = zreplay("compare", tmp_path / "s", "--report", tmp_path / "r.html")
-    assert (code, err) == (
-        2,
-        "zreplay: --report: a sweep has no timelines to draw; compare TRACEs, or runs of `zreplay run`\n",
-    )
+
+
+def test_of_a_sweep_no_curves_are_drawn_and_compare_is_named(zreplay, grid, tmp_path):
+    sweep, page = tmp_path / "s", tmp_path / "r.html"
+    zreplay("sweep", grid, "-o", sweep, "-q")
+    for words in (
+        ("compare", sweep, "--report", page),
+        ("report", sweep, "-o", page),
+        ("plot", sweep, "work", "-o", page),
+    ):
+        code, _, err = zreplay(*words)
+        assert code == 2 and err == (
+            f"zreplay: {sweep}: a sweep, which has no timelines to draw; `zreplay compare {sweep}` shows its cells\n"
+        )
 
 
 def test_cells_that_are_there_are_not_replayed_again_and_what_a_wider_grid_adds_is(zreplay, grid, tmp_path):

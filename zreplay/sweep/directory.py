@@ -9,7 +9,7 @@ DIR/.sweep.lock, DIR/.new/                  the sweep that writes here, and file
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cache, partial
@@ -211,6 +211,15 @@ def _types_of_settings() -> dict[str, pa.DataType]:
 def is_sweep(path: Path) -> bool:
     """Whether a sweep's directory is there."""
     return (path / MANIFEST).is_file()
+
+
+def refuse_sweeps(paths: Iterable[Path]) -> None:
+    """Raise UsageError when there is a sweep among what curves are to be drawn of."""
+    for path in paths:
+        if is_sweep(path):
+            raise UsageError(
+                f"{path}: a sweep, which has no timelines to draw; `zreplay compare {path}` shows its cells"
+            )
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
