@@ -93,11 +93,20 @@ def test_a_sweep_compares_like_its_runs_in_the_grids_order(zreplay, grid, tmp_pa
         tables.append(table.select([n for n in table.columns if not n.startswith("ns_per_event") and n != "directory"]))
     assert tables[0].equals(tables[1].select(tables[0].columns))
     assert {"density", "swap_in_us", "nodes_per_operation"} <= set(tables[0].columns)
-    code, _, err = zreplay("compare", tmp_path / "s", "--report", tmp_path / "r.html")
-    assert (code, err) == (
-        2,
-        "zreplay: --report: a sweep has no timelines to draw; compare TRACEs, or runs of `zreplay run`\n",
-    )
+
+
+def test_of_a_sweep_no_curves_are_drawn_and_compare_is_named(zreplay, grid, tmp_path):
+    sweep, page = tmp_path / "s", tmp_path / "r.html"
+    zreplay("sweep", grid, "-o", sweep, "-q")
+    for words in (
+        ("compare", sweep, "--report", page),
+        ("report", sweep, "-o", page),
+        ("plot", sweep, "work", "-o", page),
+    ):
+        code, _, err = zreplay(*words)
+        assert code == 2 and err == (
+            f"zreplay: {sweep}: a sweep, which has no timelines to draw; `zreplay compare {sweep}` shows its cells\n"
+        )
 
 
 def test_cells_that_are_there_are_not_replayed_again_and_what_a_wider_grid_adds_is(zreplay, grid, tmp_path):
@@ -213,7 +222,8 @@ def test_a_full_disk_is_one_line_and_finished_cells_stay(zreplay, grid, tmp_path
     code, _, err = zreplay("sweep", grid, "-o", tmp_path / "s")
     assert (code, err) == (
         2,
-        f"zreplay: {tmp_path / 's'}: cannot be written: No space left on device; -o names another place\n",
+        f"zreplay: {tmp_path / 's'}: cannot be written: No space left on device; finished cells are kept, the same "
+        "command goes on\n",
     )
     assert len(files(tmp_path / "s")) == 2
     monkeypatch.setattr(directory_module, "_write_row", write_row)
@@ -349,3 +359,11 @@ def test_the_grid_in_the_docs_is_one(tmp_path):
     assert len(grid.products()) == 12
     text = path.read_text().split("\n", 1)[1]  # without its comment
     assert text in (path.parents[1] / "sweep.md").read_text()
+
+
+def test_samples_are_an_axis(zreplay, grid, tmp_path):
+    write(tmp_path, 'traces = ["t.parquet"]\nsample = ["1/1", "1/2"]')
+    assert "2, 1,200 events" in zreplay("sweep", grid, "-o", tmp_path / "s", "--dry-run")[1]
+    assert counts(zreplay("sweep", grid, "-o", tmp_path / "s")[1]) == [2, 0, 2]
+    table = pl.scan_parquet(f"{tmp_path}/s/**/*.parquet", hive_partitioning=True).collect().sort("events")
+    assert table["config_sample"].to_list() == ["1/2", None] and table["events"][0] < table["events"][1] == 600

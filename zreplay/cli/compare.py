@@ -94,7 +94,7 @@ def command(
     from zreplay.errors import RequirementError, UsageError
     from zreplay.replay.config import known, within
     from zreplay.replay.memory import size_bytes
-    from zreplay.sweep.directory import is_sweep, unfinished
+    from zreplay.sweep.directory import is_sweep, refuse_sweeps, unfinished
 
     known("--format", form, FORMATS)
     within("--replicates", replicates, 0, 1000)
@@ -104,6 +104,7 @@ def command(
     if form == "parquet" and not quiet and sys.stdout.isatty():
         raise UsageError("--format parquet: standard output is a terminal; redirect it to a file")
     if report:
+        refuse_sweeps(paths)
         from zreplay.analysis.report import refuse_existing_report
 
         refuse_existing_report(report, force=force)
@@ -111,8 +112,6 @@ def command(
     measuring = _Measuring(timing, replicates, seed, size_bytes("--memory-limit", memory_limit))
     runs, times = _runs(paths, axes, out, measuring, quiet)
     results = _results(runs)
-    if report and any(map(is_sweep, paths)):
-        raise UsageError("--report: a sweep has no timelines to draw; compare TRACEs, or runs of `zreplay run`")
     metrics = choose(results, _listed("--columns", columns), assumptions)
     shown = list(metrics)
     for requirement in requirements:

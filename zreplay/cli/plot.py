@@ -23,8 +23,10 @@ def command(runs: tuple[Path, ...], kind: str, out: Path) -> None:
     from zreplay.analysis.series import views
     from zreplay.errors import UsageError
     from zreplay.replay.config import known
+    from zreplay.sweep.directory import refuse_sweeps
 
     known("KIND", kind, tuple(KINDS))
+    refuse_sweeps(runs)
     shown = views(compare(load(list(dict.fromkeys(runs))), [], Assumptions()))
     if len(shown) > 1:
         raise UsageError(f"plot: runs of {len(shown)} traces, expected of one; `zreplay report` draws several")

@@ -25,8 +25,10 @@ def command(runs: tuple[Path, ...], out: Path, baseline: str | None, sort: str |
     from zreplay.analysis.metrics import Assumptions, choose
     from zreplay.analysis.report import refuse_existing_report, write_report
     from zreplay.analysis.results import load
+    from zreplay.sweep.directory import refuse_sweeps
 
     refuse_existing_report(out, force=force)
+    refuse_sweeps(runs)
     results = load(list(dict.fromkeys(runs)))
     assumptions = Assumptions()
     metrics = choose(results, None, assumptions)

@@ -9,7 +9,7 @@ DIR/.sweep.lock, DIR/.new/                  the sweep that writes here, and file
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cache, partial
@@ -146,7 +146,10 @@ class SweepDirectory:
             with (self.path / "times.jsonl").open("a", encoding="utf-8") as file:
                 file.write(times)
         except OSError as error:
-            raise cannot_write(self.path, error) from error
+            reason = os.strerror(error.errno) if error.errno else error
+            raise UsageError(
+                f"{self.path}: cannot be written: {reason}; finished cells are kept, the same command goes on"
+            ) from error
         finally:
             for path in beside.values():
                 with suppress(OSError):
@@ -208,6 +211,15 @@ def _types_of_settings() -> dict[str, pa.DataType]:
 def is_sweep(path: Path) -> bool:
     """Whether a sweep's directory is there."""
     return (path / MANIFEST).is_file()
+
+
+def refuse_sweeps(paths: Iterable[Path]) -> None:
+    """Raise UsageError when there is a sweep among what curves are to be drawn of."""
+    for path in paths:
+        if is_sweep(path):
+            raise UsageError(
+                f"{path}: a sweep, which has no timelines to draw; `zreplay compare {path}` shows its cells"
+            )
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

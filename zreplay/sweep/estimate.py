@@ -16,6 +16,8 @@ from zreplay.replay.missing_size import RecordedSizes
 from zreplay.replay.replaying import BATCH_ROWS, make_replay
 from zreplay.sweep.cell import Cell
 from zreplay.trace.files import open_trace
+from zreplay.trace.sample import Sample
+from zreplay.trace.sampled import sampled
 
 #: Traces that are tried, the longest; cells of each that are; and for how long.
 TRACES, CELLS, SECONDS = 20, 3, 0.3
@@ -86,9 +88,15 @@ def estimate(cells: Sequence[Cell], cores: int) -> Estimate:
 
 
 def _try(cells: Sequence[Cell]) -> tuple[int, float, int]:
-    """Rows tried, seconds of one cell for them, and pages stored at the peak, of the cell that stores most."""
-    some = [cells[at * (len(cells) - 1) // max(CELLS - 1, 1)].config for at in range(min(CELLS, len(cells)))]
-    trace = open_trace(some[0].trace)
+    """Rows tried, seconds of one cell for them, and pages stored at the peak, of the cell that stores most.
+
+    Of cells on different samples those on the largest are tried.
+    """
+    largest = max((cell.config.share for cell in cells), key=lambda share: share.keep / share.of)
+    alike = [cell.config for cell in cells if cell.config.share == largest]
+    some = [alike[at * (len(alike) - 1) // max(CELLS - 1, 1)] for at in range(min(CELLS, len(alike)))]
+    sample = Sample.parse(some[0].sample)
+    trace = sampled(open_trace(some[0].trace), sample)
     sizes = RecordedSizes(trace, some)
     loads = future_loads(trace, some)
     replays = [make_replay(config, sizes, loads) for config in some]
@@ -101,4 +109,4 @@ def _try(cells: Sequence[Cell]) -> tuple[int, float, int]:
         if time.perf_counter() - begun > SECONDS:
             break
     spent = (time.perf_counter() - begun) / len(replays)
-    return rows, spent, max(replay.counters()["stored_pages_peak"] for replay in replays)
+    return sample.up(rows), spent, max(replay.counters()["stored_pages_peak"] for replay in replays)
