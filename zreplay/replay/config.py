@@ -270,6 +270,7 @@ class Config:
         settings = {name: value for name, value in asdict(self).items() if name not in _NOT_THE_ENGINES}
         if self.totalram_pages:
             settings["totalram_pages"] = max(1, self.share.down(self.totalram_pages))
+        settings |= {"sample_keep": self.share.keep, "sample_of": self.share.of}
         settings["sample_ns"] = round(self.sample_ms * 1e6) if self.sample_ms else 0
         way = (self.locate or "object").split(":")[0]
         settings["slot_holds"] = "object" if way == "indirect" else way

@@ -7,7 +7,8 @@ import _zreplay
 from zreplay.replay.config import Config
 from zreplay.trace.sampled import Rows
 
-_COLUMNS = ("ts_ns", "op", "type", "offset")
+#: Columns that are read for it.
+COLUMNS = ("ts_ns", "op", "type", "offset")
 
 
 def future_loads(trace: Rows, configs: Sequence[Config]) -> _zreplay.FutureLoads | None:
@@ -19,7 +20,7 @@ def future_loads(trace: Rows, configs: Sequence[Config]) -> _zreplay.FutureLoads
         return None
     loads = _zreplay.FutureLoads()
     loads.reserve(trace.rows)
-    for batch in trace.batches(columns=_COLUMNS):
+    for batch in trace.batches(columns=COLUMNS):
         loads.learn(batch)
     loads.close()
     return loads

@@ -30,13 +30,15 @@ from zreplay.replay.directory import (
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import SHORT_TRACE_ROWS, RecordedSizes
 from zreplay.replay.scaling import Scaling
-from zreplay.replay.threads import Later, Pass, together
+from zreplay.replay.threads import Later, Pass, Reader, together
 from zreplay.trace.files import Trace, open_trace
 from zreplay.trace.sample import Sample
-from zreplay.trace.sampled import Rows, sampled
+from zreplay.trace.sampled import Rows, SampledTrace
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from zreplay.replay.sampling import Quarter
 
 #: Rows of a batch handed to the engine: large enough to make the crossing free, small enough to stay in cache and to be
 #: there soon, as nobody has anything to do before the first one is.
@@ -136,7 +138,7 @@ def run_together(
                 if Sample.parse(config.sample) == sample
             }
             told = _Told(progress, trace.rows, number, len(samples), sample)
-            recorders |= _replayed(sampled(trace, sample), some, told, workers)
+            recorders |= _replayed(trace if sample.is_whole else SampledTrace(trace, sample), some, told, workers)
         sha256 = hashed.result()
         together([partial(recorders[staging].write, trace, sha256, started) for staging in staged], workers)
     return [
@@ -155,14 +157,30 @@ def _replayed(rows: Rows, configs: dict[Path, Config], told: "_Told", workers: i
     sizes.begin()
     loads = future_loads(rows, several)
     recorders = {staging: Recorder(config, staging, sizes, loads) for staging, config in configs.items()}
+    beside = _quarters(rows, configs, sizes) if isinstance(rows, SampledTrace) else {}
+    readers: list[Reader[_Batch]] = [*recorders.values(), *(quarter for some in beside.values() for quarter in some)]
     # Of a short trace the first batch is waited for, and the last one, for a good part of the time.
     batch_rows = BATCH_ROWS if rows.rows > SHORT_TRACE_ROWS else max(1, BATCH_ROWS // 2)
     try:
-        Pass(list(recorders.values()), workers).run(told.of(batches_of(rows, several, sizes, batch_rows)))
+        Pass(readers, workers).run(told.of(batches_of(rows, several, sizes, batch_rows)))
     finally:
         for recorder in recorders.values():
             recorder.rest()
+    if isinstance(rows, SampledTrace):
+        for staging, quarters in beside.items():
+            recorders[staging].tell_whole(rows, quarters)
     return recorders
+
+
+def _quarters(read: SampledTrace, configs: dict[Path, Config], sizes: RecordedSizes) -> "dict[Path, list[Quarter]]":
+    """What is replayed beside each replay of a sample to tell its error: nothing where that would disturb times."""
+    from zreplay.replay.sampling import QUARTERS, Quarter
+
+    return {
+        staging: [Quarter(read, config, number, sizes) for number in range(QUARTERS)]
+        for staging, config in configs.items()
+        if not config.timing
+    }
 
 
 @dataclass(frozen=True)
@@ -207,6 +225,7 @@ class Recorder:
         self._engine_seconds = 0.0
         self._asked = time.perf_counter()  # for the first batch
         self._replayed = 0.0  # when the last event was, and checked
+        self._whole: dict[str, float | int | None] = {}  # columns of the summary of a sample
         self.row: dict[str, Any] = {}  # of summary.parquet
         self.manifest: dict[str, Any] = {}
 
@@ -238,6 +257,13 @@ class Recorder:
         with suppress(Exception):
             self._written()
 
+    def tell_whole(self, read: SampledTrace, quarters: "Sequence[Quarter]") -> None:
+        """Say in the summary what the sample says of the whole, from its quarters replayed beside it."""
+        from zreplay.replay.sampling import estimates
+
+        with self._checked():
+            self._whole = estimates(self._replay.counters(), self._config, read, quarters)
+
     def write(self, trace: Trace, trace_sha256: str, started: float) -> None:
         """Everything that is written at the end; the manifest last."""
         events = self._replay.counters()["events"]
@@ -248,11 +274,15 @@ class Recorder:
         }
         summary = self._scaling.row(_summary(self._replay, self._config, seconds))
         settings = summary.pop("config")
-        self.row = summary | {f"config_{name}": value for name, value in settings.items()}
+        self.row = summary | self._whole | {f"config_{name}": value for name, value in settings.items()}
         self.manifest = _manifest(self._config, trace, trace_sha256, self.row)
         operations = _with_durations(self._replay.operations(), self._config)
         write_table(self._staging / "operations.parquet", operations, _NANOSECONDS)
-        write_table(self._staging / "summary.parquet", [self.row])
+        write_table(
+            self._staging / "summary.parquet",
+            [self.row],
+            dict.fromkeys(set(self._whole) - {"sample_slots"}, pa.float64()),
+        )
         write_manifest(self._staging, self.manifest)
 
     def _flush(self) -> Callable[[], None]:

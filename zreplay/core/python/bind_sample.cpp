@@ -71,9 +71,9 @@ ColumnsOut next(SampledRows& sampled, const ArrowBatch& batch) {
 void bind_sample(nb::module_& module) {
     nb::class_<SampledRows>(module, "SampledRows", "The rows of a sample of slots, batch by batch.")
         .def("__init__",
-             [](SampledRows* sampled, std::tuple<uint64_t, uint64_t, uint64_t> sample, uint64_t reach) {
-                 auto [keep, of, within] = sample;
-                 new (sampled) SampledRows({keep, of, within}, reach);
+             [](SampledRows* sampled, std::tuple<uint64_t, uint64_t, uint64_t, uint64_t> sample, uint64_t reach) {
+                 auto [keep, of, within, first] = sample;
+                 new (sampled) SampledRows({keep, of, within, first}, reach);
              },
              nb::arg("sample"), nb::arg("reach"))
         .def("next",
@@ -82,7 +82,10 @@ void bind_sample(nb::module_& module) {
                  nb::gil_scoped_release unlocked;
                  return next(sampled, batch);
              },
-             nb::arg("batch"), "Those of the next batch; words as their numbers.");
+             nb::arg("batch"), "Those of the next batch; words as their numbers.")
+        .def_prop_ro("slots", &SampledRows::slots, "That stayed.")
+        .def("events", [](const SampledRows& sampled, size_t op) { return sampled.events().at(op); }, nb::arg("op"),
+             "Rows of an operation that came, whether or not they stayed.");
 }
 
 }  // namespace zreplay

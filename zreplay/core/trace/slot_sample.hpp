@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "events.hpp"
+#include "trace/rows.hpp"
 
 namespace zreplay {
 
@@ -23,12 +23,12 @@ inline uint64_t slot_hash(SwapEntry slot) {
     return x ^ (x >> 31);
 }
 
-// Slots whose hash, divided by `within`, is modulo `of` below `keep`. `within` is the `of` of the sample that the trace is
-// already: what chose its slots has no say in which of them stay.
+// Slots whose hash, divided by `within`, is modulo `of` one of the `keep` numbers from `first` on. `within` is the `of` of the
+// sample that the trace is already: what chose its slots has no say in which of them stay.
 struct SlotSample {
-    uint64_t keep = 1, of = 1, within = 1;
+    uint64_t keep = 1, of = 1, within = 1, first = 0;
 
-    bool has(SwapEntry slot) const { return slot_hash(slot) / within % of < keep; }
+    bool has(SwapEntry slot) const { return slot_hash(slot) / within % of - first < keep; }
 };
 
 // A sample's rows, batch by batch, and how far back calls stand when only these are counted.
@@ -43,11 +43,12 @@ class SampledRows {
         batch_rows_ = batch.rows;
         if (std::has_single_bit(sample_.of) && std::has_single_bit(sample_.within)) {
             const int shift = std::countr_zero(sample_.within);
-            choose(batch, [this, shift](SwapEntry slot) { return (slot_hash(slot) >> shift & (sample_.of - 1)) < sample_.keep; });
+            choose(batch, [this, shift](SwapEntry slot) { return (slot_hash(slot) >> shift & (sample_.of - 1)) - sample_.first < sample_.keep; });
         } else {
             choose(batch, [this](SwapEntry slot) { return sample_.has(slot); });
         }
         if (reach_) remember();
+        count(batch);
         return kept_;
     }
 
@@ -60,7 +61,21 @@ class SampledRows {
         return static_cast<uint32_t>(here - std::lower_bound(history_.begin(), here, begin));
     }
 
+    // Of all rows that have come, whether or not they stayed.
+    const std::array<uint64_t, op_count>& events() const { return events_; }
+    uint64_t slots() const { return slots_.seen(); }  // that stayed
+
   private:
+    void count(const EventBatch& batch) {
+        std::array<uint64_t, 128> of_code{};
+        const int8_t* codes = batch.op_code.values + batch.op_code.offset;
+        for (int64_t i = 0; i < batch.rows; ++i) ++of_code[static_cast<size_t>(codes[i] & 127)];
+        for (size_t code = 0; code < of_code.size(); ++code)
+            if (of_code[code]) events_[static_cast<size_t>(batch.op_of_code[code])] += of_code[code];
+        for (uint32_t row : kept_)
+            if (batch.type.has(row) && batch.offset.has(row)) slots_.see(batch.entry(row));
+    }
+
     template <class Has>
     void choose(const EventBatch& batch, Has&& has) {
         kept_.resize(static_cast<size_t>(batch.rows));
@@ -87,6 +102,8 @@ class SampledRows {
     int64_t reach_;
     int64_t first_row_ = 0, batch_rows_ = 0;  // of the batch, counted from the trace's begin
     std::vector<uint32_t> kept_;
+    std::array<uint64_t, op_count> events_{};
+    SlotTable slots_;
     std::vector<int64_t> history_;  // rows of the trace that stayed, as far back as a call may stand, and this batch's
 };
 
