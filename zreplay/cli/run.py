@@ -264,31 +264,16 @@ def _text(trace: str, summary: dict[str, Any], lacks: tuple[str, ...] = ()) -> s
     if sample := _share(config):
         slots = f" ({number(summary['sample_slots'])})" if "sample_slots" in summary else ""
         notes.append(("sample", f"{sample} of the slots{slots}; what is stored is scaled back, events are not"))
-        notes += _of_all_slots(summary)
+        if slots:
+            from zreplay.replay.sampling import told
+
+            notes += [(f"  of all slots, {_WHOLE[name]}", words) for name, words in told(summary).items()]
     if config["slots_hold"] == "handle":
         notes.append(("slots hold", f"{config['pool']} handles (indirection: one page is not one location)"))
     from zreplay.trace.lacks import rests_on
 
     notes += [(f"no {word} in the trace", rests_on(word)) for word in lacks]
     return f"{heading}\n\n{aligned(rows + notes)}"
-
-
-def _of_all_slots(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """What a sample says of the whole, each figure with its error (docs/sampling.md)."""
-
-    def with_error(name: str, value: float, error: float | None) -> str:
-        if error is None:
-            return f"{number(round(value))}, error unknown"
-        if name == "hit_percent":
-            return f"{value:.1f} % ± {error:.1f}"
-        relative = f" ({error / value:.1%})" if value else ""
-        return f"{number(round(value))} ± {number(round(error))}{relative}"
-
-    return [
-        (f"  of all slots, {words}", with_error(name, summary[f"whole_{name}"], summary[f"whole_{name}_error"]))
-        for name, words in _WHOLE.items()
-        if summary.get(f"whole_{name}") is not None
-    ]
 
 
 def _share(config: dict[str, Any]) -> str:

@@ -97,11 +97,12 @@ def estimates(
     """
     share = config.share
     found = answers(counters, share)
-    slots = max(read.slots, 1)
+    loads = counters["loads_hit"] + counters["loads_missed"]
     steps = max(1.0, log(share.of / share.keep, QUARTERS))
     page = share.of / share.keep  # of the sample; it is given whole zspages
     granule = page * (config.zsmalloc_chain or 1 if config.pool == "zsmalloc" else 1)
-    least = {"hit_percent": 100 * _OF_NONE / slots, "writes_percent": 100 * _OF_NONE / slots}
+    tried = {"hit_percent": min(read.slots, loads), "writes_percent": min(read.slots, counters["stores"])}
+    least = {name: 100 * min(1.0, _OF_NONE / max(slots, 1)) for name, slots in tried.items()}
     others = [quarter.answers(share) for quarter in quarters]
     errors = {
         name: _error(value, [other[name] for other in others], steps, least.get(name, granule))
@@ -109,17 +110,40 @@ def estimates(
     }
     hit, hit_error = found["hit_percent"], errors["hit_percent"]
     writes, writes_error = found["writes_percent"], errors["writes_percent"]
-    loads, stores = read.events(_LOAD) / 100, read.events(_STORE) / 100
+    hundred_loads, hundred_stores = read.events(_LOAD) / 100, read.events(_STORE) / 100
     whole = {
         "pool_pages_peak": (found["pool_pages_peak"], errors["pool_pages_peak"]),
         "pool_pages_mean": (found["pool_pages_mean"], errors["pool_pages_mean"]),
         "hit_percent": (hit, hit_error),
-        "device_reads": (_times(loads, None if hit is None else 100 - hit), _times(loads, hit_error)),
-        "device_writes": (_times(stores, writes), _times(stores, writes_error)),
+        "device_reads": (
+            _times(hundred_loads, None if hit is None else 100 - hit),
+            _times(hundred_loads, hit_error),
+        ),
+        "device_writes": (_times(hundred_stores, writes), _times(hundred_stores, writes_error)),
     }
     out: dict[str, float | int | None] = {"sample_slots": read.slots}
     for name, (value, error) in whole.items():
         out |= {f"whole_{name}": value, f"whole_{name}_error": error}
+    return out
+
+
+def told(summary: dict[str, Any]) -> dict[str, str]:
+    """The figures of a summary that a sample has an estimate of, by name, each with its error as people read it."""
+    out = {}
+    for name in ("pool_pages_peak", "pool_pages_mean", "hit_percent", "device_reads", "device_writes"):
+        value, error = summary.get(f"whole_{name}"), summary.get(f"whole_{name}_error")
+        if value is None:
+            continue
+        words = f"{value:.1f} %" if name == "hit_percent" else f"{value:,.0f}"
+        if error is None:
+            words += ", error unknown"
+        elif name == "hit_percent":
+            words += f" ± {error:.1f}"
+        elif value and error < value:
+            words += f" ± {error / value:.1%}".replace("%", " %")
+        else:
+            words += f" ± {error:,.0f}"
+        out[name] = words
     return out
 
 
