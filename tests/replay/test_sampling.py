@@ -151,8 +151,8 @@ def test_quarters_of_a_sample_are_its_rows(tmp_path):
     assert len(set.union(*slots)) == sum(map(len, slots)) == sample.slots
     assert all(0.22 < len(found) / sample.slots < 0.28 for found in slots)
     whole = pl.read_parquet(TWO_CPUS)
-    assert sample.events(0) == (whole["op"] == "store").sum()
-    assert sample.events(1) == (whole["op"] == "load").sum()
+    assert sample.stores == (whole["op"] == "store").sum()
+    assert sample.loads == (whole["op"] == "load").sum()
 
 
 class _Quarter:
@@ -166,10 +166,7 @@ class _Quarter:
 class _Read:
     """A trace of 1,000 stores and 2,000 loads, of which 40 slots were read."""
 
-    slots = 40
-
-    def events(self, op: int) -> int:
-        return (1000, 2000)[op]
+    slots, stores, loads = 40, 1000, 2000
 
 
 _COUNTERS = {

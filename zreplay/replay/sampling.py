@@ -26,7 +26,6 @@ QUARTERS = 4
 _T_99 = 5.841
 #: Of n slots none did it: up to 3 of n of the others may have, 95 % of the time (the rule of three).
 _OF_NONE = 3.0
-_STORE, _LOAD = 0, 1  # numbers of operations
 
 
 class Quarter:
@@ -110,7 +109,7 @@ def estimates(
     }
     hit, hit_error = found["hit_percent"], errors["hit_percent"]
     writes, writes_error = found["writes_percent"], errors["writes_percent"]
-    hundred_loads, hundred_stores = read.events(_LOAD) / 100, read.events(_STORE) / 100
+    hundred_loads, hundred_stores = read.loads / 100, read.stores / 100
     whole = {
         "pool_pages_peak": (found["pool_pages_peak"], errors["pool_pages_peak"]),
         "pool_pages_mean": (found["pool_pages_mean"], errors["pool_pages_mean"]),

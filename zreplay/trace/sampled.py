@@ -68,7 +68,7 @@ class SampledTrace:
 
         Columns of words hold their numbers. Raises TraceError as :meth:`zreplay.trace.files.Trace.batches`.
         """
-        self._read = self._rows()
+        self._read = self._rows(counts=True)
         batches = self._trace.batches(self._columns_read(columns), batch_rows, use_threads=use_threads)
         return self._kept(batches, self._read)
 
@@ -84,16 +84,22 @@ class SampledTrace:
         """How many different slots there were among the rows that stayed, as far as `batches` has come."""
         return self._read.slots if self._read else 0
 
-    def events(self, op: int) -> int:
-        """How many rows of an operation (its number) the trace has, as far as `batches` has come."""
-        return self._read.events(op) if self._read else 0
+    @property
+    def stores(self) -> int:
+        """How many the trace has, whether or not they stayed, likewise."""
+        return self._read.stores if self._read else 0
+
+    @property
+    def loads(self) -> int:
+        """Likewise."""
+        return self._read.loads if self._read else 0
 
     def _columns_read(self, columns: Sequence[str] | None) -> list[str]:
         return [name for name in self.columns if columns is None or name in (*columns, *_SLOT)]
 
-    def _rows(self) -> _zreplay.SampledRows:
+    def _rows(self, *, counts: bool = False) -> _zreplay.SampledRows:
         within = Sample.parse(self._trace.metadata.sample).of
-        return _zreplay.SampledRows((self._sample.keep, self._sample.of, within, 0), self.most_call_rows())
+        return _zreplay.SampledRows((self._sample.keep, self._sample.of, within, 0), self.most_call_rows(), counts)
 
     @staticmethod
     def _kept(batches: Iterator[pa.RecordBatch], rows: _zreplay.SampledRows) -> Iterator[pa.RecordBatch]:

@@ -151,7 +151,7 @@ class Loop final : public Replay {
         ++counters_.events;
         pool_pages_sum_ += pool_.pages();
         if (event.op == Op::store) note_peaks();
-        else if (config_.sample_keep != config_.sample_of && event.op > Op::invalidate) [[unlikely]] count_whole(event);
+        else if (event.op > Op::invalidate && share_ < 1) [[unlikely]] count_whole(event);
     }
 
     [[gnu::noinline]] void count_whole(const Event& event) {

@@ -35,7 +35,9 @@ struct SlotSample {
 class SampledRows {
   public:
     // `reach`: the most rows between a call and its row in this trace.
-    SampledRows(SlotSample sample, uint64_t reach) : sample_(sample), reach_(static_cast<int64_t>(reach)) {}
+    // `counts`: slots, stores and loads are.
+    SampledRows(SlotSample sample, uint64_t reach, bool counts)
+        : sample_(sample), reach_(static_cast<int64_t>(reach)), counts_(counts) {}
 
     // The rows of the next batch that stay, ascending.
     const std::vector<uint32_t>& next(const EventBatch& batch) {
@@ -43,12 +45,14 @@ class SampledRows {
         batch_rows_ = batch.rows;
         if (std::has_single_bit(sample_.of) && std::has_single_bit(sample_.within)) {
             const int shift = std::countr_zero(sample_.within);
-            choose(batch, [this, shift](SwapEntry slot) { return (slot_hash(slot) >> shift & (sample_.of - 1)) - sample_.first < sample_.keep; });
+            choose(batch, [shift, mask = sample_.of - 1, first = sample_.first, keep = sample_.keep](SwapEntry slot) {
+                return (slot_hash(slot) >> shift & mask) - first < keep;
+            });
         } else {
-            choose(batch, [this](SwapEntry slot) { return sample_.has(slot); });
+            choose(batch, [sample = sample_](SwapEntry slot) { return sample.has(slot); });
         }
         if (reach_) remember();
-        count(batch);
+        if (counts_) count(batch);
         return kept_;
     }
 
@@ -61,17 +65,28 @@ class SampledRows {
         return static_cast<uint32_t>(here - std::lower_bound(history_.begin(), here, begin));
     }
 
-    // Of all rows that have come, whether or not they stayed.
-    const std::array<uint64_t, op_count>& events() const { return events_; }
+    uint64_t stores() const { return stores_; }  // of all rows that have come, whether or not they stayed
+    uint64_t loads() const { return loads_; }
     uint64_t slots() const { return slots_.seen(); }  // that stayed
 
   private:
+    // Counted in bytes, of which a vector has many.
+    static uint64_t equal(const int8_t* codes, int64_t rows, int8_t code) {
+        uint64_t all = 0;
+        for (int64_t i = 0; i < rows;) {
+            uint8_t some = 0;
+            for (const int64_t end = std::min<int64_t>(i + 240, rows); i < end; ++i) some = static_cast<uint8_t>(some + (codes[i] == code));
+            all += some;
+        }
+        return all;
+    }
+
     void count(const EventBatch& batch) {
-        std::array<uint64_t, 128> of_code{};
         const int8_t* codes = batch.op_code.values + batch.op_code.offset;
-        for (int64_t i = 0; i < batch.rows; ++i) ++of_code[static_cast<size_t>(codes[i] & 127)];
-        for (size_t code = 0; code < of_code.size(); ++code)
-            if (of_code[code]) events_[static_cast<size_t>(batch.op_of_code[code])] += of_code[code];
+        for (size_t code = 0; code < op_count; ++code) {
+            const Op op = batch.op_of_code[code];
+            if (op == Op::store || op == Op::load) (op == Op::store ? stores_ : loads_) += equal(codes, batch.rows, static_cast<int8_t>(code));
+        }
         for (uint32_t row : kept_)
             if (batch.type.has(row) && batch.offset.has(row)) slots_.see(batch.entry(row));
     }
@@ -84,8 +99,11 @@ class SampledRows {
             const auto rows = static_cast<uint32_t>(std::min<int64_t>(Rows::most, batch.rows - first));
             // What lies under a null is hashed in vain. Nothing is branched by but what is nearly always the same.
             uint32_t stays = ~(batch.type.has_16(first, batch.rows) & batch.offset.has_16(first, batch.rows));
-            if (batch.offset.values)
-                for (uint32_t i = 0; i < rows; ++i) stays |= uint32_t{has(batch.entry(first + i))} << i;
+            if (batch.type.values && batch.offset.values) {
+                const uint8_t* types = batch.type.values + batch.type.offset + first;
+                const uint64_t* offsets = batch.offset.values + batch.offset.offset + first;
+                for (uint32_t i = 0; i < rows; ++i) stays |= uint32_t{has(SwapEntry(types[i], offsets[i]))} << i;
+            }
             stays &= (1u << rows) - 1;
             for (; stays; stays &= stays - 1) *out++ = static_cast<uint32_t>(first) + static_cast<uint32_t>(std::countr_zero(stays));
         }
@@ -100,9 +118,10 @@ class SampledRows {
 
     SlotSample sample_;
     int64_t reach_;
+    bool counts_;
     int64_t first_row_ = 0, batch_rows_ = 0;  // of the batch, counted from the trace's begin
     std::vector<uint32_t> kept_;
-    std::array<uint64_t, op_count> events_{};
+    uint64_t stores_ = 0, loads_ = 0;
     SlotTable slots_;
     std::vector<int64_t> history_;  // rows of the trace that stayed, as far back as a call may stand, and this batch's
 };
