@@ -214,15 +214,24 @@ def page(work: Path) -> str:
         "| | within | not within |",
         "|---|--:|---|",
     ]
+    new: list[tuple[str, float, float, float]] = []
     for name, settings in OTHERS.items():
         found_of = {path.stem: list(figures(path, "1/16", work, **settings)) for path in RECORDINGS}
         lines.append(f"| {name} | {within(together(found_of))} | {_missed(found_of)} |")
+        new += together(found_of)
     made: dict[str, list[tuple[str, float, float, float]]] = {}
     for name, (recipe, pool) in SYNTHETIC.items():
         synth(recipe, work / "made.parquet", force=True)
         made[name] = list(figures(work / "made.parquet", "1/16", work, pool=pool, kernel="6.12", **SYNTHETIC_LIMIT))
     lines.append(f"| generated | {within(together(made))} | {_missed(made)} |")
-    lines += ["", *HEADING, *(line_of(name, found) for name, found in made.items())]
+    new += together(made)
+    lines += [
+        "",
+        f"Together {within(new)}; what holds 99 % of the time is missed by one figure in a hundred. Those generated:",
+        "",
+        *HEADING,
+        *(line_of(name, found) for name, found in made.items()),
+    ]
     lines += [
         "",
         "## Other shares",

@@ -131,11 +131,15 @@ def test_what_is_no_share_is_refused(tmp_path, sample, message):
 
 
 def test_a_sample_of_a_sample_has_an_end(tmp_path):
+    whole = byhand.trace(tmp_path / "w", [store(1, 100)])
+    with pytest.raises(UsageError, match="--sample: found 1/4294967295, whose quarter is too small; expected"):
+        zreplay.run(zreplay.Config(trace=whole, out=tmp_path / "r", sample="1/4294967295"))
     path = byhand.trace(tmp_path / "t", [store(1, 100)], sample="1/65536")
     with pytest.raises(UsageError) as error:
         zreplay.run(zreplay.Config(trace=path, out=tmp_path / "r", sample="1/65536"))
     assert str(error.value) == (
-        f"--sample: found 1/65536 of {path}, itself 1/65536, expected a share of one in 4,294,967,295 or more"
+        f"--sample: found 1/65536 of {path}, itself 1/65536, whose quarter is too small; "
+        "expected a share of one in 4,294,967,295 or more"
     )
 
 

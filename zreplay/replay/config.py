@@ -233,10 +233,11 @@ class Config:
         if (self.driven or self.paced) and self.mm in ("inactive-lru", "belady"):
             raise UsageError(f"--driven: not with --mm {self.mm}, whose evictions nobody has recorded; leave one out")
         try:
-            _ = self.share
+            if self.sample:
+                _ = self.share.of_it(Sample(1, 4))  # a quarter, which is replayed beside it
         except ValueError as error:
-            what = f"{self.sample} of {self.trace}, itself {self.trace_sample}"
-            raise UsageError(f"--sample: found {what}, expected {error}") from None
+            what = f"{self.sample} of {self.trace}, itself {self.trace_sample}" if self.trace_sample else self.sample
+            raise UsageError(f"--sample: found {what}, whose quarter is too small; expected {error}") from None
         self._slot_positions()
         for option, value, low, high in (
             ("--totalram-pages", self.totalram_pages, 1, MOST_PAGES),
