@@ -337,7 +337,7 @@ class Zsmalloc {
     // What a sample's class has in pages beyond its share, in 65536ths of a page. As much as one zspage free is the one that is
     // being filled: of the machine's, half is free. More is fragmentation, which there is more of in a larger pool, and half a
     // zspage of it that one.
-    void count_excess(Class& of) {
+    [[gnu::noinline]] void count_excess(Class& of) {
         const auto objects = static_cast<int64_t>(of.shape.objects), keep = static_cast<int64_t>(sample_keep_), all = static_cast<int64_t>(sample_of_);
         const auto free = static_cast<int64_t>(of.objects_allocated() - of.objects_used);
         int64_t excess = 0;  // in objects, times 2 · all
