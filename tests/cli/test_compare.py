@@ -1,6 +1,7 @@
 """`zreplay compare`, `report` and `plot`: what is printed where, exit codes, and every way to name the wrong thing."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -262,3 +263,19 @@ def test_a_missing_extra_is_named_and_the_table_needs_none(kept, tmp_path):
         assert (done.returncode, done.stdout) == (2, "")
         assert "pip install 'zreplay[report]'" in done.stderr and len(done.stderr.splitlines()) == 1
     assert without_altair("compare", *kept).returncode == 0
+
+
+def test_a_sample_stands_beside_the_whole_with_its_error(zreplay, tmp_path):
+    path = small_trace(tmp_path / "t.parquet", events=4000)
+    code, out, _ = zreplay("compare", path, "--sample", "1/1,1/2", "--pool", "zbud", "-o", tmp_path / "runs")
+    assert code == 0
+    assert "rbtree/zbud/sample=none (baseline)" in out
+    words = " ".join(out.split())
+    assert re.search(r"rbtree/zbud/sample=1/2: 1/2 of the slots, \d+ sampled: pool_pages_peak \d+ ± ", words)
+    assert "Of samples, pages and counts are scaled back to all slots" in words
+    code, out, _ = zreplay(
+        "compare", path, "--sample", "1/1,1/2", "--pool", "zbud", "-o", tmp_path / "runs", "--format", "json"
+    )
+    _, half = json.loads(out)["rows"]
+    assert 0.6 < half["loads_hit_vs_baseline"] < 1.6
+    assert half["sample"] == "1/2"

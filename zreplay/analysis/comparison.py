@@ -180,7 +180,7 @@ def configuration_names(results: Sequence[Result], fields: Sequence[str]) -> lis
 def _word(name: str, value: object) -> str:
     if isinstance(value, bool):
         return name if value else ""
-    if isinstance(value, str) and name != "zreplay":
+    if isinstance(value, str) and name not in ("zreplay", "sample"):
         return value
     return f"{name}={'none' if value is None else value}"
 
@@ -321,6 +321,7 @@ def _note(comparison: Comparison, results: Sequence[Result]) -> None:
             notes.append(f"No differences for {', '.join(without)}: no run of the baseline {baseline} there.")
     if any(result.is_bound for result in results):
         notes.append("A row marked (bound) is no design: it shows how far the others are from what is possible.")
+    notes += _notes_of_samples(comparison)
     versions = sorted({str(result.settings["zreplay"]) for result in results})
     if len(versions) > 1:
         notes.append(f"Runs of different versions of zreplay: {', '.join(versions)}.")
@@ -335,6 +336,26 @@ def _note(comparison: Comparison, results: Sequence[Result]) -> None:
         )
     if any(metric.measured for metric in comparison.metrics):
         notes.append(_note_times(comparison))
+
+
+def _notes_of_samples(comparison: Comparison) -> list[str]:
+    """How far off each run with ``--sample`` may be."""
+    from zreplay.replay.sampling import told
+
+    notes = []
+    for row in comparison.rows:
+        if not (row.result and row.result.settings.get("sample")):
+            continue
+        summary, sample = row.result.summary, row.result.settings["sample"]
+        where = f"{row.trace}, {row.name}" if len(comparison.traces) > 1 else row.name
+        if figures := told(summary):
+            found = ", ".join(f"{name} {words}" for name, words in figures.items())
+            notes.append(f"{where}: {sample} of the slots, {summary['sample_slots']:,} sampled: {found}.")
+        else:
+            notes.append(f"{where}: {sample} of the slots; how far off that is was not measured.")
+    if notes:
+        notes.append("Of samples, pages and counts are scaled back to all slots; docs/sampling.md tells what ± means.")
+    return notes
 
 
 _MODES = {

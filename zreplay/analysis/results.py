@@ -89,7 +89,30 @@ def _load(run: Run) -> Result:
         raise UsageError(f"{run.directory}: damaged: {reason}; `zreplay run … --force` writes it anew") from error
     except (KeyError, TypeError, IndexError) as error:
         raise UsageError(f"{run.directory}: not a run directory of zreplay: no {error} in its manifest") from error
-    return Result(run, settings, summary, operations, means)
+    return Result(run, settings, _of_all_slots(summary, settings), operations, means)
+
+
+#: Counts of what happens to slots: of a sample its share, by how their names begin.
+_OF_SLOTS = (
+    *("stores", "loads_", "invalidates", "reject_", "pool_limit_hit", "writeback", "written_back"),
+    *("device_", "swpout_", "objects_spilled"),
+)
+
+
+def _of_all_slots(summary: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The summary of a run with ``--sample`` as it would be of all slots, so that it can stand beside one of these."""
+    if not settings.get("sample"):
+        return summary
+    from zreplay.trace.sample import Sample
+
+    sample = Sample.parse(settings["sample"])
+    scaled = {
+        name: sample.up(value)
+        for name, value in summary.items()
+        if name.startswith(_OF_SLOTS) and isinstance(value, int)
+    }
+    told = {name: summary.get(f"whole_{name}") for name in ("device_reads", "device_writes")}
+    return summary | scaled | {name: round(value) for name, value in told.items() if value is not None}
 
 
 def _means(timeline: Path) -> dict[str, float]:

@@ -264,8 +264,13 @@ def _text(trace: str, summary: dict[str, Any], lacks: tuple[str, ...] = ()) -> s
     if config["mm"] == "inactive-lru":
         limit = "none: the memory manager reclaims"
     notes = [] if config["driven"] or config["model"] == "zram" else [("pool limit", limit)]
-    if share := _share(config):
-        notes.append(("sample", f"{share} of the slots; what is stored is scaled back, events are not"))
+    if sampled := _share(config):
+        slots = f" ({number(summary['sample_slots'])})" if "sample_slots" in summary else ""
+        notes.append(("sample", f"{sampled} of the slots{slots}; what is stored is scaled back, events are not"))
+        if slots:
+            from zreplay.replay.sampling import told
+
+            notes += [(f"  of all slots, {_WHOLE[name]}", words) for name, words in told(summary).items()]
     if config["slots_hold"] == "handle":
         notes.append(("slots hold", f"{config['pool']} handles (indirection: one page is not one location)"))
     from zreplay.trace.lacks import rests_on
@@ -297,6 +302,13 @@ def _moving(summary: dict[str, Any]) -> str:
     return share + (f" ({number(moved)} moved, {number(refused)} refused)" if moved or refused else "")
 
 
+_WHOLE = {
+    "pool_pages_peak": "pool pages, peak",
+    "pool_pages_mean": "pool pages, mean",
+    "hit_percent": "loads hit",
+    "device_reads": "pages read from the device",
+    "device_writes": "pages written to it",
+}
 _SOME_STORES = {"stores_imputed": "given a size", "swpout_zero": "zero-filled"}
 _REJECTS = (
     "pool_limit_hit",

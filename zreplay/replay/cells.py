@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import _zreplay
 import pyarrow as pa
@@ -12,11 +12,14 @@ from zreplay.errors import ModelError, TraceError, ZreplayError
 from zreplay.replay.config import Config
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.replaying import Batch, Progress, Replaying, Told, feed_all
-from zreplay.replay.threads import Later
+from zreplay.replay.replaying import Batch, Progress, Replaying, Told, feed_all, quarters_beside
+from zreplay.replay.threads import Later, Reader
 from zreplay.trace.files import open_trace
 from zreplay.trace.sample import Sample
 from zreplay.trace.sampled import Rows, sampled
+
+if TYPE_CHECKING:
+    from zreplay.replay.sampling import Quarter
 
 #: Replays of one pass. Decoding is a small part of what sixteen take, and all of them are in memory at once.
 AT_ONCE = 16
@@ -119,8 +122,10 @@ def _pass(rows: Rows, configs: Sequence[Config], workers: int, told: Told) -> "l
     sizes.begin()
     loads = future_loads(rows, configs, told.progress)
     cells = [_Cell(config, sizes, loads) for config in configs]
-    feed_all(rows, configs, sizes, cells, workers, told)
-    return [cell.answer for cell in cells]
+    beside = quarters_beside(rows, configs, sizes)
+    readers: list[Reader[Batch]] = [*cells, *(quarter for some in beside for quarter in some)]
+    feed_all(rows, configs, sizes, readers, workers, told)
+    return [cell.answer(rows, quarters) for cell, quarters in zip(cells, beside, strict=True)]
 
 
 class _Cell:
@@ -130,7 +135,7 @@ class _Cell:
         self._started = perf_counter()
         self._config = config
         self._replaying: _Averaging | None = None
-        self._answer: Answer | ZreplayError | None = None
+        self._error: ZreplayError | None = None
         try:
             self._replaying = _Averaging(config, sizes, loads)
         except Exception as error:
@@ -147,23 +152,27 @@ class _Cell:
         try:
             if self._replaying:
                 self._replaying.end()
-                self._answer = self._replaying.answer(self._started)
-                self._replaying = None  # its memory is the next one's
         except Exception as error:
             self._fail(error)
 
-    @property
-    def answer(self) -> Answer | ZreplayError:
-        assert self._answer is not None
-        return self._answer
+    def answer(self, rows: Rows, quarters: "Sequence[Quarter]") -> Answer | ZreplayError:
+        """What has come of it, when all have ended, the quarters of a sample among them."""
+        try:
+            if self._replaying:
+                self._replaying.tell_whole(rows, quarters)
+                return self._replaying.answer(self._started)
+        except Exception as error:
+            self._fail(error)
+        assert self._error is not None
+        return self._error
 
     def _fail(self, error: Exception) -> None:
-        self._replaying = None
+        self._replaying = None  # its memory is the others'
         if not isinstance(error, ZreplayError):
             config = self._config
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             error = ModelError(f"{config.trace}: {config.index} over {config.pool}: {reason}")
-        self._answer = error
+        self._error = error
 
 
 class _Averaging(Replaying):

@@ -235,10 +235,11 @@ class Config:
         if (self.driven or self.paced) and self.mm in ("inactive-lru", "lru", "belady"):
             raise UsageError(f"--driven: not with --mm {self.mm}, whose evictions nobody has recorded; leave one out")
         try:
-            _ = self.share
+            if self.sample:
+                _ = self.share.of_it(Sample(1, 4))  # a quarter, which is replayed beside it
         except ValueError as error:
-            what = f"{self.sample} of {self.trace}, itself {self.trace_sample}"
-            raise UsageError(f"--sample: found {what}, expected {error}") from None
+            what = f"{self.sample} of {self.trace}, itself {self.trace_sample}" if self.trace_sample else self.sample
+            raise UsageError(f"--sample: found {what}, whose quarter is too small; expected {error}") from None
         self._slot_positions()
         for option, value, low, high in (
             ("--totalram-pages", self.totalram_pages, 1, MOST_PAGES),
@@ -272,6 +273,7 @@ class Config:
         settings = {name: value for name, value in asdict(self).items() if name not in _NOT_THE_ENGINES}
         if self.totalram_pages:
             settings["totalram_pages"] = max(1, self.share.down(self.totalram_pages))
+        settings |= {"sample_keep": self.share.keep, "sample_of": self.share.of}
         settings["sample_ns"] = round(self.sample_ms * 1e6) if self.sample_ms else 0
         way = (self.locate or "object").split(":")[0]
         settings["slot_holds"] = "object" if way == "indirect" else way

@@ -8,7 +8,8 @@ from zreplay.replay.config import Config
 from zreplay.replay.replaying import Progress
 from zreplay.trace.sampled import Rows
 
-_COLUMNS = ("ts_ns", "op", "type", "offset")
+#: Columns that are read for it.
+COLUMNS = ("ts_ns", "op", "type", "offset")
 
 
 def future_loads(
@@ -22,7 +23,7 @@ def future_loads(
         return None
     loads = _zreplay.FutureLoads()
     loads.reserve(trace.rows)
-    for batch in trace.batches(columns=_COLUMNS):
+    for batch in trace.batches(columns=COLUMNS):
         loads.learn(batch)
         if progress:
             progress(0, trace.rows)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import _zreplay
 import pyarrow as pa
@@ -16,7 +16,10 @@ from zreplay.replay.missing_size import SHORT_TRACE_ROWS, RecordedSizes
 from zreplay.replay.scaling import Scaling
 from zreplay.replay.threads import Pass, Reader
 from zreplay.trace.sample import Sample
-from zreplay.trace.sampled import Rows
+from zreplay.trace.sampled import Rows, SampledTrace
+
+if TYPE_CHECKING:
+    from zreplay.replay.sampling import Quarter
 
 #: Rows of a batch handed to the engine: large enough to make the crossing free, small enough to stay in cache and to be
 #: there soon, as nobody has anything to do before the first one is.
@@ -70,6 +73,16 @@ def feed_all(
     Pass(readers, workers).run(told.of(batches_of(rows, configs, sizes, batch_rows)))
 
 
+def quarters_beside(rows: Rows, configs: Sequence[Config], sizes: RecordedSizes) -> "list[Sequence[Quarter]]":
+    """What is replayed beside each replay of a sample to tell its error; nothing where that would disturb times."""
+    if not isinstance(rows, SampledTrace):
+        return [() for _ in configs]
+    from zreplay.replay.sampling import QUARTERS, Quarter
+
+    numbers = range(QUARTERS)
+    return [[Quarter(rows, config, i, sizes) for i in numbers] if not config.timing else () for config in configs]
+
+
 def make_replay(
     config: Config, sizes: RecordedSizes | None = None, loads: _zreplay.FutureLoads | None = None
 ) -> _zreplay.Replay:
@@ -87,6 +100,7 @@ class Replaying:
         self._asked = time.perf_counter()  # for the first batch
         self._replayed = 0.0  # when the last event was, and checked
         self._engine_seconds = 0.0
+        self.whole: dict[str, float | int | None] = {}  # columns of the summary of a sample
 
     def feed(self, batch: Batch) -> None:
         """Replay a batch. The time taken is this thread's own, so that neighbours on the machine do not count."""
@@ -103,6 +117,15 @@ class Replaying:
             self.replay.finish()
         self._replayed = time.perf_counter()
 
+    def tell_whole(self, rows: Rows, quarters: "Sequence[Quarter]") -> None:
+        """Say in the summary what a sample says of the whole, from its quarters replayed beside it."""
+        if not quarters or not isinstance(rows, SampledTrace):
+            return
+        from zreplay.replay.sampling import estimates
+
+        with self._checked():
+            self.whole = estimates(self.replay.counters(), self.config, rows, quarters)
+
     def take_samples(self) -> None:
         """Take the rows of the timeline and of the classes that there are."""
         raise NotImplementedError
@@ -117,7 +140,7 @@ class Replaying:
         }
         summary = self.scaling.row(_summary(self.replay, self.config, seconds))
         settings = summary.pop("config")
-        return summary | {f"config_{name}": value for name, value in settings.items()}
+        return summary | self.whole | {f"config_{name}": value for name, value in settings.items()}
 
     @contextmanager
     def _checked(self) -> Iterator[None]:

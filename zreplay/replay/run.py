@@ -27,8 +27,8 @@ from zreplay.replay.directory import (
 )
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.replaying import Batch, Progress, Replaying, Told, feed_all
-from zreplay.replay.threads import Later, together
+from zreplay.replay.replaying import Batch, Progress, Replaying, Told, feed_all, quarters_beside
+from zreplay.replay.threads import Later, Reader, together
 from zreplay.trace.files import Trace, open_trace
 from zreplay.trace.sample import Sample
 from zreplay.trace.sampled import Rows, sampled
@@ -140,11 +140,15 @@ def _replayed(rows: Rows, configs: dict[Path, Config], told: Told, workers: int)
     sizes.begin()
     loads = future_loads(rows, several, told.progress)
     recorders = {staging: Recorder(config, sizes, loads, staging=staging) for staging, config in configs.items()}
+    beside = quarters_beside(rows, several, sizes)
+    readers: list[Reader[Batch]] = [*recorders.values(), *(quarter for some in beside for quarter in some)]
     try:
-        feed_all(rows, several, sizes, list(recorders.values()), workers, told)
+        feed_all(rows, several, sizes, readers, workers, told)
     finally:
         for recorder in recorders.values():
             recorder.rest()
+    for recorder, quarters in zip(recorders.values(), beside, strict=True):
+        recorder.tell_whole(rows, quarters)
     return recorders
 
 
@@ -194,7 +198,11 @@ class Recorder(Replaying):
         self.manifest = _manifest(self.config, trace, trace_sha256, self.row)
         operations = _with_durations(self.replay.operations(), self.config)
         write_table(self._staging / "operations.parquet", operations, _NANOSECONDS)
-        write_table(self._staging / "summary.parquet", [self.row])
+        write_table(
+            self._staging / "summary.parquet",
+            [self.row],
+            dict.fromkeys(set(self.whole) - {"sample_slots"}, pa.float64()),
+        )
         write_manifest(self._staging, self.manifest)
 
     def _flush(self) -> Callable[[], None]:

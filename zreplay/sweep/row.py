@@ -7,6 +7,7 @@ from zreplay.analysis.metrics import METRICS, Assumptions
 from zreplay.analysis.results import Result
 from zreplay.replay.cells import Answer
 from zreplay.replay.run import Run
+from zreplay.replay.sampling import COLUMNS
 from zreplay.sweep.cell import Cell
 
 #: Computed by a comparison from its options, so not kept.
@@ -24,7 +25,9 @@ def row_of(cell: Cell, answer: Answer) -> dict[str, Any]:
         for metric in METRICS
         if metric.name not in summary and metric.name not in _ASSUMED and not metric.measured
     }
-    return {**row, **summary, **{name: _number(value) for name, value in metrics.items()}, **settings}
+    of_samples = {name: _number(summary.pop(name, None)) for name in COLUMNS}
+    numbers = {name: _number(value) for name, value in metrics.items()}
+    return {**row, **summary, **numbers, **of_samples, **settings}
 
 
 def _number(value: float | None) -> float | None:

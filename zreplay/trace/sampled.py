@@ -52,6 +52,7 @@ class SampledTrace:
 
     def __init__(self, trace: Trace, sample: Sample) -> None:
         self._trace = trace
+        self._read: _zreplay.SampledRows | None = None
         self._sample = sample
         self.columns = tuple(name for name in trace.columns if name not in OF_ALL_SLOTS)
         self.rows = trace.rows
@@ -67,20 +68,41 @@ class SampledTrace:
 
         Columns of words hold their numbers. Raises TraceError as :meth:`zreplay.trace.files.Trace.batches`.
         """
-        return self._kept(self._trace.batches(self._read(columns), batch_rows, use_threads=use_threads))
+        self._read = self._rows(counts=True)
+        batches = self._trace.batches(self._columns_read(columns), batch_rows, use_threads=use_threads)
+        return self._kept(batches, self._read)
 
     def unchecked_batches(
         self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS, *, use_threads: bool = True
     ) -> Iterator[pa.RecordBatch]:
         """The same, with rows that cannot be among them."""
-        return self._kept(self._trace.unchecked_batches(self._read(columns), batch_rows, use_threads=use_threads))
+        batches = self._trace.unchecked_batches(self._columns_read(columns), batch_rows, use_threads=use_threads)
+        return self._kept(batches, self._rows())
 
-    def _read(self, columns: Sequence[str] | None) -> list[str]:
+    @property
+    def slots(self) -> int:
+        """How many different slots there were among the rows that stayed, as far as `batches` has come."""
+        return self._read.slots if self._read else 0
+
+    @property
+    def stores(self) -> int:
+        """How many the trace has, whether or not they stayed, likewise."""
+        return self._read.stores if self._read else 0
+
+    @property
+    def loads(self) -> int:
+        """Likewise."""
+        return self._read.loads if self._read else 0
+
+    def _columns_read(self, columns: Sequence[str] | None) -> list[str]:
         return [name for name in self.columns if columns is None or name in (*columns, *_SLOT)]
 
-    def _kept(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _rows(self, *, counts: bool = False) -> _zreplay.SampledRows:
         within = Sample.parse(self._trace.metadata.sample).of
-        rows = _zreplay.SampledRows((self._sample.keep, self._sample.of, within), self.most_call_rows())
+        return _zreplay.SampledRows((self._sample.keep, self._sample.of, within, 0), self.most_call_rows(), counts)
+
+    @staticmethod
+    def _kept(batches: Iterator[pa.RecordBatch], rows: _zreplay.SampledRows) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             kept = pa.record_batch(rows.next(batch))
             if kept.num_rows:

@@ -28,6 +28,9 @@ Zsmalloc::Zsmalloc(Options options)
     : table_(options.class_rule, options.chain_limit),
       fuller_stays_in_front_(options.fullness_groups == FullnessGroups::four),
       full_group_(fuller_stays_in_front_ ? 3 : 11),
+      is_sample_(options.sample_keep != options.sample_of),
+      sample_keep_(options.sample_keep),
+      sample_of_(options.sample_of),
       with_frames_(options.frames) {
     for (const SizeClass& shape : table_.classes()) {
         Class& of = classes_.emplace_back();
@@ -70,6 +73,7 @@ void Zsmalloc::release(Class& of, Zspage* zspage) {
     of.discarded.push_back(zspage);
     --of.zspages;
     usage_.pages -= of.shape.pages;
+    if (is_sample_) count_excess(of);
 }
 
 Zsmalloc::Zspage* Zsmalloc::isolate(Class& of, uint32_t group) {

@@ -24,6 +24,7 @@
 // that a zspage of up to twelve objects is one cache line, and its groups are stacks beside it (gap_stack.hpp).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -51,6 +52,9 @@ struct ZsmallocOptions {  // the defaults are 6.1's
     ClassRule class_rule = ClassRule::a;
     uint32_t chain_limit = 4;
     FullnessGroups fullness_groups = FullnessGroups::four;
+    // The share of a machine's objects that this pool is given, keep/of. Of a sample's pool, pages are counted as the machine's
+    // would be, in the same share (Zsmalloc::pages()).
+    uint64_t sample_keep = 1, sample_of = 1;
 };
 
 class Zsmalloc {
@@ -96,6 +100,7 @@ class Zsmalloc {
         usage_.objects += 1;
         usage_.asked_bytes += size_bytes;
         usage_.used_bytes += of.shape.size_bytes;
+        if (is_sample_) [[unlikely]] count_excess(of);
         return {Location(handle, 0), 0};
     }
 
@@ -115,6 +120,7 @@ class Zsmalloc {
         } else {
             regroup(of, zspage);
         }
+        if (is_sample_) [[unlikely]] count_excess(of);
         handle->size_bytes = 0;
         handles_.release(handle);
     }
@@ -193,9 +199,12 @@ class Zsmalloc {
     // Index of the object in its zspage.
     uint32_t object_index(Location location) const { return location.descriptor<Handle>()->index; }
 
-    uint64_t pages() const { return usage_.pages; }
+    // Of a sample, what is its share of the machine's. A class has one zspage that is being filled, half of it free, in a pool of
+    // any size, and a sample's would be scaled up with all the rest.
+    uint64_t pages() const { return usage_.pages - excess_pages_; }
     PoolUsage usage() const {
         PoolUsage usage = usage_;
+        usage.pages = pages();
         usage.movable_pages = usage.pages;
         return usage;
     }
@@ -260,6 +269,7 @@ class Zsmalloc {
         std::array<Group, most_groups> groups;     // those between empty and full
         std::vector<uint8_t> group_of;             // by objects in use
         std::vector<Zspage*> memory, discarded;    // ever taken; to use again
+        int64_t excess = 0;                        // of a sample (count_excess)
 
         uint64_t objects_allocated() const { return zspages * shape.objects; }
     };
@@ -324,6 +334,20 @@ class Zsmalloc {
         enlist(of, zspage);
     }
 
+    // What a sample's class has in pages beyond its share, in 65536ths of a page. As much as one zspage free is the one that is
+    // being filled: of the machine's, half is free. More is fragmentation, which there is more of in a larger pool, and half a
+    // zspage of it that one.
+    [[gnu::noinline]] void count_excess(Class& of) {
+        const auto objects = static_cast<int64_t>(of.shape.objects), keep = static_cast<int64_t>(sample_keep_), all = static_cast<int64_t>(sample_of_);
+        const auto free = static_cast<int64_t>(of.objects_allocated() - of.objects_used);
+        int64_t excess = 0;  // in objects, times 2 · all
+        if (of.zspages) excess = free < objects ? 2 * all * free - keep * (objects - 1) : (all - keep) * (objects - 1);
+        excess = excess * static_cast<int64_t>(of.shape.pages) * (excess_of_a_page / 2) / (all * objects);
+        excess_ += excess - of.excess;
+        of.excess = excess;
+        excess_pages_ = static_cast<uint64_t>(std::max<int64_t>(excess_, 0) / excess_of_a_page);
+    }
+
     Zspage* make_zspage(Class& of);
     void release(Class& of, Zspage* zspage);
     Zspage* isolate(Class& of, uint32_t group);
@@ -343,6 +367,11 @@ class Zsmalloc {
     Arena<Handle> handles_;
     LineArena zspages_;
     PoolUsage usage_;
+    static constexpr int64_t excess_of_a_page = 1 << 16;
+    bool is_sample_;
+    uint64_t sample_keep_, sample_of_;
+    int64_t excess_ = 0;  // of all classes
+    uint64_t excess_pages_ = 0;
     Moves moves_;
     uint32_t next_page_id_ = 0;  // wraps: four billion pages taken are far apart
     std::unordered_map<const Zspage*, std::vector<uint64_t>> moved_pages_;  // numbers of the pages of those with some moved

@@ -199,6 +199,8 @@ constexpr Setting settings[] = {
     SETTING("movable", pool_options.zbud.movable),
     CHOICE("zsmalloc_rule", pool_options.zsmalloc.class_rule, "a", "b"),
     SETTING("zsmalloc_chain", pool_options.zsmalloc.chain_limit),
+    SETTING("sample_keep", sample_keep),
+    SETTING("sample_of", sample_of),
     CHOICE("zsmalloc_groups", pool_options.zsmalloc.fullness_groups, "4", "12"),
     CHOICE("z3fold_work", pool_options.z3fold.deferred_work, "immediate", "deferred"),
     SETTING("z3fold_cpus", pool_options.z3fold.cpus),
@@ -227,6 +229,8 @@ ReplayConfig replay_config(const nb::kwargs& given) {
         place->set(config, place->name, value);
     }
     config.policy.follows_pages = config.driven;
+    config.pool_options.zsmalloc.sample_keep = config.sample_keep;
+    config.pool_options.zsmalloc.sample_of = config.sample_of;
     const Locate locate = config.policy.slots.locate;
     config.pool_options.zsmalloc.frames = config.pool_options.z3fold.frames = locate == Locate::bits || locate == Locate::value;
     return config;

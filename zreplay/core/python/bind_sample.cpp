@@ -17,14 +17,11 @@ namespace {
 template <class T>
 void gather(ColumnsOut& out, const ArrowBatch& batch, const char* name, const char* format, const std::vector<uint32_t>& rows) {
     const Column<T> column = column_of<T>(batch, name, format);
-    std::vector<T> values;
-    values.reserve(rows.size());
-    for (uint32_t row : rows) values.push_back(column[row]);
-    std::vector<uint8_t> valid;
-    if (column.validity) {
-        valid.reserve(rows.size());
-        for (uint32_t row : rows) valid.push_back(column.has(row));
-    }
+    const size_t count = rows.size();
+    std::vector<T> values(count);
+    for (size_t i = 0; i < count; ++i) values[i] = column[rows[i]];
+    std::vector<uint8_t> valid(column.validity ? count : 0);
+    for (size_t i = 0; i < valid.size(); ++i) valid[i] = column.has(rows[i]);
     out.add(name, format, std::move(values), valid);
 }
 
@@ -71,18 +68,21 @@ ColumnsOut next(SampledRows& sampled, const ArrowBatch& batch) {
 void bind_sample(nb::module_& module) {
     nb::class_<SampledRows>(module, "SampledRows", "The rows of a sample of slots, batch by batch.")
         .def("__init__",
-             [](SampledRows* sampled, std::tuple<uint64_t, uint64_t, uint64_t> sample, uint64_t reach) {
-                 auto [keep, of, within] = sample;
-                 new (sampled) SampledRows({keep, of, within}, reach);
+             [](SampledRows* sampled, std::tuple<uint64_t, uint64_t, uint64_t, uint64_t> sample, uint64_t reach, bool counts) {
+                 auto [keep, of, within, first] = sample;
+                 new (sampled) SampledRows({keep, of, within, first}, reach, counts);
              },
-             nb::arg("sample"), nb::arg("reach"))
+             nb::arg("sample"), nb::arg("reach"), nb::arg("counts") = false)
         .def("next",
              [](SampledRows& sampled, nb::handle record_batch) {
                  ArrowBatch batch(record_batch);
                  nb::gil_scoped_release unlocked;
                  return next(sampled, batch);
              },
-             nb::arg("batch"), "Those of the next batch; words as their numbers.");
+             nb::arg("batch"), "Those of the next batch; words as their numbers.")
+        .def_prop_ro("slots", &SampledRows::slots, "That stayed.")
+        .def_prop_ro("stores", &SampledRows::stores, "That came, whether or not they stayed.")
+        .def_prop_ro("loads", &SampledRows::loads, "Likewise.");
 }
 
 }  // namespace zreplay

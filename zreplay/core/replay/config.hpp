@@ -21,6 +21,7 @@ struct ReplayConfig {
     bool driven = false;  // the recording decides, not the model
     Policy policy;
     PoolOptions pool_options;
+    uint64_t sample_keep = 1, sample_of = 1;  // the share of a machine's slots that comes, keep/of
     MissingSize missing_size = MissingSize::reject;
     uint64_t seed = 0;
     std::shared_ptr<const RecordedSizes> recorded_sizes;  // what missing ones are drawn from

@@ -53,7 +53,9 @@ class Loop final : public Replay {
           looks_ahead_(config.look_above_bytes == 0),
           next_sample_event_(config.sample_ns ? never : config.sample_events),
           next_check_(config.check_every ? config.check_every : never),
-          next_cma_(config.policy.cma.every_events ? config.policy.cma.every_events : never) {}
+          next_cma_(config.policy.cma.every_events ? config.policy.cma.every_events : never) {
+        share_ = static_cast<double>(config.sample_keep) / static_cast<double>(config.sample_of);
+    }
 
     void feed(const EventBatch& batch, std::span<const Call> calls) override {
         missing_sizes_.enter(batch);
@@ -140,16 +142,23 @@ class Loop final : public Replay {
             const int result = model_.predicted(event);
             if constexpr (follows_returns)
                 if (event.op == Op::store && result == 0) model_.returned(0);
-            count(event.op);
+            count(event);
             if (counters_.events >= next_sample_event_) [[unlikely]] sample_by_events(batch.ts_ns[event.row]);
         }
     }
 
-    void count(Op op) {
-        ++op_counts_[static_cast<size_t>(op)];
+    void count(const Event& event) {
+        ++op_counts_[static_cast<size_t>(event.op)];
         ++counters_.events;
         pool_pages_sum_ += pool_.pages();
-        if (op == Op::store) note_peaks();
+        if (event.op == Op::store) note_peaks();
+        else if (event.op > Op::invalidate && share_ < 1) [[unlikely]] count_whole(event);
+    }
+
+    [[gnu::noinline]] void count_whole(const Event& event) {
+        if (event.has_slot()) return;
+        ++whole_events_;
+        whole_pages_sum_ += pool_.pages();
     }
 
     [[gnu::noinline]] void happen_with_care(const EventBatch& batch, int64_t row) {
@@ -177,7 +186,7 @@ class Loop final : public Replay {
             if (event.returns_later) early_.returns_later(event, stored ? 0 : counters_.pool_total_size / page_bytes);
             else if (stored) model_.returned(0);
         }
-        count(event.op);
+        count(event);
 
         if (config_.observe) observe_after(event, result, seen);
         if (counters_.events >= next_sample_event_) sample_by_events(last_ts_ns_);

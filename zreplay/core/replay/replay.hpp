@@ -85,8 +85,11 @@ class Replay {
     // Where the trees of a type begin, for a debugger, and for tests that break them; mm: nullptr where there is none.
     virtual const void* index_root(uint32_t type) const = 0;
     virtual const void* mm_root(uint32_t type) const = 0;
-    double pool_pages_mean() const {  // over events
-        return counters_.events ? static_cast<double>(pool_pages_sum_) / static_cast<double>(counters_.events) : 0;
+    // Over events. A sample has all of those that name no slot, which so have the weight of its share.
+    double pool_pages_mean() const {
+        auto weighed = [&](uint64_t all, uint64_t whole) { return static_cast<double>(all) - (1 - share_) * static_cast<double>(whole); };
+        const double events = weighed(counters_.events, whole_events_);
+        return events > 0 ? weighed(pool_pages_sum_, whole_pages_sum_) / events : 0;
     }
     // Of the pool's pages at the samples, how many the memory manager could have moved.
     double movable_percent() const {
@@ -104,6 +107,8 @@ class Replay {
     Counters counters_;
     Peaks peaks_;
     uint64_t pool_pages_sum_ = 0;
+    double share_ = 1;  // of a machine's slots
+    uint64_t whole_events_ = 0, whole_pages_sum_ = 0;  // of a sample, of events that name no slot
     uint64_t sampled_pages_ = 0, sampled_movable_ = 0;
     std::array<uint64_t, op_count> op_counts_{};
     std::array<Cost, op_count> costs_{};

@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "events.hpp"
+#include "trace/rows.hpp"
 
 namespace zreplay {
 
@@ -23,19 +23,21 @@ inline uint64_t slot_hash(SwapEntry slot) {
     return x ^ (x >> 31);
 }
 
-// Slots whose hash, divided by `within`, is modulo `of` below `keep`. `within` is the `of` of the sample that the trace is
-// already: what chose its slots has no say in which of them stay.
+// Slots whose hash, divided by `within`, is modulo `of` one of the `keep` numbers from `first` on. `within` is the `of` of the
+// sample that the trace is already: what chose its slots has no say in which of them stay.
 struct SlotSample {
-    uint64_t keep = 1, of = 1, within = 1;
+    uint64_t keep = 1, of = 1, within = 1, first = 0;
 
-    bool has(SwapEntry slot) const { return slot_hash(slot) / within % of < keep; }
+    bool has(SwapEntry slot) const { return slot_hash(slot) / within % of - first < keep; }
 };
 
 // A sample's rows, batch by batch, and how far back calls stand when only these are counted.
 class SampledRows {
   public:
     // `reach`: the most rows between a call and its row in this trace.
-    SampledRows(SlotSample sample, uint64_t reach) : sample_(sample), reach_(static_cast<int64_t>(reach)) {}
+    // `counts`: slots, stores and loads are.
+    SampledRows(SlotSample sample, uint64_t reach, bool counts)
+        : sample_(sample), reach_(static_cast<int64_t>(reach)), counts_(counts) {}
 
     // The rows of the next batch that stay, ascending.
     const std::vector<uint32_t>& next(const EventBatch& batch) {
@@ -43,11 +45,14 @@ class SampledRows {
         batch_rows_ = batch.rows;
         if (std::has_single_bit(sample_.of) && std::has_single_bit(sample_.within)) {
             const int shift = std::countr_zero(sample_.within);
-            choose(batch, [this, shift](SwapEntry slot) { return (slot_hash(slot) >> shift & (sample_.of - 1)) < sample_.keep; });
+            choose(batch, [shift, mask = sample_.of - 1, first = sample_.first, keep = sample_.keep](SwapEntry slot) {
+                return (slot_hash(slot) >> shift & mask) - first < keep;
+            });
         } else {
-            choose(batch, [this](SwapEntry slot) { return sample_.has(slot); });
+            choose(batch, [sample = sample_](SwapEntry slot) { return sample.has(slot); });
         }
         if (reach_) remember();
+        if (counts_) count(batch);
         return kept_;
     }
 
@@ -60,7 +65,32 @@ class SampledRows {
         return static_cast<uint32_t>(here - std::lower_bound(history_.begin(), here, begin));
     }
 
+    uint64_t stores() const { return stores_; }  // of all rows that have come, whether or not they stayed
+    uint64_t loads() const { return loads_; }
+    uint64_t slots() const { return slots_.seen(); }  // that stayed
+
   private:
+    // Counted in bytes, of which a vector has many.
+    static uint64_t equal(const int8_t* codes, int64_t rows, int8_t code) {
+        uint64_t all = 0;
+        for (int64_t i = 0; i < rows;) {
+            uint8_t some = 0;
+            for (const int64_t end = std::min<int64_t>(i + 240, rows); i < end; ++i) some = static_cast<uint8_t>(some + (codes[i] == code));
+            all += some;
+        }
+        return all;
+    }
+
+    void count(const EventBatch& batch) {
+        const int8_t* codes = batch.op_code.values + batch.op_code.offset;
+        for (size_t code = 0; code < op_count; ++code) {
+            const Op op = batch.op_of_code[code];
+            if (op == Op::store || op == Op::load) (op == Op::store ? stores_ : loads_) += equal(codes, batch.rows, static_cast<int8_t>(code));
+        }
+        for (uint32_t row : kept_)
+            if (batch.type.has(row) && batch.offset.has(row)) slots_.see(batch.entry(row));
+    }
+
     template <class Has>
     void choose(const EventBatch& batch, Has&& has) {
         kept_.resize(static_cast<size_t>(batch.rows));
@@ -69,8 +99,11 @@ class SampledRows {
             const auto rows = static_cast<uint32_t>(std::min<int64_t>(Rows::most, batch.rows - first));
             // What lies under a null is hashed in vain. Nothing is branched by but what is nearly always the same.
             uint32_t stays = ~(batch.type.has_16(first, batch.rows) & batch.offset.has_16(first, batch.rows));
-            if (batch.offset.values)
-                for (uint32_t i = 0; i < rows; ++i) stays |= uint32_t{has(batch.entry(first + i))} << i;
+            if (batch.type.values && batch.offset.values) {
+                const uint8_t* types = batch.type.values + batch.type.offset + first;
+                const uint64_t* offsets = batch.offset.values + batch.offset.offset + first;
+                for (uint32_t i = 0; i < rows; ++i) stays |= uint32_t{has(SwapEntry(types[i], offsets[i]))} << i;
+            }
             stays &= (1u << rows) - 1;
             for (; stays; stays &= stays - 1) *out++ = static_cast<uint32_t>(first) + static_cast<uint32_t>(std::countr_zero(stays));
         }
@@ -85,8 +118,11 @@ class SampledRows {
 
     SlotSample sample_;
     int64_t reach_;
+    bool counts_;
     int64_t first_row_ = 0, batch_rows_ = 0;  // of the batch, counted from the trace's begin
     std::vector<uint32_t> kept_;
+    uint64_t stores_ = 0, loads_ = 0;
+    SlotTable slots_;
     std::vector<int64_t> history_;  // rows of the trace that stayed, as far back as a call may stand, and this batch's
 };
 
