@@ -13,7 +13,7 @@ import zreplay
 from zreplay.replay.batches import COLUMNS
 from zreplay.replay.config import Config, index_names
 from zreplay.replay.designs import DESIGNS
-from zreplay.replay.run import make_replay
+from zreplay.replay.replaying import make_replay
 from zreplay.trace.files import open_trace
 
 TRACES = sorted((Path(__file__).parents[2] / "traces").glob("*.parquet"))

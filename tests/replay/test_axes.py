@@ -7,7 +7,7 @@ from comparing import runs, small_trace
 
 from zreplay.errors import UsageError
 from zreplay.replay import axes as axes_module
-from zreplay.replay import run as run_module
+from zreplay.replay import replaying
 from zreplay.replay.axes import cross, run_missing, values_of
 from zreplay.replay.config import Config
 from zreplay.replay.run import run, run_together
@@ -41,7 +41,7 @@ def test_all_cells_of_a_trace_share_one_decode(tmp_path, decodes):
 
 
 def test_replays_fed_together_give_what_each_gives_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_module, "BATCH_ROWS", 501)
+    monkeypatch.setattr(replaying, "BATCH_ROWS", 501)
     path = small_trace(tmp_path / "t.parquet")
 
     def config(place, index, pool):

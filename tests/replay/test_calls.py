@@ -11,9 +11,9 @@ import pytest
 from byhand import event, invalidate, load, store, trace
 
 import zreplay
-from zreplay.replay import run as run_module
+from zreplay.replay import replaying
 from zreplay.replay.calls import with_calls
-from zreplay.replay.run import make_replay
+from zreplay.replay.replaying import make_replay
 from zreplay.trace.files import open_trace
 
 BATCHES = (1, 7, 65_536)
@@ -212,7 +212,7 @@ def test_run_directory_is_the_same_whatever_the_size_of_the_batches(tmp_path, mo
     path = trace(tmp_path / "t.parquet", any_trace(7))
     summaries = []
     for rows in BATCHES:
-        monkeypatch.setattr(run_module, "BATCH_ROWS", rows)
+        monkeypatch.setattr(replaying, "BATCH_ROWS", rows)
         config = zreplay.Config(trace=path, out=tmp_path / f"{rows}", kernel="6.12", totalram_pages=100)
         summary = zreplay.run(config).summary()
         summaries.append(

@@ -6,7 +6,7 @@ from byhand import event, invalidate, load, store, trace, writeback
 import zreplay
 from zreplay.analysis.validate import validate
 from zreplay.errors import TraceError
-from zreplay.replay import run as run_module
+from zreplay.replay import replaying
 
 SHRINK = event("shrink", result=0)
 
@@ -37,7 +37,7 @@ def test_a_writeback_that_names_no_slot_frees_nothing_whatever_the_batches(tmp_p
     """What lay under the null was taken for a slot, and so another one's object was freed."""
     path = trace(tmp_path / "t.parquet", [store(0, 100), event("writeback", result=0), store(0, 100, type=1)])
     for rows in (65_536, 1, 2):
-        monkeypatch.setattr(run_module, "BATCH_ROWS", rows)
+        monkeypatch.setattr(replaying, "BATCH_ROWS", rows)
         config = zreplay.Config(trace=path, out=tmp_path / f"{rows}", driven=True, kernel=kernel, pool="zbud")
         assert zreplay.run(config).summary()["stored_pages"] == 2
 

@@ -4,8 +4,7 @@ import pytest
 from byhand import store, trace
 
 import zreplay
-from zreplay.replay import missing_size
-from zreplay.replay import run as run_module
+from zreplay.replay import missing_size, replaying
 
 REFUSED = -12  # by a limit
 
@@ -108,7 +107,7 @@ def test_a_row_has_its_size_whatever_the_pool_and_the_batches(many, tmp_path, mo
 
     large = total("zbud", pool="zbud")
     assert total("zsmalloc", pool="zsmalloc") == large
-    monkeypatch.setattr(run_module, "BATCH_ROWS", 7)
+    monkeypatch.setattr(replaying, "BATCH_ROWS", 7)
     assert total("small", pool="zbud") == large
 
 

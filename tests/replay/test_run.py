@@ -11,7 +11,7 @@ from byhand import event, invalidate, load, store, trace
 
 import zreplay
 from zreplay.errors import UsageError
-from zreplay.replay import run as run_module
+from zreplay.replay import replaying
 from zreplay.replay.config import index_names
 from zreplay.replay.profiles import PROFILES
 
@@ -67,7 +67,7 @@ def test_every_metric_but_the_index_columns_is_the_same_whatever_the_index(mixed
 @profiles
 def test_counters_do_not_depend_on_the_batch_size(mixed_trace, tmp_path, monkeypatch, model, kernel, pool):
     def once(rows: int) -> zreplay.Run:
-        monkeypatch.setattr(run_module, "BATCH_ROWS", rows)
+        monkeypatch.setattr(replaying, "BATCH_ROWS", rows)
         options = {"model": model, "kernel": kernel, "pool": pool}
         return zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / f"{rows}", **options))
 
@@ -201,8 +201,8 @@ def test_options_that_cannot_be_name_the_option_the_value_and_what_can_be(tmp_pa
 
 
 def test_samples_written_while_the_replay_goes_on_are_all_there_in_their_order(mixed_trace, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_module, "BATCH_ROWS", 100)
-    monkeypatch.setattr(run_module, "TIMELINE_ROWS", 10)
+    monkeypatch.setattr(replaying, "BATCH_ROWS", 100)
+    monkeypatch.setattr(replaying, "TIMELINE_ROWS", 10)
     run = zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / "r", sample_events=7))
     assert run.timeline().collect()["events"].to_list() == [*range(7, 20_000, 7), 20_000]
     monkeypatch.undo()

@@ -10,23 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zreplay.errors import UsageError
+from zreplay.replay.cells import GAUGES
 from zreplay.replay.directory import read_rows
 from zreplay.replay.run import Run, open_run
 
-#: Gauges whose mean over the timeline the metrics use.
-_GAUGES = (
-    "stored_pages",
-    "pool_pages",
-    "pool_objects",
-    "pool_bytes",
-    "internal_fragmentation_bytes",
-    "external_fragmentation_bytes",
-    "index_entries",
-    "index_bytes",
-    "entry_bytes",
-    "handle_bytes",
-    "mm_bytes",
-)
 #: From here on it is sooner done by pyarrow.compute, which takes 30 ms to load.
 _MANY_SAMPLES = 20_000
 
@@ -108,7 +95,7 @@ def _load(run: Run) -> Result:
 def _means(timeline: Path) -> dict[str, float]:
     """The means of those gauges that the file has, over its samples."""
     with pq.ParquetFile(timeline) as file:
-        table = file.read([name for name in _GAUGES if name in file.schema_arrow.names])
+        table = file.read([name for name in GAUGES if name in file.schema_arrow.names])
     means = {name: _mean(table[name]) for name in table.column_names}
     return {name: mean for name, mean in means.items() if mean is not None}
 

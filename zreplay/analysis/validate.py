@@ -23,7 +23,7 @@ from zreplay.errors import TraceError
 from zreplay.replay.calls import with_calls
 from zreplay.replay.config import Config
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.run import make_replay
+from zreplay.replay.replaying import make_replay
 from zreplay.trace.files import Trace, open_trace
 
 WAYS = ("driven", "predicted")

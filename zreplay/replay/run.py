@@ -3,8 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,6 @@ import _zreplay
 import pyarrow as pa
 
 from zreplay import __version__
-from zreplay.errors import ModelError
-from zreplay.replay.batches import batches_of
 from zreplay.replay.config import Config
 from zreplay.replay.directory import (
     SCHEMA_VERSION,
@@ -28,21 +26,13 @@ from zreplay.replay.directory import (
     write_table,
 )
 from zreplay.replay.future_loads import future_loads
-from zreplay.replay.missing_size import SHORT_TRACE_ROWS, RecordedSizes
-from zreplay.replay.scaling import Scaling
-from zreplay.replay.threads import Later, Pass, together
+from zreplay.replay.missing_size import RecordedSizes
+from zreplay.replay.replaying import Batch, Progress, Replaying, feed_all
+from zreplay.replay.threads import Later, together
 from zreplay.trace.files import Trace, open_trace
 
 if TYPE_CHECKING:
     import polars as pl
-
-#: Rows of a batch handed to the engine: large enough to make the crossing free, small enough to stay in cache and to be
-#: there soon, as nobody has anything to do before the first one is.
-BATCH_ROWS = 32_768
-#: Timeline rows kept in memory before they go to the file.
-TIMELINE_ROWS = 8_192
-
-Progress = Callable[[int, int], None]  # rows replayed, rows in all
 
 
 @dataclass(frozen=True)
@@ -126,110 +116,77 @@ def run_together(
         sizes = RecordedSizes(trace, resolved)
         sizes.begin()
         loads = future_loads(trace, resolved)
-        recorders = [Recorder(config, staging, sizes, loads) for config, staging in zip(resolved, staged, strict=True)]
-        asked = time.perf_counter()
-        # Of a short trace the first batch is waited for, and the last one, for a good part of the time.
-        rows = BATCH_ROWS if trace.rows > SHORT_TRACE_ROWS else max(1, BATCH_ROWS // 2)
+        recorders = [
+            Recorder(config, sizes, loads, staging=staging) for config, staging in zip(resolved, staged, strict=True)
+        ]
         try:
-            Pass(recorders, workers).run(_told(batches_of(trace, resolved, sizes, rows), trace.rows, progress))
+            feed_all(trace, resolved, sizes, recorders, workers, progress)
         finally:
             for recorder in recorders:
                 recorder.rest()
         sha256 = hashed.result()
-        together([partial(recorder.write, trace, sha256, started, asked) for recorder in recorders], workers)
+        together([partial(recorder.write, trace, sha256, started) for recorder in recorders], workers)
     return [
         Run(config.out, recorder.manifest, recorder.row) for config, recorder in zip(configs, recorders, strict=True)
     ]
 
 
-_Batch = tuple[pa.RecordBatch, _zreplay.Calls | None]
-
-
-def _told(batches: Iterator[_Batch], all_rows: int, progress: Progress | None) -> Iterator[_Batch]:
-    rows = 0
-    for batch, calls in batches:
-        yield batch, calls
-        rows += batch.num_rows
-        if progress:
-            progress(rows, all_rows)
-
-
-def make_replay(
-    config: Config, sizes: RecordedSizes | None = None, loads: _zreplay.FutureLoads | None = None
-) -> _zreplay.Replay:
-    """The engine's replay of a resolved configuration. Without ``sizes``, stores that have no size are refused."""
-    return _zreplay.Replay.make(sizes.engine if sizes else None, loads, **config.engine_settings())
-
-
-class Recorder:
+class Recorder(Replaying):
     """One replay under way and the files of its run directory that grow with it."""
 
-    def __init__(self, config: Config, staging: Path, sizes: RecordedSizes, loads: _zreplay.FutureLoads | None) -> None:
-        self._config = config
+    def __init__(
+        self, config: Config, sizes: RecordedSizes, loads: _zreplay.FutureLoads | None, *, staging: Path
+    ) -> None:
+        super().__init__(config, sizes, loads)
         self._staging = staging
-        self._replay = make_replay(config, sizes, loads)
         self._timeline = TableFile(staging / "timeline.parquet")
         self._classes = TableFile(staging / "classes.parquet")
         self._observations = TableFile(staging / "observations.parquet") if config.observe else None
-        self._scaling = Scaling.of(config)
         self._writing: Later[None] | None = None  # what the replay need not wait for
-        self._engine_seconds = 0.0
-        self._replayed = 0.0  # when the last event was, and checked
         self.row: dict[str, Any] = {}  # of summary.parquet
         self.manifest: dict[str, Any] = {}
 
-    def feed(self, batch: _Batch) -> None:
-        """Replay a batch. The time taken is this thread's own, so that neighbours on the machine do not count."""
-        begun = time.thread_time()
-        with self._checked():
-            self._replay.feed(*batch)
-        self._engine_seconds += time.thread_time() - begun
-        if self._replay.samples_waiting >= TIMELINE_ROWS:
-            self._written()
-            self._writing = Later(self._flush())
+    def feed(self, batch: Batch) -> None:
+        """Replay a batch, and keep what was observed."""
+        super().feed(batch)
         if self._observations:
-            self._observations.append(pa.record_batch(self._replay.take_observations()))
+            self._observations.append(pa.record_batch(self.replay.take_observations()))
 
     def end(self) -> None:
         """The last check, and the end of the files that have grown."""
-        with self._checked():
-            self._replay.finish()
-        self._replayed = time.perf_counter()
+        super().end()
         self._written()
         self._flush()()
         for file in (self._timeline, self._classes, self._observations):
             if file:
                 file.close()
 
+    def take_samples(self) -> None:
+        """Write them, while the replay goes on."""
+        self._written()
+        self._writing = Later(self._flush())
+
     def rest(self) -> None:
         """Write no more, whether or not it has come to its end."""
         with suppress(Exception):
             self._written()
 
-    def write(self, trace: Trace, trace_sha256: str, started: float, asked: float) -> None:
-        """Everything that is written at the end; the manifest last. ``asked``: when, for the first batch."""
-        events = self._replay.counters()["events"]
-        seconds = {
-            "events_per_second": events / max(self._replayed - asked, 1e-9),
-            "seconds": time.perf_counter() - started,
-            "ns_per_event": self._engine_seconds / events * 1e9 if events else 0.0,
-        }
-        summary = self._scaling.row(_summary(self._replay, self._config, seconds))
-        settings = summary.pop("config")
-        self.row = summary | {f"config_{name}": value for name, value in settings.items()}
-        self.manifest = _manifest(self._config, trace, trace_sha256, self.row)
-        operations = _with_durations(self._replay.operations(), self._config)
+    def write(self, trace: Trace, trace_sha256: str, started: float) -> None:
+        """Everything that is written at the end; the manifest last."""
+        self.row = self.summary(started)
+        self.manifest = _manifest(self.config, trace, trace_sha256, self.row)
+        operations = _with_durations(self.replay.operations(), self.config)
         write_table(self._staging / "operations.parquet", operations, _NANOSECONDS)
         write_table(self._staging / "summary.parquet", [self.row])
         write_manifest(self._staging, self.manifest)
 
     def _flush(self) -> Callable[[], None]:
         """Take the samples there are; the call writes them."""
-        timeline, classes = self._replay.take_timeline(), self._replay.take_classes()
+        timeline, classes = self.replay.take_timeline(), self.replay.take_classes()
 
         def write() -> None:
-            self._timeline.append(self._scaling.batch(pa.record_batch(timeline)))
-            self._classes.append(self._scaling.batch(pa.record_batch(classes)))
+            self._timeline.append(self.scaling.batch(pa.record_batch(timeline)))
+            self._classes.append(self.scaling.batch(pa.record_batch(classes)))
 
         return write
 
@@ -238,14 +195,6 @@ class Recorder:
         if self._writing:
             self._writing.result()
             self._writing = None
-
-    @contextmanager
-    def _checked(self) -> Iterator[None]:
-        try:
-            yield
-        except _zreplay.CheckFailed as error:
-            config = self._config
-            raise ModelError(f"{config.trace}: {config.index} over {config.pool}: {error}") from error
 
 
 #: Columns of operations.parquet that are measured, and null where nothing was.
@@ -256,44 +205,6 @@ def _with_durations(operations: list[dict[str, Any]], config: Config) -> list[di
     """The rows, without durations where none was taken: only ``timing`` measures operations as the kernel does them."""
     untimed = {"timed": 0, **dict.fromkeys(_NANOSECONDS)}
     return [row if config.timing and row["timed"] else row | untimed for row in operations]
-
-
-def _summary(replay: _zreplay.Replay, config: Config, seconds: dict[str, float]) -> dict[str, Any]:
-    counters = replay.counters()
-    events = counters["events"]
-    operations = {row["op"]: row for row in replay.operations()}
-    loads = operations["load"]
-    taken = counters["stores"] - counters["stores_rejected"]
-    lookups = counters["loads_hit"] + counters["loads_missed"] - counters["loads_unknown"]
-    return {
-        "events": events,
-        **seconds,
-        "writebacks": counters["written_back_pages"],
-        "pool_pages_final": counters["pool_pages_final"],
-        "nodes_visited_per_lookup": loads["nodes_visited"] / lookups if lookups else 0.0,
-        **{name: value for name, value in counters.items() if name not in ("events", "pool_pages_final")},
-        "stores_imputed_share": counters["stores_imputed"] / counters["stores"] if counters["stores"] else 0.0,
-        "objects_spilled_share": counters["objects_spilled"] / taken if taken else 0.0,
-        "device_writes": counters["stores_rejected"] + counters["written_back_pages"],
-        "device_reads": counters["loads_missed"],
-        **_cost_of_moving(operations, counters["pages_migrated"]),
-        "is_bound": config.is_bound,
-        "config": config.model_settings(),
-    }
-
-
-def _cost_of_moving(operations: dict[str, dict[str, Any]], pages: int) -> dict[str, float]:
-    """What the index and the pool did for each page that moved, refused moves included; 0 if none did."""
-    costs = (
-        "nodes_visited",
-        "cache_lines",
-        "slots_written",
-        "tag_words_written",
-        "page_headers_read",
-        "mm_slots_written",
-    )
-    rows = operations["migrate"], operations["cma"]
-    return {f"moved_page_{cost}": sum(row[cost] for row in rows) / pages if pages else 0.0 for cost in costs}
 
 
 def _manifest(config: Config, trace: Trace, content_hash: str, summary: dict[str, Any]) -> dict[str, Any]:

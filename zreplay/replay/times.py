@@ -17,7 +17,7 @@ from zreplay.replay.batches import batches_of
 from zreplay.replay.config import Config
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.run import BATCH_ROWS, TIMELINE_ROWS, make_replay
+from zreplay.replay.replaying import BATCH_ROWS, TIMELINE_ROWS, make_replay
 from zreplay.trace.files import open_trace
 
 #: One round: for each configuration, metric → nanoseconds.
