@@ -1,0 +1,290 @@
+"""The best of many configurations of one trace, most of them replayed on a sample of it only.
+
+    prove    of each family (all settings but limit and threshold) the highest limit is replayed in full. Where the pool
+             never came to it, every higher limit than its peak, and every threshold, is the same replay.
+    sample   the others on a sample of the trace's slots: the ends of the thresholds first, what is between them where
+             the ends are among the better half. Long traces have a smaller sample before, whose best quarter goes on.
+    promote  the best by estimate, a batch at a time, in full; each puts its neighbours' estimates right and tells how
+             far off estimates are. It ends when two batches have brought nothing better, or one, and all that is left is
+             by estimate too far behind.
+
+What is reported was replayed in full; a sample only decides what is. Nothing is drawn: the same trace and candidates give
+the same answer.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from zreplay.trace.sample import WHOLE, Sample
+from zreplay.tune.goal import Goal, Row
+from zreplay.tune.replays import Replays
+from zreplay.tune.sampled import Errors, Numbers, distance, put_right, scaled_up
+from zreplay.tune.space import Candidate
+
+#: Rows of a trace from which on: the shares of its slots that candidates are replayed on, one after the other. A sample
+#: has some thousand rows at least; below that all are replayed in full.
+_SHARES: tuple[tuple[int, tuple[Sample, ...]], ...] = (
+    (1 << 20, (Sample(1, 64), Sample(1, 16))),
+    (32_000, (Sample(1, 16),)),
+    (8_000, (Sample(1, 4),)),
+)
+#: Candidates of a batch, and so many of all at least; batches that have to bring nothing better.
+_BATCH, _BATCH_SHARE, _PATIENCE = 6, 40, 2
+#: Standard errors behind the best that an estimate has to be for the search to end a batch earlier.
+_FAR = 2.0
+#: The share of a smaller sample's candidates that are replayed on a larger one.
+_KEPT = 4
+
+
+@dataclass
+class Finding:
+    """A candidate and what is known of it.
+
+    Attributes:
+        place: its place among the candidates.
+        row: its summary, where it was replayed in full or proven equal to one that was; else None.
+        equal_to: the place of the one that was replayed in its stead, which gives the same to the last bit.
+        estimate: of the numbers that the goal needs, from the last sample it was replayed on.
+        share: that sample.
+    """
+
+    candidate: Candidate
+    place: int
+    row: Row | None = None
+    equal_to: int | None = None
+    estimate: Numbers | None = None
+    share: Sample | None = None
+
+    @property
+    def numbers(self) -> Row | None:
+        """The summary, else the estimate, else None."""
+        return self.row if self.row is not None else self.estimate
+
+
+@dataclass
+class Found:
+    """What a search has come to.
+
+    Attributes:
+        goal: what was asked for.
+        findings: one for each candidate, in order.
+        replays: the share of the trace → how many candidates were replayed on it.
+        events: that went through replays.
+        all_events: that would have, had all candidates been replayed in full.
+    """
+
+    goal: Goal
+    findings: list[Finding]
+    replays: dict[Sample, int] = field(default_factory=dict)
+    events: int = 0
+    all_events: int = 0
+
+    @property
+    def exact(self) -> list[Finding]:
+        """Those whose summary is known, best first; of equal ones the first in the order given."""
+        known = [finding for finding in self.findings if finding.row is not None]
+        return sorted(known, key=lambda finding: (*self.goal.judged(finding.row or {}), finding.place))
+
+    @property
+    def winner(self) -> Finding:
+        """The best."""
+        return self.exact[0]
+
+    @property
+    def satisfies(self) -> bool:
+        """Whether the best meets the conditions; if not, it is the nearest to them."""
+        return self.goal.judged(self.winner.row or {})[0] == 0
+
+
+def exhaustive(candidates: Sequence[Candidate], goal: Goal, replays: Replays) -> Found:
+    """Every candidate replayed in full."""
+    found = Found(goal, [Finding(candidate, place) for place, candidate in enumerate(candidates)])
+    rows = replays.rows([candidate.config for candidate in candidates])
+    for finding, row in zip(found.findings, rows, strict=True):
+        finding.row = row
+    found.replays[WHOLE] = len(rows)
+    found.all_events = found.events = replays.trace_rows * len(rows)
+    return found
+
+
+def search(candidates: Sequence[Candidate], goal: Goal, replays: Replays) -> Found:
+    """The best of the candidates, as :func:`exhaustive` finds it, for a part of its time; docs/tune.md has how surely."""
+    return _Search(candidates, goal, replays).found()
+
+
+class _Search:
+    def __init__(self, candidates: Sequence[Candidate], goal: Goal, replays: Replays) -> None:
+        self._goal = goal
+        self._replays = replays
+        self._found = Found(goal, [Finding(candidate, place) for place, candidate in enumerate(candidates)])
+        self._findings = self._found.findings
+        self._families: dict[tuple[Any, ...], list[Finding]] = {}
+        for finding in self._findings:
+            self._families.setdefault(finding.candidate.family, []).append(finding)
+        self._sampled: dict[int, Numbers] = {}  # place → on the last share
+        self._names: tuple[str, ...] = ()
+        self._batch = max(_BATCH, len(candidates) // _BATCH_SHARE)
+
+    def found(self) -> Found:
+        self._replay(max(family, key=lambda one: one.candidate.limit_percent or 0) for family in self._families.values())
+        self._names = self._goal.needs(next(one.row for one in self._findings if one.row is not None))
+        shares = self._shares()
+        if not shares:
+            self._replay(self._unknown(), settle=True)
+        for share in shares[:-1]:
+            errors = Errors(share, self._names)
+            self._sample(share, self._unknown(), all_thresholds=True)
+            left = self._ranked(errors)
+            for finding, _ in left[max(len(left) // _KEPT, 4 * self._batch) :]:
+                del self._sampled[finding.place]
+            self._promote_one(errors)
+        for share in shares[-1:]:
+            errors = Errors(share, self._names)
+            self._sample(share, [one for one in self._unknown() if len(shares) == 1 or one.place in self._sampled])
+            self._promote(errors)
+        self._found.all_events = len(self._findings) * self._replays.trace_rows
+        return self._found
+
+    def _shares(self) -> tuple[Sample, ...]:
+        if not self._replays.may_sample:
+            return ()
+        return next((shares for rows, shares in _SHARES if self._replays.trace_rows >= rows), ())
+
+    def _unknown(self) -> list[Finding]:
+        return [finding for finding in self._findings if finding.row is None]
+
+    # ---- prove ----
+
+    def _replay(self, findings: Iterable[Finding], *, settle: bool = False) -> None:
+        """Replay in full. With ``settle`` in such an order that what is equal to another is not replayed."""
+        some = [finding for finding in findings if finding.row is None]
+        if settle:
+            for one in sorted(some, key=lambda one: -(one.candidate.limit_percent or 0)):
+                if one.row is None:
+                    self._replay([one])
+            return
+        rows = self._replays.rows([finding.candidate.config for finding in some])
+        self._count(WHOLE, len(some), self._replays.trace_rows)
+        for finding, row in zip(some, rows, strict=True):
+            finding.row = row
+            self._prove(finding)
+
+    def _prove(self, finding: Finding) -> None:
+        """A limit that was never met is as none, and so is any that is above what the pool grew to.
+
+        The engine looks at the limit when it asks whether the pool is full, and nowhere else before it has been
+        (core/swap/limits.hpp); the pool it asks about is at most its peak.
+        """
+        row = finding.row
+        assert row is not None
+        if finding.candidate.limit_pages is None or row["pool_limit_hit"]:
+            return
+        peak = min(row["pool_pages_peak"], finding.candidate.limit_pages)
+        for other in self._families[finding.candidate.family]:
+            pages = other.candidate.limit_pages
+            if other.row is None and pages is not None and (pages > peak or pages >= finding.candidate.limit_pages):
+                other.row, other.equal_to = row, finding.place
+
+    # ---- sample ----
+
+    def _sample(self, share: Sample, findings: Sequence[Finding], *, all_thresholds: bool = False) -> None:
+        self._sampled = {}
+        neighbours = [one for family in self._families.values() for one in _edges(family)]
+        if all_thresholds or len({one.candidate.threshold_percent for one in findings}) <= 2:
+            self._sample_some(share, [*neighbours, *findings])
+            return
+        groups: dict[tuple[Any, ...], list[Finding]] = {}
+        for finding in findings:
+            groups.setdefault((finding.candidate.family, finding.candidate.limit_percent), []).append(finding)
+        self._sample_some(share, [*neighbours, *(end for group in groups.values() for end in _ends(group))])
+        order = {finding.place: number for number, (finding, _) in enumerate(self._ranked(Errors(share, self._names)))}
+        ranked = sorted(groups.values(), key=lambda group: min(order[end.place] for end in _ends(group)))
+        self._sample_some(share, [one for group in ranked[: (len(ranked) + 1) // 2] for one in group])
+
+    def _sample_some(self, share: Sample, findings: Iterable[Finding]) -> None:
+        some = [one for one in {one.place: one for one in findings}.values() if one.place not in self._sampled]
+        rows = self._replays.rows([finding.candidate.config for finding in some], share)
+        self._count(share, len(some), self._replays.trace_rows * share.keep // share.of)
+        for finding, row in zip(some, rows, strict=True):
+            self._sampled[finding.place] = scaled_up(row, share, self._names)
+            finding.share = share
+
+    def _count(self, share: Sample, replays: int, events: int) -> None:
+        self._found.replays[share] = self._found.replays.get(share, 0) + replays
+        self._found.events += replays * events
+
+    def _estimate(self, finding: Finding) -> tuple[Numbers, Numbers]:
+        """Of a candidate that was sampled; and the neighbour that put it right."""
+        near = min(
+            (one for one in self._families[finding.candidate.family] if one.row is not None and one.place in self._sampled),
+            key=lambda one: (distance(one.candidate, finding.candidate), one.place),
+        )
+        assert near.row is not None
+        known = {name: float(near.row[name]) for name in self._names}
+        estimate = put_right(self._sampled[finding.place], self._sampled[near.place], known)
+        finding.estimate = estimate
+        return estimate, known
+
+    # ---- promote ----
+
+    def _ranked(self, errors: Errors) -> list[tuple[Finding, float]]:
+        """What was sampled and is not known, the most promising first, and how many standard errors each is behind."""
+        best = min(self._goal.judged(one.row) for one in self._findings if one.row is not None)
+        ranked = []
+        for finding in self._unknown():
+            if finding.place not in self._sampled:
+                continue
+            estimate, known = self._estimate(finding)
+            value = self._goal.value(estimate)
+            value_error, excess_errors = errors.of_goal(self._goal, estimate, known)
+            behind = [_in_units(value - best[1], value_error)] if best[0] == 0 else []
+            behind += [
+                _in_units(excess, error)
+                for excess, error in zip(self._goal.excesses(estimate), excess_errors, strict=True)
+            ]
+            furthest = max(behind)
+            # Where there are conditions, what is likely to meet them and to be better comes first.
+            order = (max(furthest, 0.0) if self._goal.subject_to else 0.0, value, finding.place)
+            ranked.append((order, finding, furthest))
+        return [(finding, furthest) for _, finding, furthest in sorted(ranked, key=lambda one: one[0])]
+
+    def _promote_one(self, errors: Errors) -> bool:
+        """Replay a batch in full; whether one of them is the best so far."""
+        before = min(self._goal.judged(one.row) for one in self._findings if one.row is not None)
+        some = [finding for finding, _ in self._ranked(errors)[: self._batch]]
+        estimates = [self._estimate(finding) for finding in some]
+        self._replay(some)
+        for finding, (estimate, known) in zip(some, estimates, strict=True):
+            assert finding.row is not None
+            errors.learn(estimate, known, finding.row)
+        return min(self._goal.judged(one.row) for one in self._findings if one.row is not None) < before
+
+    def _promote(self, errors: Errors) -> None:
+        in_vain = 0
+        while in_vain < _PATIENCE:
+            left = self._ranked(errors)
+            if not left or (in_vain and min(behind for _, behind in left) > _FAR):
+                return
+            in_vain = 0 if self._promote_one(errors) else in_vain + 1
+
+
+def _edges(family: Sequence[Finding]) -> list[Finding]:
+    """Of those known, what was replayed, and of those proven equal the one with the lowest limit."""
+    known = [one for one in family if one.row is not None]
+    equal = [one for one in known if one.equal_to is not None]
+    replayed = [one for one in known if one.equal_to is None]
+    return replayed + sorted(equal, key=lambda one: (one.candidate.limit_percent or 0, one.place))[:1]
+
+
+def _ends(group: Sequence[Finding]) -> list[Finding]:
+    """The lowest and the highest threshold of candidates that differ in nothing else."""
+    ordered = sorted(group, key=lambda one: one.candidate.threshold_percent or 0)
+    return [ordered[0], ordered[-1]] if len(ordered) > 1 else ordered
+
+
+def _in_units(difference: float, unit: float) -> float:
+    return difference / unit if unit else difference * 1e9
+
+
+Progress = Callable[[int], None]
