@@ -12,6 +12,7 @@ from zreplay.errors import ZreplayError
 VERBS = {
     "run": "Replay a trace through a swap index and a pool; write a run directory.",
     "compare": "Compare runs, or traces through many configurations.",
+    "tune": "Find the configuration that is best for a trace.",
     "report": "Write one HTML page about runs.",
     "plot": "Draw one chart of runs.",
     "validate": "Compare the models with the kernel that made a recording, event by event.",

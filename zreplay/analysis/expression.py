@@ -85,7 +85,9 @@ class Condition:
         """Raises UsageError, naming the option, for anything that is no comparison of two expressions."""
         tree = _parsed(text, option)
         if not isinstance(tree, ast.Compare) or len(tree.ops) != 1 or type(tree.ops[0]) not in _COMPARE:
-            raise UsageError(f"{option}: found {text!r}, expected a comparison by <=, <, >= or >, like 'METRIC <= 8000'")
+            raise UsageError(
+                f"{option}: found {text!r}, expected a comparison by <=, <, >= or >, like 'METRIC <= 8000'"
+            )
         sides = [Expression._of(side, ast.unparse(side), option) for side in (tree.left, tree.comparators[0])]
         return cls(text.strip(), sides[0], _COMPARE[type(tree.ops[0])], sides[1])
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from zreplay.analysis.expression import Condition, Expression
 from zreplay.analysis.metrics import METRICS, Assumptions, Metric
 from zreplay.analysis.results import Result
-from zreplay.replay.config import Config, known
+from zreplay.errors import UsageError
+from zreplay.replay.config import Config
 from zreplay.replay.missing_size import RecordedSizes
 from zreplay.replay.replaying import Replaying
 from zreplay.replay.run import Run
@@ -21,6 +23,8 @@ _MEASURED = ("seconds", "events_per_second", "ns_per_event")
 _OF_A_SUMMARY = ("hit_percent", "swap_in_us", "spilled_percent", "both_buddies_percent")
 _DERIVED: dict[str, Metric] = {metric.name: metric for metric in METRICS if metric.name in _OF_A_SUMMARY}
 
+_NO_RUN = Run(Path(), {})
+
 Row = Mapping[str, Any]
 
 
@@ -32,7 +36,7 @@ class Metrics(Mapping[str, float]):
 
     def __init__(self, row: Row) -> None:
         self._row = _Read(row)
-        self._result = Result(Run(Path(), {}), {}, self._row, {}, {})
+        self._result = Result(_NO_RUN, {}, self._row, {}, {})
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -44,6 +48,10 @@ class Metrics(Mapping[str, float]):
             value = _DERIVED[name].value(self._result, Assumptions())
             return float("inf") if value is None else value  # a share of nothing
         return float(self._row[name])
+
+    def of(self, names: Sequence[str]) -> dict[str, float]:
+        """Some of them."""
+        return {name: self[name] for name in names}
 
     def __iter__(self) -> Iterator[str]:
         return iter([*numbers(self._row), *_DERIVED])
@@ -99,13 +107,18 @@ class Goal:
             Expression.parse(minimise, "--minimise"),
             tuple(Condition.parse(text, "--subject-to") for text in subject_to),
         )
-        there = tuple(Metrics(Replaying(config, RecordedSizes(trace, [config]), None).summary(0.0)))
+        there = list(Metrics(Replaying(config, RecordedSizes(trace, [config]), None).summary(0.0)))
         for option, names in [
             ("--minimise", goal.minimise.names),
             *(("--subject-to", condition.names) for condition in goal.subject_to),
         ]:
             for name in names:
-                known(option, name, there)
+                if name not in there:
+                    near = get_close_matches(name, there, n=1)
+                    hint = f"did you mean {near[0]}?" if near else "pool_pages_mean and device_reads are two"
+                    raise UsageError(
+                        f"{option}: found the metric {name!r}, expected one of docs/run-directory.md's summary; {hint}"
+                    )
         return goal
 
     @property
@@ -113,12 +126,34 @@ class Goal:
         """The metrics in it, in order."""
         return tuple(dict.fromkeys([*self.minimise.names, *(n for c in self.subject_to for n in c.names)]))
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The metrics of a frontier: the goal's, and beside a single one memory, or device reads."""
+        if len(self.names) > 1:
+            return self.names
+        return tuple(dict.fromkeys((*self.names, "pool_pages_mean", "device_reads")))[:2]
+
+    def directions(self, row: Row) -> dict[str, int]:
+        """Of each metric of the frontier, whether less of it is better (1) or more (-1), seen from a summary."""
+        metrics = Metrics(row).of(self.axes)
+
+        def slope(name: str) -> float:
+            up, down = (
+                {**metrics, name: metrics[name] + step} for step in (_step(metrics[name]), -_step(metrics[name]))
+            )
+            moves = [self.minimise.value(up) - self.minimise.value(down)] if name in self.minimise.names else []
+            moves += [c.excess(up) - c.excess(down) for c in self.subject_to if name in c.names]
+            return next((move for move in moves if move), 1.0)
+
+        return {name: 1 if slope(name) > 0 else -1 for name in self.axes}
+
     def needs(self, row: Row) -> tuple[str, ...]:
-        """The numbers of a summary that the metrics rest on."""
-        metrics = Metrics(row)
-        for name in self.names:
-            _ = metrics[name]
-        return metrics.read
+        """The numbers of a summary that its metrics rest on."""
+        return _read_for(self.names, row)
+
+    def of_axes(self, row: Row) -> tuple[str, ...]:
+        """The numbers of a summary that the frontier's metrics rest on."""
+        return _read_for(self.axes, row)
 
     def value(self, row: Row) -> float:
         """Of a summary, or of an estimate of one: the less the better."""
@@ -139,3 +174,13 @@ class Goal:
             0.0 if condition.is_met(metrics) else max(condition.share(metrics), 1e-12) for condition in self.subject_to
         )
         return beyond, self.minimise.value(metrics)
+
+
+def _step(value: float) -> float:
+    return max(1e-6, abs(value) / 100)
+
+
+def _read_for(names: Sequence[str], row: Row) -> tuple[str, ...]:
+    metrics = Metrics(row)
+    metrics.of(names)
+    return metrics.read

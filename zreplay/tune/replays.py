@@ -4,20 +4,22 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from zreplay.replay.batches import batches_of
 from zreplay.replay.config import Config
 from zreplay.replay.future_loads import future_loads
-from zreplay.replay.missing_size import SHORT_TRACE_ROWS, RecordedSizes
+from zreplay.replay.missing_size import RecordedSizes
 from zreplay.replay.replaying import BATCH_ROWS, Batch, Replaying
 from zreplay.replay.threads import Pass
-from zreplay.trace.cut import Selection, cut
 from zreplay.trace.files import Trace, open_trace
 from zreplay.trace.sample import WHOLE, Sample
+from zreplay.tune.sampled_rows import SampledRows
 
 #: Replays of one pass: all of them are in memory at once.
 AT_ONCE = 16
+#: Decoded rows that are kept, some 70 bytes each.
+_KEPT_ROWS = 1 << 21
 
 
 class Replays(Protocol):
@@ -43,7 +45,6 @@ class TraceReplays:
     Args:
         path: the trace.
         configs: all that may be asked for; they decide which columns are decoded.
-        folder: for the samples.
         workers: threads.
         progress: told of rows replayed since the last call, summed over configurations.
     """
@@ -52,21 +53,18 @@ class TraceReplays:
         self,
         path: Path,
         configs: Sequence[Config],
-        folder: Path,
         *,
         workers: int = 1,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         self._configs = configs
-        self._folder = folder
         self._workers = workers
         self._progress = progress
-        self._read = {WHOLE: _Read(open_trace(path), configs)}
-        self.trace_rows = self._read[WHOLE].trace.rows
-        self.may_sample = not self._read[WHOLE].trace.metadata.sample
-        #: Of all replays there were: how many on which share, and events that went through them.
-        self.replayed: dict[Sample, int] = {}
-        self.events = 0
+        self._trace = open_trace(path)
+        self._reads = {WHOLE: _Read(self._trace, configs)}
+        self.trace_rows = self._trace.rows
+        # Of a sample the slots are chosen by the same hash: a share of it would be all of it, or nothing.
+        self.may_sample = not self._trace.metadata.sample
 
     def rows(self, configs: Sequence[Config], share: Sample = WHOLE) -> list[dict[str, Any]]:
         """The row of summary.parquet of each resolved configuration, on that share of the trace's slots.
@@ -74,30 +72,26 @@ class TraceReplays:
         Raises:
             TraceError, ModelError: as :func:`zreplay.replay.run.run`.
         """
-        read = self._read.get(share) or self._sampled(share)
+        if share not in self._reads:
+            self._reads[share] = _Read(cast("Trace", SampledRows(self._trace, share)), self._configs)
+        read = self._reads[share]
         found: list[dict[str, Any]] = []
         for start in range(0, len(configs), AT_ONCE):
             some = [
-                config if share.is_whole else replace(config, trace=read.trace.path, trace_sample=str(share))
+                config if share.is_whole else replace(config, trace_sample=str(share))
                 for config in configs[start : start + AT_ONCE]
             ]
             counted = [_Counted(config, read) for config in some]
-            told = read.batches(lambda rows, several=len(some): self._tell(rows * several))
-            Pass(counted, self._workers).run(told)
+            Pass(counted, self._workers).run(read.batches(self._told(len(some))))
             found += [one.row for one in counted]
-        self.replayed[share] = self.replayed.get(share, 0) + len(configs)
-        self.events += read.trace.rows * len(configs)
         return found
 
-    def _sampled(self, share: Sample) -> "_Read":
-        place = self._folder / f"{share.keep}-of-{share.of}.parquet"
-        cut(self._read[WHOLE].trace.path, place, Selection(sample=share))
-        self._read[share] = _Read(open_trace(place), self._configs)
-        return self._read[share]
+    def _told(self, replays: int) -> Callable[[int], None]:
+        def told(rows: int) -> None:
+            if self._progress:
+                self._progress(rows * replays)
 
-    def _tell(self, rows: int) -> None:
-        if self._progress:
-            self._progress(rows)
+        return told
 
 
 class _Read:
@@ -113,10 +107,9 @@ class _Read:
 
     def batches(self, told: Callable[[int], None]) -> Iterable[Batch]:
         """All of them, ``told`` the rows of each when it has been taken."""
-        short = self.trace.rows <= SHORT_TRACE_ROWS
-        rows = BATCH_ROWS if not short else max(1, BATCH_ROWS // 2)
         kept: list[Batch] = []
-        for batch in self._kept or batches_of(self.trace, self._configs, self.sizes, rows):
+        short = self.trace.rows <= _KEPT_ROWS
+        for batch in self._kept or batches_of(self.trace, self._configs, self.sizes, BATCH_ROWS // 2):
             if short:
                 kept.append(batch)
             yield batch

@@ -1,7 +1,7 @@
 """What a sample says of the whole: its numbers scaled up, and put right by a configuration that is known in full.
 
-Two configurations that differ in their limit or threshold were sampled by the same slots, so they are off by about the
-same: a count by the same number of events, a state (pages, bytes) by the same factor. docs/tune.md has how well it does.
+Two configurations that differ in their limit or threshold were sampled by the same slots, so they are off by about
+the same: a count by the same number of events, a state (pages, bytes) by the same factor. docs/tune.md has how well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -86,10 +86,8 @@ class Errors:
         return slots * (abs(estimate[name] - neighbour[name]) + slots / 4)
 
     def of_goal(self, goal: Goal, estimate: Numbers, neighbour: Numbers) -> tuple[float, list[float]]:
-        """The standard errors of the value and of each condition's excess: of each number's, by how much it moves them."""
-        moved = [
-            {**estimate, name: estimate[name] + self.deviation(name, estimate, neighbour)} for name in self.names
-        ]
+        """The standard errors of the value and of each condition's excess: each number's, by how much it moves them."""
+        moved = [{**estimate, name: estimate[name] + self.deviation(name, estimate, neighbour)} for name in self.names]
         value = goal.value(estimate)
         errors = sqrt(sum((goal.value(row) - value) ** 2 for row in moved))
         excesses = goal.excesses(estimate)

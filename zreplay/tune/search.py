@@ -5,14 +5,14 @@
     sample   the others on a sample of the trace's slots: the ends of the thresholds first, what is between them where
              the ends are among the better half. Long traces have a smaller sample before, whose best quarter goes on.
     promote  the best by estimate, a batch at a time, in full; each puts its neighbours' estimates right and tells how
-             far off estimates are. It ends when two batches have brought nothing better, or one, and all that is left is
-             by estimate too far behind.
+             far off estimates are. It ends when two batches have brought nothing better, or one has, and all that is
+             left is by estimate too far behind.
 
-What is reported was replayed in full; a sample only decides what is. Nothing is drawn: the same trace and candidates give
-the same answer.
+What is reported was replayed in full; a sample only decides what is. Nothing is drawn: the same trace and candidates
+give the same answer.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,7 +109,7 @@ def exhaustive(candidates: Sequence[Candidate], goal: Goal, replays: Replays) ->
 
 
 def search(candidates: Sequence[Candidate], goal: Goal, replays: Replays) -> Found:
-    """The best of the candidates, as :func:`exhaustive` finds it, for a part of its time; docs/tune.md has how surely."""
+    """The best of the candidates, as :func:`exhaustive` finds it, in a part of the time; docs/tune.md: how surely."""
     return _Search(candidates, goal, replays).found()
 
 
@@ -123,24 +123,29 @@ class _Search:
         for finding in self._findings:
             self._families.setdefault(finding.candidate.family, []).append(finding)
         self._sampled: dict[int, Numbers] = {}  # place → on the last share
-        self._names: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()  # numbers that are estimated
+        self._needed: tuple[str, ...] = ()  # those among them that the goal rests on
         self._batch = max(_BATCH, len(candidates) // _BATCH_SHARE)
 
     def found(self) -> Found:
-        self._replay(max(family, key=lambda one: one.candidate.limit_percent or 0) for family in self._families.values())
-        self._names = self._goal.needs(next(one.row for one in self._findings if one.row is not None))
+        self._replay(
+            max(family, key=lambda one: one.candidate.limit_percent or 0) for family in self._families.values()
+        )
+        row = next(one.row for one in self._findings if one.row is not None)
+        self._needed = self._goal.needs(row)
+        self._names = tuple(dict.fromkeys((*self._needed, *self._goal.of_axes(row))))
         shares = self._shares()
         if not shares:
             self._replay(self._unknown(), settle=True)
         for share in shares[:-1]:
-            errors = Errors(share, self._names)
+            errors = Errors(share, self._needed)
             self._sample(share, self._unknown(), all_thresholds=True)
             left = self._ranked(errors)
             for finding, _ in left[max(len(left) // _KEPT, 4 * self._batch) :]:
                 del self._sampled[finding.place]
             self._promote_one(errors)
         for share in shares[-1:]:
-            errors = Errors(share, self._names)
+            errors = Errors(share, self._needed)
             self._sample(share, [one for one in self._unknown() if len(shares) == 1 or one.place in self._sampled])
             self._promote(errors)
         self._found.all_events = len(self._findings) * self._replays.trace_rows
@@ -198,7 +203,7 @@ class _Search:
         for finding in findings:
             groups.setdefault((finding.candidate.family, finding.candidate.limit_percent), []).append(finding)
         self._sample_some(share, [*neighbours, *(end for group in groups.values() for end in _ends(group))])
-        order = {finding.place: number for number, (finding, _) in enumerate(self._ranked(Errors(share, self._names)))}
+        order = {finding.place: number for number, (finding, _) in enumerate(self._ranked(Errors(share, self._needed)))}
         ranked = sorted(groups.values(), key=lambda group: min(order[end.place] for end in _ends(group)))
         self._sample_some(share, [one for group in ranked[: (len(ranked) + 1) // 2] for one in group])
 
@@ -217,7 +222,11 @@ class _Search:
     def _estimate(self, finding: Finding) -> tuple[Numbers, Numbers]:
         """Of a candidate that was sampled; and the neighbour that put it right."""
         near = min(
-            (one for one in self._families[finding.candidate.family] if one.row is not None and one.place in self._sampled),
+            (
+                one
+                for one in self._families[finding.candidate.family]
+                if one.row is not None and one.place in self._sampled
+            ),
             key=lambda one: (distance(one.candidate, finding.candidate), one.place),
         )
         assert near.row is not None
@@ -285,6 +294,3 @@ def _ends(group: Sequence[Finding]) -> list[Finding]:
 
 def _in_units(difference: float, unit: float) -> float:
     return difference / unit if unit else difference * 1e9
-
-
-Progress = Callable[[int], None]
