@@ -22,6 +22,8 @@ _OF_NO_SLOT = frozenset(
 _MEDIAN_SQUARE = 0.455
 #: Before any error is known: the variance of a count in units of its Poisson variance, as if three had been seen.
 _PRIOR, _PRIOR_ERRORS = 2.0, 3
+#: And what it never falls below, however exact estimates have been: some are so because nothing happened.
+_FLOOR = 0.5
 
 Numbers = Mapping[str, float]
 
@@ -73,7 +75,7 @@ class Errors:
     def deviation(self, name: str, estimate: Numbers, neighbour: Numbers) -> float:
         """The standard error of one number of an estimate."""
         squares = self._squares.get(name, []) + [_PRIOR * _MEDIAN_SQUARE] * _PRIOR_ERRORS
-        return sqrt(max(0.05, median(squares) / _MEDIAN_SQUARE) * self._variance(name, estimate, neighbour))
+        return sqrt(max(_FLOOR, median(squares) / _MEDIAN_SQUARE) * self._variance(name, estimate, neighbour))
 
     def learn(self, estimate: Numbers, neighbour: Numbers, found: Numbers) -> None:
         """An estimate has been replayed in full."""

@@ -14,6 +14,7 @@ give the same answer.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import exp, sqrt
 from typing import Any
 
 from zreplay.trace.sample import WHOLE, Sample
@@ -31,8 +32,8 @@ _SHARES: tuple[tuple[int, tuple[Sample, ...]], ...] = (
 )
 #: Candidates of a batch, and so many of all at least; batches that have to bring nothing better.
 _BATCH, _BATCH_SHARE, _PATIENCE = 6, 40, 2
-#: Standard errors behind the best that an estimate has to be for the search to end a batch earlier.
-_FAR = 2.0
+#: The search ends a batch earlier where no candidate can be expected to bring this share of the best value.
+_SMALL_GAIN = 0.001
 #: The share of a smaller sample's candidates that are replayed on a larger one.
 _KEPT = 4
 
@@ -141,9 +142,9 @@ class _Search:
             errors = Errors(share, self._needed)
             self._sample(share, self._unknown(), all_thresholds=True)
             left = self._ranked(errors)
-            for finding, _ in left[max(len(left) // _KEPT, 4 * self._batch) :]:
-                del self._sampled[finding.place]
-            self._promote_one(errors)
+            self._promote_one(errors, left)
+            kept = {finding.place for finding, _ in left[: max(len(left) // _KEPT, 4 * self._batch)]}
+            self._sampled = {place: numbers for place, numbers in self._sampled.items() if place in kept}
         for share in shares[-1:]:
             errors = Errors(share, self._needed)
             self._sample(share, [one for one in self._unknown() if len(shares) == 1 or one.place in self._sampled])
@@ -204,7 +205,9 @@ class _Search:
             groups.setdefault((finding.candidate.family, finding.candidate.limit_percent), []).append(finding)
         self._sample_some(share, [*neighbours, *(end for group in groups.values() for end in _ends(group))])
         order = {finding.place: number for number, (finding, _) in enumerate(self._ranked(Errors(share, self._needed)))}
-        ranked = sorted(groups.values(), key=lambda group: min(order[end.place] for end in _ends(group)))
+        ranked = sorted(
+            groups.values(), key=lambda group: min(order.get(end.place, len(order)) for end in _ends(group))
+        )
         self._sample_some(share, [one for group in ranked[: (len(ranked) + 1) // 2] for one in group])
 
     def _sample_some(self, share: Sample, findings: Iterable[Finding]) -> None:
@@ -238,44 +241,69 @@ class _Search:
     # ---- promote ----
 
     def _ranked(self, errors: Errors) -> list[tuple[Finding, float]]:
-        """What was sampled and is not known, the most promising first, and how many standard errors each is behind."""
-        best = min(self._goal.judged(one.row) for one in self._findings if one.row is not None)
+        """What was sampled and is not known, the most promising first, and how much better than the best each may be.
+
+        That is the gain to be expected of it, as a share of the best value. Of those that a sample does not tell apart
+        only the first is here: if they are replayed, it is after that one.
+        """
+        best = self._best()
         ranked = []
+        seen = set()
         for finding in self._unknown():
             if finding.place not in self._sampled:
                 continue
+            same = (finding.candidate.family, finding.candidate.limit_percent, *self._sampled[finding.place].values())
+            if same in seen:
+                continue
+            seen.add(same)
             estimate, known = self._estimate(finding)
             value = self._goal.value(estimate)
-            value_error, excess_errors = errors.of_goal(self._goal, estimate, known)
-            behind = [_in_units(value - best[1], value_error)] if best[0] == 0 else []
-            behind += [
-                _in_units(excess, error)
-                for excess, error in zip(self._goal.excesses(estimate), excess_errors, strict=True)
-            ]
-            furthest = max(behind)
-            # Where there are conditions, what is likely to meet them and to be better comes first.
-            order = (max(furthest, 0.0) if self._goal.subject_to else 0.0, value, finding.place)
-            ranked.append((order, finding, furthest))
-        return [(finding, furthest) for _, finding, furthest in sorted(ranked, key=lambda one: one[0])]
+            error, excess_errors = errors.of_goal(self._goal, estimate, known)
+            meets = 1.0
+            for excess, excess_error in zip(self._goal.excesses(estimate), excess_errors, strict=True):
+                meets *= _chance_below(excess, excess_error)
+            gain = meets * _expected_gain(best[1] - value, error) if best[0] == 0 else meets
+            # A value alone is the better guess; where there are conditions, what is likely to meet them comes first.
+            order = (-gain if self._goal.subject_to else value, value, finding.place)
+            ranked.append((order, finding, gain / (abs(best[1]) or 1.0) if best[0] == 0 else gain))
+        return [(finding, gain) for _, finding, gain in sorted(ranked, key=lambda one: one[0])]
 
-    def _promote_one(self, errors: Errors) -> bool:
+    def _best(self) -> tuple[float, float]:
+        return min(self._goal.judged(one.row) for one in self._findings if one.row is not None)
+
+    def _promote_one(self, errors: Errors, ranked: Sequence[tuple[Finding, float]]) -> bool:
         """Replay a batch in full; whether one of them is the best so far."""
-        before = min(self._goal.judged(one.row) for one in self._findings if one.row is not None)
-        some = [finding for finding, _ in self._ranked(errors)[: self._batch]]
+        before = self._best()
+        some = [finding for finding, _ in ranked[: self._batch]]
         estimates = [self._estimate(finding) for finding in some]
         self._replay(some)
         for finding, (estimate, known) in zip(some, estimates, strict=True):
             assert finding.row is not None
             errors.learn(estimate, known, finding.row)
-        return min(self._goal.judged(one.row) for one in self._findings if one.row is not None) < before
+        return self._best() < before
 
     def _promote(self, errors: Errors) -> None:
         in_vain = 0
         while in_vain < _PATIENCE:
             left = self._ranked(errors)
-            if not left or (in_vain and min(behind for _, behind in left) > _FAR):
+            if not left or (in_vain and max(gain for _, gain in left) < _SMALL_GAIN):
                 return
-            in_vain = 0 if self._promote_one(errors) else in_vain + 1
+            in_vain = 0 if self._promote_one(errors, left) else in_vain + 1
+
+
+def _chance_below(excess: float, error: float) -> float:
+    """That a number that is estimated to be ``excess`` is not above 0; errors have longer tails than a normal's."""
+    if not error:
+        return float(excess <= 0)
+    return 1 / (1 + exp(max(-50.0, min(50.0, 1.7 * excess / error))))
+
+
+def _expected_gain(gain: float, error: float) -> float:
+    """Of what is estimated to be better by ``gain``, what it can be expected to bring; errors as Laplace has them."""
+    if not error:
+        return max(0.0, gain)
+    scale = error / sqrt(2)
+    return max(0.0, gain) + scale / 2 * exp(-min(50.0, abs(gain) / scale))
 
 
 def _edges(family: Sequence[Finding]) -> list[Finding]:
@@ -290,7 +318,3 @@ def _ends(group: Sequence[Finding]) -> list[Finding]:
     """The lowest and the highest threshold of candidates that differ in nothing else."""
     ordered = sorted(group, key=lambda one: one.candidate.threshold_percent or 0)
     return [ordered[0], ordered[-1]] if len(ordered) > 1 else ordered
-
-
-def _in_units(difference: float, unit: float) -> float:
-    return difference / unit if unit else difference * 1e9
