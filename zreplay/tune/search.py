@@ -141,13 +141,14 @@ class _Search:
         for share in shares[:-1]:
             errors = Errors(share, self._needed)
             self._sample(share, self._unknown(), all_thresholds=True)
-            left = self._ranked(errors)
-            self._promote_one(errors, left)
-            kept = {finding.place for finding, _ in left[: max(len(left) // _KEPT, 4 * self._batch)]}
+            ranked = self._ranked(errors)
+            self._promote_one(errors, ranked)
+            kept = {finding.place for finding, _ in ranked[: max(len(ranked) // _KEPT, 4 * self._batch)]}
             self._sampled = {place: numbers for place, numbers in self._sampled.items() if place in kept}
         for share in shares[-1:]:
             errors = Errors(share, self._needed)
-            self._sample(share, [one for one in self._unknown() if len(shares) == 1 or one.place in self._sampled])
+            left = [one for one in self._unknown() if len(shares) == 1 or one.place in self._sampled]
+            self._sample(share, left, all_thresholds=len(shares) > 1)
             self._promote(errors)
         self._found.all_events = len(self._findings) * self._replays.trace_rows
         return self._found
