@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -121,10 +122,14 @@ class Goal:
                     )
         return goal
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The metrics in it, in order."""
         return tuple(dict.fromkeys([*self.minimise.names, *(n for c in self.subject_to for n in c.names)]))
+
+    def _metrics(self, row: Row) -> Mapping[str, float]:
+        # A search asks some thousand times, and mostly for what a summary has by that name.
+        return row if all(name in row for name in self.names) else Metrics(row)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -157,11 +162,11 @@ class Goal:
 
     def value(self, row: Row) -> float:
         """Of a summary, or of an estimate of one: the less the better."""
-        return self.minimise.value(Metrics(row))
+        return self.minimise.value(self._metrics(row))
 
     def excesses(self, row: Row) -> list[float]:
         """How far a summary is beyond each condition, in the condition's own unit; at most 0 where it is met."""
-        metrics = Metrics(row)
+        metrics = self._metrics(row)
         return [condition.excess(metrics) for condition in self.subject_to]
 
     def judged(self, row: Row) -> tuple[float, float]:
@@ -169,7 +174,7 @@ class Goal:
 
         How far is a share of each condition's right side, summed up; above 0 also where a strict one is just missed.
         """
-        metrics = Metrics(row)
+        metrics = self._metrics(row)
         beyond = sum(
             0.0 if condition.is_met(metrics) else max(condition.share(metrics), 1e-12) for condition in self.subject_to
         )

@@ -32,8 +32,11 @@ _SHARES: tuple[tuple[int, tuple[Sample, ...]], ...] = (
 )
 #: Candidates of a batch, and so many of all at least; batches that have to bring nothing better.
 _BATCH, _BATCH_SHARE, _PATIENCE = 6, 40, 2
-#: The search ends a batch earlier where no candidate can be expected to bring this share of the best value.
-_SMALL_GAIN = 0.001
+#: The search ends a batch earlier where no candidate can be expected to bring this share of the best value; where there
+#: are conditions, a smaller one, as whether they are met is estimated too.
+_SMALL_GAIN, _SMALL_GAIN_UNDER_CONDITIONS = 0.005, 0.0005
+#: Of the limits sampled at the ends of the thresholds, the share that is sampled between them.
+_BETTER = 2
 #: The share of a smaller sample's candidates that are replayed on a larger one.
 _KEPT = 4
 
@@ -209,7 +212,7 @@ class _Search:
         ranked = sorted(
             groups.values(), key=lambda group: min(order.get(end.place, len(order)) for end in _ends(group))
         )
-        self._sample_some(share, [one for group in ranked[: (len(ranked) + 1) // 2] for one in group])
+        self._sample_some(share, [one for group in ranked[: -(-len(ranked) // _BETTER)] for one in group])
 
     def _sample_some(self, share: Sample, findings: Iterable[Finding]) -> None:
         some = [one for one in {one.place: one for one in findings}.values() if one.place not in self._sampled]
@@ -284,10 +287,11 @@ class _Search:
         return self._best() < before
 
     def _promote(self, errors: Errors) -> None:
+        small = _SMALL_GAIN_UNDER_CONDITIONS if self._goal.subject_to else _SMALL_GAIN
         in_vain = 0
         while in_vain < _PATIENCE:
             left = self._ranked(errors)
-            if not left or (in_vain and max(gain for _, gain in left) < _SMALL_GAIN):
+            if not left or (in_vain and max(gain for _, gain in left) < small):
                 return
             in_vain = 0 if self._promote_one(errors, left) else in_vain + 1
 

@@ -99,7 +99,9 @@ def _choices(metadata: TraceMetadata, axes: Mapping[str, Sequence[Any]]) -> list
     ]
     if metadata.model != "zram" or "mm" in axes:
         return zswap
-    return [{"model": "zram", "kernel": kernel} for kernel in kernels if ("zram", kernel) in PROFILES] + zswap
+    # Of kernels whose zram does the same the first.
+    zram = {PROFILES["zram", kernel]: kernel for kernel in reversed(kernels) if ("zram", kernel) in PROFILES}
+    return [{"model": "zram", "kernel": kernel} for kernel in reversed(zram.values())] + zswap
 
 
 def _candidate(config: Config) -> Candidate:
