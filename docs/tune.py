@@ -76,7 +76,9 @@ def loss(goal: Goal, all_rows: Found, found: Found) -> float:
 def main(only: str, goals: int) -> None:
     """Measure, and write the end of docs/tune.md."""
     rows, results = [], {number: [] for number in range(goals)}
-    for trace in sorted((HERE.parent / "traces").glob(f"*{only}*.parquet")):
+    for trace in sorted((HERE.parent / "traces").glob("*.parquet")):
+        if only not in trace.stem:
+            continue
         opened = open_trace(trace)
         chosen = candidates(trace, opened.metadata, {})
         asked = [Goal.parse(*GOALS[number], opened, chosen[0].config) for number in range(goals)]

@@ -7,6 +7,7 @@
     promote  the best by estimate, a batch at a time, in full; each puts its neighbours' estimates right and tells how
              far off estimates are. It ends when two batches have brought nothing better, or one has, and all that is
              left is by estimate too far behind.
+    descend  a lower limit may be as good as the winner's: the next one is replayed, until it is not.
 
 What is reported was replayed in full; a sample only decides what is. Nothing is drawn: the same trace and candidates
 give the same answer.
@@ -153,6 +154,7 @@ class _Search:
             left = [one for one in self._unknown() if len(shares) == 1 or one.place in self._sampled]
             self._sample(share, left, all_thresholds=len(shares) > 1)
             self._promote(errors)
+        self._descend()
         self._found.all_events = len(self._findings) * self._replays.trace_rows
         return self._found
 
@@ -294,6 +296,28 @@ class _Search:
             if not left or (in_vain and max(gain for _, gain in left) < small):
                 return
             in_vain = 0 if self._promote_one(errors, left) else in_vain + 1
+
+    def _descend(self) -> None:
+        """Replay lower limits than the winner's, one by one, as long as they are as good: of equal ones the first wins.
+
+        A limit that the pool came to a few times may change nothing, which no sample shows.
+        """
+        while True:
+            winner = self._found.winner
+            limit, threshold = winner.candidate.limit_percent, winner.candidate.threshold_percent
+            lower = [
+                one
+                for one in self._families[winner.candidate.family]
+                if one.row is None
+                and one.candidate.threshold_percent == threshold
+                and (one.candidate.limit_percent or 0) < (limit or 0)
+            ]
+            if not lower:
+                return
+            nearest = max(lower, key=lambda one: one.candidate.limit_percent or 0)
+            self._replay([nearest])
+            if self._found.winner is not nearest:
+                return
 
 
 def _chance_below(excess: float, error: float) -> float:
