@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 sys.path.pop(0)  # this folder
 
 import click  # noqa: E402
+import pyarrow.compute  # noqa: E402, F401  (loaded before anything is timed)
 
 from zreplay.cli.options import spare_memory  # noqa: E402
 

@@ -1,7 +1,8 @@
 """Replays of many configurations of one trace or of a sample of it, each decoded once, for their summaries alone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol, cast
@@ -11,7 +12,7 @@ from zreplay.replay.config import Config
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
 from zreplay.replay.replaying import BATCH_ROWS, Batch, Replaying
-from zreplay.replay.threads import Pass
+from zreplay.replay.threads import Pass, together
 from zreplay.trace.files import Trace, open_trace
 from zreplay.trace.sample import WHOLE, Sample
 from zreplay.tune.sampled_rows import SampledRows
@@ -20,6 +21,9 @@ from zreplay.tune.sampled_rows import SampledRows
 AT_ONCE = 16
 #: Decoded rows that are kept, some 70 bytes each.
 _KEPT_ROWS = 1 << 21
+#: Rows that are replayed in a few milliseconds, half of them spent on new memory and in the interpreter: of such replays
+#: one thread does as many as two that wait for each other.
+_ALONE_ROWS = 20_000
 
 
 class Replays(Protocol):
@@ -75,23 +79,33 @@ class TraceReplays:
         if share not in self._reads:
             self._reads[share] = _Read(cast("Trace", SampledRows(self._trace, share)), self._configs)
         read = self._reads[share]
-        found: list[dict[str, Any]] = []
+        if not share.is_whole:
+            configs = [replace(config, trace_sample=str(share)) for config in configs]
+        if (kept := read.kept()) is not None:
+            # From memory: one replay after the other in each thread, so that its state stays in the processor's cache.
+            found: list[dict[str, Any]] = [{} for _ in configs]
+            calls = [partial(self._replay, config, read, kept, row) for config, row in zip(configs, found, strict=True)]
+            together(calls, self._workers if read.trace.rows > _ALONE_ROWS else 1)
+            return found
+        found = []
         for start in range(0, len(configs), AT_ONCE):
-            some = [
-                config if share.is_whole else replace(config, trace_sample=str(share))
-                for config in configs[start : start + AT_ONCE]
-            ]
-            counted = [_Counted(config, read) for config in some]
-            Pass(counted, self._workers).run(read.batches(self._told(len(some))))
-            found += [one.row for one in counted]
+            some = [_Counted(config, read) for config in configs[start : start + AT_ONCE]]
+            Pass(some, self._workers).run(self._told(read.batches(), len(some)))
+            found += [one.row for one in some]
         return found
 
-    def _told(self, replays: int) -> Callable[[int], None]:
-        def told(rows: int) -> None:
-            if self._progress:
-                self._progress(rows * replays)
+    def _replay(self, config: Config, read: "_Read", batches: Sequence[Batch], row: dict[str, Any]) -> None:
+        counted = _Counted(config, read)
+        for batch in self._told(batches, 1):
+            counted.feed(batch)
+        counted.end()
+        row.update(counted.row)
 
-        return told
+    def _told(self, batches: Iterable[Batch], replays: int) -> Iterator[Batch]:
+        for batch in batches:
+            yield batch
+            if self._progress:
+                self._progress(batch[0].num_rows * replays)
 
 
 class _Read:
@@ -105,16 +119,15 @@ class _Read:
         self.loads = future_loads(trace, configs)
         self._kept: list[Batch] | None = None
 
-    def batches(self, told: Callable[[int], None]) -> Iterable[Batch]:
-        """All of them, ``told`` the rows of each when it has been taken."""
-        kept: list[Batch] = []
-        short = self.trace.rows <= _KEPT_ROWS
-        for batch in self._kept or batches_of(self.trace, self._configs, self.sizes, BATCH_ROWS // 2):
-            if short:
-                kept.append(batch)
-            yield batch
-            told(batch[0].num_rows)
-        self._kept = kept or None
+    def batches(self) -> Iterator[Batch]:
+        """All of them, decoded anew."""
+        return batches_of(self.trace, self._configs, self.sizes, BATCH_ROWS // 2)
+
+    def kept(self) -> list[Batch] | None:
+        """All of them, decoded once, of a trace that is not long; else None."""
+        if self._kept is None and self.trace.rows <= _KEPT_ROWS:
+            self._kept = list(self.batches())
+        return self._kept
 
 
 class _Counted(Replaying):
