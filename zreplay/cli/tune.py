@@ -68,9 +68,9 @@ def command(
     """
     spare_memory()
     from zreplay.errors import RequirementError
-    from zreplay.tune.outcome import as_json as record
-    from zreplay.tune.outcome import command_of, text
     from zreplay.tune.tuning import tune
+    from zreplay.tune.written import as_json as record
+    from zreplay.tune.written import command_of, text
 
     if report:
         from zreplay.analysis.report import refuse_existing_report

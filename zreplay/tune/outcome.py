@@ -1,6 +1,6 @@
 """What a search found, for people and programs: the winner, the next best, the frontier, and the bounds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
@@ -73,19 +73,15 @@ def frontier(found: Found) -> list[Point]:
     winner = found.winner.row
     assert winner is not None
     signs = found.goal.directions(winner)
-    points: list[Point] = []
-    for finding in found.findings:
+    points: dict[tuple[float, ...], Point] = {}
+    for finding in sorted(found.findings, key=lambda one: (one.row is None, one.place)):
         numbers = finding.numbers
-        if numbers is None or (finding.equal_to is not None):
-            continue
-        metrics = Metrics(numbers)
-        values = {name: metrics[name] for name in found.goal.axes}
-        points.append(Point(finding, values, found.goal.value(numbers), finding.row is not None))
-    kept = [point for point in points if not any(_beats(other, point, signs) for other in points)]
-    seen: dict[tuple[float, ...], Point] = {}
-    for point in sorted(kept, key=lambda one: (not one.is_exact, one.finding.place)):
-        seen.setdefault(tuple(point.metrics.values()), point)
-    return sorted(seen.values(), key=lambda point: (point.value, point.finding.place))
+        if numbers is not None:
+            metrics = Metrics(numbers).of(found.goal.axes)
+            point = Point(finding, metrics, found.goal.value(numbers), finding.row is not None)
+            points.setdefault(tuple(metrics.values()), point)
+    kept = [point for point in points.values() if not any(_beats(other, point, signs) for other in points.values())]
+    return sorted(kept, key=lambda point: (point.value, point.finding.place))
 
 
 def _beats(one: Point, other: Point, signs: Mapping[str, int]) -> bool:
@@ -152,8 +148,8 @@ class Outcome:
         """Of a search that found nothing that meets the conditions: how near the nearest came."""
         metrics = Metrics(self._winner_row)
         missed = [
-            f"{condition.text}: {_number(condition.left.value(metrics))}, "
-            f"expected {condition.compare} {_number(condition.right.value(metrics))}"
+            f"{condition.left.text} {number(condition.left.value(metrics))}, "
+            f"expected {condition.compare} {number(condition.right.value(metrics))}"
             for condition in self.found.goal.subject_to
             if not condition.is_met(metrics)
         ]
@@ -171,132 +167,6 @@ class Outcome:
         return ", ".join(words) + f"; {share:.0%} of the events of replaying all"
 
 
-def command_of(finding: Finding) -> str:
-    """What repeats a candidate: options of `zreplay run`."""
-    config = finding.candidate.config
-    words = [f"--design {config.design}"] if config.design else [f"--model {config.model}", f"--kernel {config.kernel}"]
-    words += [] if config.design else [f"--pool {config.pool}"]
-    words += [] if config.design or config.model == "zram" else [f"--mm {config.mm}"]
-    if finding.candidate.limit_percent is not None:
-        words.append(f"--max-pool-percent {finding.candidate.limit_percent}")
-    if finding.candidate.threshold_percent is not None:
-        words.append(f"--accept-threshold-percent {finding.candidate.threshold_percent}")
-    return " ".join(words)
-
-
-def text(outcome: Outcome) -> str:
-    """The outcome as aligned text."""
-    found, goal = outcome.found, outcome.found.goal
-    winner = found.winner
-    assert winner.row is not None
-    parts = [f"{outcome.trace.name}: {outcome.rows:,} events, {len(found.findings)} configurations"]
-    name = winner.candidate.name
-    head = f"{name}: {goal.minimise.text} = {value_text(goal.value(winner.row))}"
-    if not found.satisfies:
-        head = f"no configuration meets the conditions; the nearest is {name}"
-    if outcome.equals:
-        head += f"\n  {_others(outcome.equals)}"
-    parts.append(head)
-    columns = tuple(dict.fromkeys((*goal.names, *found.goal.axes)))
-    rows = [
-        (one.candidate.name, _cells(goal.value(one.row or {}), Metrics(one.row or {}), columns))
-        for one in outcome.best()
-    ]
-    rows += [
-        (f"{bound} (bound)", _cells(goal.value(row), Metrics(row), columns)) for bound, row in outcome.bounds.items()
-    ]
-    parts.append(_table("the best" if found.satisfies else "the nearest", ("value", *columns), rows))
-    points = frontier(found)
-    rows = [
-        (
-            point.finding.candidate.name + ("" if point.is_exact else " ~"),
-            _cells(point.value, point.metrics, tuple(point.metrics)),
-        )
-        for point in points
-    ]
-    parts.append(_table("the frontier: none is better in all", ("value", *found.goal.axes), rows))
-    if any(not point.is_exact for point in points):
-        parts[-1] += "\n~ estimated from a sample"
-    parts.append("\n".join(f"{bound}: {outcome.against(bound)}" for bound in outcome.bounds))
-    parts.append(f"{outcome.searched()}\nzreplay run {outcome.trace} {command_of(winner)} -o DIR")
-    return "\n\n".join(parts)
-
-
-def _others(equals: Sequence[Finding]) -> str:
-    names = [finding.candidate.name for finding in equals]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"as good, and later in order: {'; '.join(names[:3])}{more}"
-
-
-def _cells(value: float, metrics: Mapping[str, float], columns: Sequence[str]) -> list[str]:
-    return [_number(value), *(_number(metrics[name]) for name in columns)]
-
-
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A value as people read it; ``none`` where an expression has none."""
     return value_text(value) if isfinite(value) else "none"
-
-
-def _table(heading: str, columns: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> str:
-    lines = [(heading, list(columns)), *rows]
-    first = max(len(name) for name, _ in lines)
-    widths = [max(len(cells[i]) for _, cells in lines) for i in range(len(columns))]
-    return "\n".join(
-        f"{name:<{first}}  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
-        for name, cells in lines
-    )
-
-
-def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Everything a program wants."""
-    found, goal = outcome.found, outcome.found.goal
-
-    def one(finding: Finding) -> dict[str, Any]:
-        numbers = finding.numbers or {}
-        metrics = Metrics(numbers)
-        known = finding.row is not None
-        place = finding.equal_to
-        return {
-            "configuration": finding.candidate.name,
-            "settings": _settings(finding.candidate.config),
-            "value": _plain(goal.value(numbers)) if numbers else None,
-            "metrics": {name: _plain(metrics[name]) for name in found.goal.axes} if numbers else {},
-            "meets": goal.judged(numbers)[0] == 0 if numbers else None,
-            "known": "equal" if place is not None else "full" if known else str(finding.share) if numbers else None,
-            "equal_to": found.findings[place].candidate.name if place is not None else None,
-        }
-
-    return {
-        "trace": str(outcome.trace),
-        "minimise": goal.minimise.text,
-        "subject_to": [condition.text for condition in goal.subject_to],
-        "satisfied": found.satisfies,
-        "winner": one(found.winner),
-        "equal": [finding.candidate.name for finding in outcome.equals],
-        "frontier": [one(point.finding) for point in frontier(found)],
-        "bounds": {
-            name: {"value": _plain(goal.value(row)), "metrics": {n: _plain(Metrics(row)[n]) for n in found.goal.axes}}
-            for name, row in outcome.bounds.items()
-        },
-        "configurations": [one(finding) for finding in found.findings],
-        "replays": {str(share): many for share, many in found.replays.items()},
-        "events": found.events,
-        "events_of_all": found.all_events,
-    }
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    names = (
-        "design",
-        "model",
-        "kernel",
-        "pool",
-        "mm",
-        "max_pool_percent",
-        "accept_threshold_percent",
-        "totalram_pages",
-    )
-    return {name: getattr(config, name) for name in names}
-
-
-def _plain(value: float) -> float | None:
-    return value if isfinite(value) else None

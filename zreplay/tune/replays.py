@@ -21,7 +21,7 @@ from zreplay.tune.sampled_rows import SampledRows
 AT_ONCE = 16
 #: Decoded rows that are kept, some 70 bytes each.
 _KEPT_ROWS = 1 << 21
-#: Rows that are replayed in a few milliseconds, half of them spent on new memory and in the interpreter: of such replays
+#: Rows that take a few milliseconds, half of them spent on new memory and in the interpreter: of such replays
 #: one thread does as many as two that wait for each other.
 _ALONE_ROWS = 20_000
 

@@ -3,7 +3,7 @@
     prove    of each family (all settings but limit and threshold) the highest limit is replayed in full. Where the pool
              never came to it, every higher limit than its peak, and every threshold, is the same replay.
     sample   the others on a sample of the trace's slots: the ends of the thresholds first, what is between them where
-             the ends are among the better half. Long traces have a smaller sample before, whose best quarter goes on.
+             the ends are among the better. Long traces have a smaller sample before, whose best quarter goes on.
     promote  the best by estimate, a batch at a time, in full; each puts its neighbours' estimates right and tells how
              far off estimates are. It ends when two batches have brought nothing better, or one has, and all that is
              left is by estimate too far behind.
@@ -36,8 +36,9 @@ _BATCH, _BATCH_SHARE, _PATIENCE = 6, 40, 2
 #: The search ends a batch earlier where no candidate can be expected to bring this share of the best value; where there
 #: are conditions, a smaller one, as whether they are met is estimated too.
 _SMALL_GAIN, _SMALL_GAIN_UNDER_CONDITIONS = 0.005, 0.0005
-#: Of the limits sampled at the ends of the thresholds, the share that is sampled between them.
-_BETTER = 2
+#: Of the limits sampled at the ends of the thresholds, one in so many is sampled between them; more where there are
+#: conditions, which the best may just meet between the ends.
+_BETTER, _BETTER_UNDER_CONDITIONS = 3, 2
 #: The share of a smaller sample's candidates that are replayed on a larger one.
 _KEPT = 4
 
@@ -211,10 +212,11 @@ class _Search:
             groups.setdefault((finding.candidate.family, finding.candidate.limit_percent), []).append(finding)
         self._sample_some(share, [*neighbours, *(end for group in groups.values() for end in _ends(group))])
         order = {finding.place: number for number, (finding, _) in enumerate(self._ranked(Errors(share, self._needed)))}
+        one_in = _BETTER_UNDER_CONDITIONS if self._goal.subject_to else _BETTER
         ranked = sorted(
             groups.values(), key=lambda group: min(order.get(end.place, len(order)) for end in _ends(group))
         )
-        self._sample_some(share, [one for group in ranked[: -(-len(ranked) // _BETTER)] for one in group])
+        self._sample_some(share, [one for group in ranked[: -(-len(ranked) // one_in)] for one in group])
 
     def _sample_some(self, share: Sample, findings: Iterable[Finding]) -> None:
         some = [one for one in {one.place: one for one in findings}.values() if one.place not in self._sampled]
