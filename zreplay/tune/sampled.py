@@ -72,6 +72,11 @@ class Errors:
     names: Sequence[str]
     _squares: dict[str, list[float]] = field(default_factory=dict)
 
+    @property
+    def are_known(self) -> bool:
+        """Whether any estimate has been replayed in full yet."""
+        return bool(self._squares)
+
     def deviation(self, name: str, estimate: Numbers, neighbour: Numbers) -> float:
         """The standard error of one number of an estimate."""
         squares = self._squares.get(name, []) + [_PRIOR * _MEDIAN_SQUARE] * _PRIOR_ERRORS

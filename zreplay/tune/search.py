@@ -31,8 +31,8 @@ _SHARES: tuple[tuple[int, tuple[Sample, ...]], ...] = (
     (32_000, (Sample(1, 16),)),
     (8_000, (Sample(1, 4),)),
 )
-#: Candidates of a batch, and so many of all at least; batches that have to bring nothing better.
-_BATCH, _BATCH_SHARE, _PATIENCE = 6, 40, 2
+#: Candidates of the first batch and of later ones, and so many of all at least; batches that have to bring nothing better.
+_BATCHES, _BATCH_SHARES, _PATIENCE = (6, 4), (40, 60), 2
 #: The search ends a batch earlier where no candidate can be expected to bring this share of the best value; where there
 #: are conditions, a smaller one, as whether they are met is estimated too.
 _SMALL_GAIN, _SMALL_GAIN_UNDER_CONDITIONS = 0.005, 0.0005
@@ -131,7 +131,9 @@ class _Search:
         self._sampled: dict[int, Numbers] = {}  # place → on the last share
         self._names: tuple[str, ...] = ()  # numbers that are estimated
         self._needed: tuple[str, ...] = ()  # those among them that the goal rests on
-        self._batch = max(_BATCH, len(candidates) // _BATCH_SHARE)
+        self._batches = [
+            max(batch, len(candidates) // share) for batch, share in zip(_BATCHES, _BATCH_SHARES, strict=True)
+        ]
 
     def found(self) -> Found:
         self._replay(
@@ -148,7 +150,7 @@ class _Search:
             self._sample(share, self._unknown(), all_thresholds=True)
             ranked = self._ranked(errors)
             self._promote_one(errors, ranked)
-            kept = {finding.place for finding, _ in ranked[: max(len(ranked) // _KEPT, 4 * self._batch)]}
+            kept = {finding.place for finding, _ in ranked[: max(len(ranked) // _KEPT, 4 * self._batches[0])]}
             self._sampled = {place: numbers for place, numbers in self._sampled.items() if place in kept}
         for share in shares[-1:]:
             errors = Errors(share, self._needed)
@@ -282,7 +284,7 @@ class _Search:
     def _promote_one(self, errors: Errors, ranked: Sequence[tuple[Finding, float]]) -> bool:
         """Replay a batch in full; whether one of them is the best so far."""
         before = self._best()
-        some = [finding for finding, _ in ranked[: self._batch]]
+        some = [finding for finding, _ in ranked[: self._batches[1 if errors.are_known else 0]]]
         estimates = [self._estimate(finding) for finding in some]
         self._replay(some)
         for finding, (estimate, known) in zip(some, estimates, strict=True):
