@@ -31,7 +31,7 @@ _SHARES: tuple[tuple[int, tuple[Sample, ...]], ...] = (
     (32_000, (Sample(1, 16),)),
     (8_000, (Sample(1, 4),)),
 )
-#: Candidates of the first batch and of later ones, and so many of all at least; batches that have to bring nothing better.
+#: Candidates of the first batch and of later ones, and of all one in so many at least; batches in vain at the end.
 _BATCHES, _BATCH_SHARES, _PATIENCE = (6, 4), (40, 60), 2
 #: The search ends a batch earlier where no candidate can be expected to bring this share of the best value; where there
 #: are conditions, a smaller one, as whether they are met is estimated too.
