@@ -26,9 +26,10 @@ from zreplay.analysis.table import value_text  # noqa: E402
 from zreplay.replay.axes import cores  # noqa: E402
 from zreplay.trace.files import open_trace  # noqa: E402
 from zreplay.trace.sample import WHOLE  # noqa: E402
+from zreplay.tune.found import Found  # noqa: E402
 from zreplay.tune.goal import Goal  # noqa: E402
 from zreplay.tune.replays import TraceReplays  # noqa: E402
-from zreplay.tune.search import Found, exhaustive, search  # noqa: E402
+from zreplay.tune.search import exhaustive, search  # noqa: E402
 from zreplay.tune.space import candidates  # noqa: E402
 
 #: The first is what a bar is set for. The search was made with the first four in view, the others are new to it.

@@ -8,9 +8,10 @@ from comparing import small_trace
 from zreplay.trace.files import open_trace
 from zreplay.trace.sample import WHOLE, Sample
 from zreplay.tune import search as search_module
+from zreplay.tune.found import Found
 from zreplay.tune.goal import Goal
 from zreplay.tune.replays import TraceReplays
-from zreplay.tune.search import Found, exhaustive, search
+from zreplay.tune.search import exhaustive, search
 from zreplay.tune.space import candidates
 
 TRACES = Path(__file__).parents[2] / "traces"

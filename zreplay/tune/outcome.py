@@ -10,8 +10,8 @@ from zreplay.analysis.table import percent_text, value_text
 from zreplay.replay.config import Config
 from zreplay.trace.files import TraceMetadata
 from zreplay.trace.sample import WHOLE
+from zreplay.tune.found import Finding, Found
 from zreplay.tune.goal import Metrics, Row
-from zreplay.tune.search import Finding, Found
 
 #: Designs that none can be better than, in what they bound: memory, and pages read from the device.
 BOUNDS = ("ideal", "belady")

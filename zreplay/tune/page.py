@@ -10,9 +10,9 @@ from zreplay import __version__
 from zreplay.analysis.report import chart_spec, filled, refuse_existing_report
 from zreplay.analysis.report import write_page as write_file
 from zreplay.analysis.table import value_text
+from zreplay.tune.found import Finding
 from zreplay.tune.goal import Metrics
 from zreplay.tune.outcome import Outcome, Point, frontier
-from zreplay.tune.search import Finding
 from zreplay.tune.written import command_of
 
 #: Rows of the table of all configurations; the JSON has all.

@@ -14,12 +14,12 @@ give the same answer.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from math import exp, sqrt
 from typing import Any
 
 from zreplay.trace.sample import WHOLE, Sample
-from zreplay.tune.goal import Goal, Row
+from zreplay.tune.found import Finding, Found
+from zreplay.tune.goal import Goal
 from zreplay.tune.replays import Replays
 from zreplay.tune.sampled import Errors, Numbers, distance, put_right, scaled_up
 from zreplay.tune.space import Candidate
@@ -41,66 +41,6 @@ _SMALL_GAIN, _SMALL_GAIN_UNDER_CONDITIONS = 0.005, 0.0005
 _BETTER, _BETTER_UNDER_CONDITIONS = 3, 2
 #: The share of a smaller sample's candidates that are replayed on a larger one.
 _KEPT = 4
-
-
-@dataclass
-class Finding:
-    """A candidate and what is known of it.
-
-    Attributes:
-        place: its place among the candidates.
-        row: its summary, where it was replayed in full or proven equal to one that was; else None.
-        equal_to: the place of the one that was replayed in its stead, which gives the same to the last bit.
-        estimate: of the numbers that the goal needs, from the last sample it was replayed on.
-        share: that sample.
-    """
-
-    candidate: Candidate
-    place: int
-    row: Row | None = None
-    equal_to: int | None = None
-    estimate: Numbers | None = None
-    share: Sample | None = None
-
-    @property
-    def numbers(self) -> Row | None:
-        """The summary, else the estimate, else None."""
-        return self.row if self.row is not None else self.estimate
-
-
-@dataclass
-class Found:
-    """What a search has come to.
-
-    Attributes:
-        goal: what was asked for.
-        findings: one for each candidate, in order.
-        replays: the share of the trace → how many candidates were replayed on it.
-        events: that went through replays.
-        all_events: that would have, had all candidates been replayed in full.
-    """
-
-    goal: Goal
-    findings: list[Finding]
-    replays: dict[Sample, int] = field(default_factory=dict)
-    events: int = 0
-    all_events: int = 0
-
-    @property
-    def exact(self) -> list[Finding]:
-        """Those whose summary is known, best first; of equal ones the first in the order given."""
-        known = [finding for finding in self.findings if finding.row is not None]
-        return sorted(known, key=lambda finding: (*self.goal.judged(finding.row or {}), finding.place))
-
-    @property
-    def winner(self) -> Finding:
-        """The best."""
-        return self.exact[0]
-
-    @property
-    def satisfies(self) -> bool:
-        """Whether the best meets the conditions; if not, it is the nearest to them."""
-        return self.goal.judged(self.winner.row or {})[0] == 0
 
 
 def exhaustive(candidates: Sequence[Candidate], goal: Goal, replays: Replays) -> Found:
@@ -195,7 +135,10 @@ class _Search:
         assert row is not None
         if finding.candidate.limit_pages is None or row["pool_limit_hit"]:
             return
-        peak = min(row["pool_pages_peak"], finding.candidate.limit_pages)
+        share = Sample.parse(finding.candidate.config.trace_sample)
+        # Of a trace that is a sample limits were scaled down and pages up, both rounded.
+        rounded = 0 if share.is_whole else 2 * -(-share.of // share.keep)
+        peak = min(row["pool_pages_peak"] + rounded, finding.candidate.limit_pages)
         for other in self._families[finding.candidate.family]:
             pages = other.candidate.limit_pages
             if other.row is None and pages is not None and (pages > peak or pages >= finding.candidate.limit_pages):

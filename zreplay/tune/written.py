@@ -5,9 +5,9 @@ from math import isfinite
 from typing import Any
 
 from zreplay.replay.config import Config
+from zreplay.tune.found import Finding
 from zreplay.tune.goal import Goal, Metrics, Row
 from zreplay.tune.outcome import Outcome, frontier, number
-from zreplay.tune.search import Finding
 
 
 def command_of(finding: Finding) -> str:
