@@ -215,10 +215,14 @@ class _Search:
             meets = 1.0
             for excess, excess_error in zip(self._goal.excesses(estimate), excess_errors, strict=True):
                 meets *= _chance_below(excess, excess_error)
-            gain = meets * _expected_gain(best[1] - value, error) if best[0] == 0 else meets
+            if best[0] > 0:  # nothing has met the conditions yet: the nearest by estimate come first
+                judged = self._goal.judged(estimate)
+                ranked.append(((*judged, finding.place), finding, 1.0 if judged < best else meets))
+                continue
+            gain = meets * _expected_gain(best[1] - value, error)
             # A value alone is the better guess; where there are conditions, what is likely to meet them comes first.
             order = (-gain if self._goal.subject_to else value, value, finding.place)
-            ranked.append((order, finding, gain / (abs(best[1]) or 1.0) if best[0] == 0 else gain))
+            ranked.append((order, finding, gain / (abs(best[1]) or 1.0)))
         return [(finding, gain) for _, finding, gain in sorted(ranked, key=lambda one: one[0])]
 
     def _best(self) -> tuple[float, float]:
