@@ -14,6 +14,7 @@ VERBS = {
     "curve": "Hit share and device traffic at many pool limits, in one pass.",
     "compare": "Compare runs, or traces through many configurations.",
     "sweep": "Replay a whole grid of traces and configurations, here or on a cluster; stopped, it goes on.",
+    "tune": "Find the configuration that is best for a trace.",
     "report": "Write one HTML page about runs.",
     "plot": "Draw one chart of runs.",
     "validate": "Compare the models with the kernel that made a recording, event by event.",

@@ -47,7 +47,12 @@ def write_report(comparison: Comparison, place: Path, *, force: bool = False) ->
         UsageError: it exists and ``force`` is not set; it cannot be written; Altair is missing.
     """
     refuse_existing_report(place, force=force)
-    text = page(comparison).encode()
+    write_page(page(comparison), place)
+
+
+def write_page(page: str, place: Path) -> None:
+    """Write a page, whole or not at all. Raises UsageError where it cannot be written."""
+    text = page.encode()
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}.", delete=False) as file:
@@ -78,9 +83,14 @@ def page(comparison: Comparison, max_bytes: int = MAX_BYTES) -> str:
 def _page(comparison: Comparison, pixels: int) -> str:
     specs: dict[str, Any] = {}
     body = "\n".join(_body(comparison, views(comparison, pixels), specs))
+    return filled(_title(comparison), body, specs)
+
+
+def filled(title: str, body: str, specs: dict[str, Any]) -> str:
+    """The page with that title, body of HTML, and charts by the ids of their places in it."""
     template = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
     parts = {
-        "title": html.escape(_title(comparison)),
+        "title": html.escape(title),
         "body": body,
         # Inside a script element nothing but its end tag has a meaning.
         "runtime": _runtime().replace("</script", r"<\/script"),
@@ -245,7 +255,7 @@ def _charts(shown: list[View], specs: dict[str, Any]) -> Iterator[str]:
             yield f'<p class="quiet">{html.escape(kind.about)}</p>'
             for chart in drawn:
                 number = f"chart{len(specs)}"
-                specs[number], title = _spec(chart, alone=len(drawn) == 1)
+                specs[number], title = chart_spec(chart, alone=len(drawn) == 1)
                 yield f'<figure><div class="chart" id="{number}" role="img" aria-label="{title}"></div></figure>'
             yield "</section>"
     if len(shown) > TRACES_DRAWN:
@@ -253,7 +263,7 @@ def _charts(shown: list[View], specs: dict[str, Any]) -> Iterator[str]:
         yield f'<p class="quiet">{words}</p>'
 
 
-def _spec(chart: Any, *, alone: bool) -> tuple[dict[str, Any], str]:
+def chart_spec(chart: Any, *, alone: bool) -> tuple[dict[str, Any], str]:
     """A chart as the page embeds it, as wide as the page, and its title; alone in its section it repeats no title."""
     autosize = {"type": "fit", "contains": "padding"}
     spec = (

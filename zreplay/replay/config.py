@@ -1,7 +1,7 @@
 """What to replay, through what, and where to put it: one frozen record from the command line to the engine."""
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -328,6 +328,11 @@ class Config:
         for name in ("trace", "out", "force", "observe", "check_every", "cgroups"):
             del settings[name]
         return {**settings, "slots_hold": self.slots_hold}
+
+
+def asdict(config: Config) -> dict[str, Any]:
+    """Its fields. Values are never changed, so none is copied, as dataclasses' own does: a third of a small replay."""
+    return {field.name: getattr(config, field.name) for field in fields(config)}
 
 
 def known(option: str, value: str, names: tuple[str, ...]) -> str:

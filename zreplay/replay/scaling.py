@@ -28,7 +28,7 @@ STATES = frozenset(
 )
 
 
-_INDEX_STATES = frozenset(("index_nodes", "index_bytes", "index_nodes_peak", "index_bytes_peak"))
+INDEX_STATES = frozenset(("index_nodes", "index_bytes", "index_nodes_peak", "index_bytes_peak"))
 _A_NODE_AN_ENTRY = ("rbtree",)
 
 
@@ -42,7 +42,7 @@ class Scaling:
     @classmethod
     def of(cls, config: Config) -> "Scaling":
         """Of a resolved configuration."""
-        indexes = _INDEX_STATES if config.index in _A_NODE_AN_ENTRY else frozenset()
+        indexes = INDEX_STATES if config.index in _A_NODE_AN_ENTRY else frozenset()
         return cls(config.share, STATES | indexes)
 
     def row(self, summary: dict[str, Any]) -> dict[str, Any]:
