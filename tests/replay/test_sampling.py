@@ -214,7 +214,7 @@ def test_what_is_said_of_the_whole_does_not_depend_on_the_batches(tmp_path, monk
         return {name: value for name, value in run.summary().items() if name.startswith(("whole_", "sample_slots"))}
 
     at_once = said("a")
-    monkeypatch.setattr("zreplay.replay.run.BATCH_ROWS", 1000)
+    monkeypatch.setattr("zreplay.replay.replaying.BATCH_ROWS", 1000)
     assert said("b") == at_once
     assert None not in at_once.values()
 

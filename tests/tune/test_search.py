@@ -101,7 +101,7 @@ def test_a_long_trace_has_a_smaller_sample_first(middling, monkeypatch):
     assert one.replays[Sample(1, 2)] < one.replays[Sample(1, 8)]
 
 
-def test_a_trace_that_is_a_sample_is_replayed_whole(tmp_path, middling):
+def test_a_trace_that_is_a_sample_is_sampled_again(tmp_path, middling):
     from zreplay.trace.cut import Selection, cut
 
     part = tmp_path / "part.parquet"
@@ -109,7 +109,7 @@ def test_a_trace_that_is_a_sample_is_replayed_whole(tmp_path, middling):
     axes = {"pool": ["zbud"], "max_pool_percent": [10, 20, 90], "accept_threshold_percent": [90, 70]}
     one, other = both(part, BAR, **axes)
     assert one.winner.place == other.winner.place
-    assert list(one.replays) == [WHOLE] and one.replays[WHOLE] < 6
+    assert list(one.replays) == [WHOLE, Sample(1, 4)] and one.replays[WHOLE] < 6
 
 
 @pytest.mark.parametrize("name", ["linux-6.1-z3fold-zstd-python"])

@@ -64,6 +64,7 @@ Zsmalloc::Zspage* Zsmalloc::make_zspage(Class& of) {
         zspage->cells()[i] = uint32_t{i + 1 < of.shape.objects ? i + 1 : no_object} << 1;
     ++of.zspages;
     usage_.pages += of.shape.pages;
+    pages_ += of.shape.pages;
     return zspage;
 }
 
@@ -73,6 +74,7 @@ void Zsmalloc::release(Class& of, Zspage* zspage) {
     of.discarded.push_back(zspage);
     --of.zspages;
     usage_.pages -= of.shape.pages;
+    pages_ -= of.shape.pages;
     if (is_sample_) count_excess(of);
 }
 

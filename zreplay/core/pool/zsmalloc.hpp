@@ -201,10 +201,10 @@ class Zsmalloc {
 
     // Of a sample, what is its share of the machine's. A class has one zspage that is being filled, half of it free, in a pool of
     // any size, and a sample's would be scaled up with all the rest.
-    uint64_t pages() const { return usage_.pages - excess_pages_; }
+    uint64_t pages() const { return pages_; }
     PoolUsage usage() const {
         PoolUsage usage = usage_;
-        usage.pages = pages();
+        usage.pages = pages_;
         usage.movable_pages = usage.pages;
         return usage;
     }
@@ -345,7 +345,7 @@ class Zsmalloc {
         excess = excess * static_cast<int64_t>(of.shape.pages) * (excess_of_a_page / 2) / (all * objects);
         excess_ += excess - of.excess;
         of.excess = excess;
-        excess_pages_ = static_cast<uint64_t>(std::max<int64_t>(excess_, 0) / excess_of_a_page);
+        pages_ = usage_.pages - static_cast<uint64_t>(std::max<int64_t>(excess_, 0) / excess_of_a_page);
     }
 
     Zspage* make_zspage(Class& of);
@@ -371,7 +371,7 @@ class Zsmalloc {
     bool is_sample_;
     uint64_t sample_keep_, sample_of_;
     int64_t excess_ = 0;  // of all classes
-    uint64_t excess_pages_ = 0;
+    uint64_t pages_ = 0;  // pages(): asked for at every event
     Moves moves_;
     uint32_t next_page_id_ = 0;  // wraps: four billion pages taken are far apart
     std::unordered_map<const Zspage*, std::vector<uint64_t>> moved_pages_;  // numbers of the pages of those with some moved
