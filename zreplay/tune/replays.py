@@ -21,9 +21,6 @@ from zreplay.trace.sampled import Rows, sampled
 AT_ONCE = 16
 #: Decoded rows that are kept, some 70 bytes each.
 _KEPT_ROWS = 1 << 21
-#: Rows that take a few milliseconds, half of them spent on new memory and in the interpreter: of such replays
-#: one thread does as many as two that wait for each other.
-_ALONE_ROWS = 20_000
 
 
 class Replays(Protocol):
@@ -79,7 +76,7 @@ class TraceReplays:
             # From memory: one replay after the other in each thread, so that its state stays in the processor's cache.
             found: list[dict[str, Any]] = [{} for _ in configs]
             calls = [partial(self._replay, config, read, kept, row) for config, row in zip(configs, found, strict=True)]
-            together(calls, self._workers if read.about_rows > _ALONE_ROWS else 1)
+            together(calls, self._workers)
             return found
         found = []
         for start in range(0, len(configs), AT_ONCE):
