@@ -268,6 +268,7 @@ void bind_trace(nanobind::module_& module) {
              [](Cut& cut, nb::handle batch) {
                  ArrowBatch arrow(batch);
                  EventBatch rows = numbered_events(arrow);
+                 if (!rows.ts_ns.values) throw nb::type_error("a batch to cut needs the column ts_ns (int64)");
                  nb::gil_scoped_release release;
                  Cut::Kept kept = cut.next(rows);
                  ColumnsOut out;
