@@ -113,7 +113,9 @@ class _Read:
 
     def batches(self) -> Iterator[Batch]:
         """All of them, decoded anew."""
-        return batches_of(self.trace, self._configs, self.sizes, BATCH_ROWS // 2)
+        # So many rows of the whole that a sample has as many: each batch costs every replay a turn at the interpreter.
+        of_the_whole = -(-self.trace.rows // max(self.about_rows, 1))
+        return batches_of(self.trace, self._configs, self.sizes, BATCH_ROWS // 2 * max(of_the_whole, 1))
 
     def kept(self) -> list[Batch] | None:
         """All of them, decoded once, of a trace that is not long; else None."""
