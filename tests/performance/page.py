@@ -32,9 +32,9 @@ in turns, A B A B …, in one run; a ratio is the Hodges-Lehmann estimate over t
 interval of Wilcoxon's signed-rank test, a time the median with its bootstrap interval ([compare.md](compare.md)). Must
 and aim are what the project asks of itself; "**no**": the estimate does not reach what it must.
 
-How much a machine decides: [performance-epyc.md](performance-epyc.md) is this page as it was on an AMD EPYC on 25 November
-2026, with the engine of that day. Looking ahead hides misses, and the Intel machine of the rows below has a last level of
-300 MiB that holds a million entries; it is also the noisier one (see the intervals).
+How much a machine decides: [performance-epyc.md](performance-epyc.md) is this page as it was on an AMD EPYC on 25
+November 2026, with the engine of that day. Looking ahead hides misses, and the Intel machine of the rows below has a
+last level of 300 MiB that holds a million entries; it is also the noisier one (see the intervals).
 """
 
 
