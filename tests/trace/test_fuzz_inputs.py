@@ -179,6 +179,19 @@ def test_folio_is_taken_or_refused_with_all_its_pages(given_text: tuple[str, lis
     assert (counts.unreadable_lines, counts.unpaired_lines, counts.open_calls, counts.unsure_pages) == (0, 0, 0, 0)
 
 
+def test_a_page_begun_by_an_unreadable_line_has_its_time_and_no_row_after_it_an_earlier_one() -> None:
+    """Found by the test above: the bio's second page begins at an allocation that cannot be read. Its third, told only
+    by the text's end, had the time of the last readable line, which is before."""
+    lines = [
+        "task-2 [000] d..1. 4.000006: bio: (bio+0x0/0x20) sector=0 op=1 size=12288",
+        "task-2 [000] d..1. 4.000007: slot: (slot+0x0/0x20) index=0",
+        "task-2 [000] d..1. 4.000013: alloc: (alloc+0x0/0x20) ",
+    ]
+    log = "".join(f"          {line}\n" for line in lines)
+    for header_bytes in (0, 8):
+        assert find_bad_row(Imported(log, header_bytes=header_bytes, functions=FUNCTIONS).batch, 0) is None
+
+
 @settings(max_examples=40, deadline=None)
 @given(texts(), st.sampled_from(RELEASES))
 def test_conversion_is_a_trace_or_one_error(tmp_path_factory: Any, log: str, release: tuple[int, int]) -> None:

@@ -114,7 +114,10 @@ void FtraceImporter::unreadable_alloc(FtraceLine line) {
     if (task == tasks_.end() || task->second.calls.empty() || task->second.calls.back().op != Op::store) return;
     Call& call = task->second.calls.back();
     if (call.spoiled) return;
-    if (!line.is_return && page_done(call) && !next_page(line, call)) return;
+    if (!line.is_return && page_done(call)) {
+        if (!next_page(line, call)) return;
+        last_ts_ns_ = line.ts_ns;  // there is a row of this time now, and none of before may follow
+    }
     if (line.is_return ? !call.allocated || call.answered : call.allocated) return;
     call.allocated = true;
     if (line.is_return) call.answered = true;
