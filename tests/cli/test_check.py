@@ -1,7 +1,6 @@
 """``zreplay check``: what is wrong and what is odd, each in a trace of a few rows."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from byhand import event, invalidate, load, store, writeback
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zreplay.__main__ import main
 from zreplay.errors import TraceError
 from zreplay.trace.check import check
 from zreplay.trace.files import open_trace
@@ -21,19 +19,6 @@ from zreplay.trace.synth import Recipe, synth
 
 TRACES = Path(__file__).parents[2] / "traces"
 GOOD = [store(1, 100, result=0), load(1, result=0), invalidate(1)]
-
-
-@pytest.fixture
-def zreplay(monkeypatch, capfd):
-    """Calls a verb; returns exit code, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[Any, str, str]:
-        monkeypatch.setattr(sys, "argv", ["zreplay", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return (exit_.value.code, *capfd.readouterr())
-
-    return call
 
 
 def found(path: Path, severity: str) -> dict[str, tuple[int | None, tuple[int, ...]]]:

@@ -9,21 +9,6 @@ from pathlib import Path
 import pytest
 from comparing import runs, small_trace
 
-from zreplay.__main__ import main
-
-
-@pytest.fixture
-def zreplay(monkeypatch, capfd):
-    """Calls a verb; returns exit code, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["zreplay", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return (exit_.value.code, *capfd.readouterr())
-
-    return call
-
 
 @pytest.fixture(scope="module")
 def trace(tmp_path_factory) -> Path:

@@ -1,29 +1,12 @@
 """``zreplay curve``: what it prints and writes."""
 
 import json
-import sys
 from pathlib import Path
-from typing import Any
 
 import byhand
 import polars as pl
 import pytest
 from byhand import load, store
-
-from zreplay.__main__ import main
-
-
-@pytest.fixture
-def zreplay(monkeypatch, capfd):
-    """Calls a verb; returns exit code, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[Any, str, str]:
-        monkeypatch.setattr(sys, "argv", ["zreplay", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return (exit_.value.code, *capfd.readouterr())
-
-    return call
 
 
 @pytest.fixture

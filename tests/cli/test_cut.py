@@ -1,7 +1,6 @@
 """``zreplay cut``: which rows stay is worked out by hand; parts put together are the whole."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zreplay import open_trace
-from zreplay.__main__ import main
 from zreplay.trace.cut import Selection, cut
 from zreplay.trace.sample import Sample
 from zreplay.trace.synth import Recipe, synth
 
 TRACES = Path(__file__).parents[2] / "traces"
 RECORDING = TRACES / "linux-6.1-zbud-lzo-mixed-2cpu.parquet"
-
-
-@pytest.fixture
-def zreplay(monkeypatch, capfd):
-    """Calls a verb; returns exit code, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[Any, str, str]:
-        monkeypatch.setattr(sys, "argv", ["zreplay", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return (exit_.value.code, *capfd.readouterr())
-
-    return call
 
 
 @pytest.fixture

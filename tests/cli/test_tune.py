@@ -1,30 +1,14 @@
 """`zreplay tune`: what is printed where, exit codes, and every way to ask for the wrong thing."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from byhand import store, trace
 from comparing import small_trace
 
-from zreplay.__main__ import main
-
 BAR = ("--minimise", "device_reads + 0.1*pool_pages_mean")
 SMALL = ("--kernel", "6.1", "--max-pool-percent", "10:30:10", "--accept-threshold-percent", "90,70")
-
-
-@pytest.fixture
-def zreplay(monkeypatch, capfd):
-    """Calls a verb; returns exit code, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["zreplay", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return (exit_.value.code, *capfd.readouterr())
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from comparing import small_trace
 
-from zreplay.__main__ import main
-
 distributed = pytest.importorskip("distributed")
 
 GRID = """
@@ -24,19 +22,6 @@ index = ["rbtree", "radix-tag"]
 pool = ["zbud", "zsmalloc"]
 max_pool_percent = [10, 15, 20]
 """
-
-
-@pytest.fixture
-def zreplay(monkeypatch, capfd):
-    """Calls a verb; returns exit code, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["zreplay", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return (exit_.value.code, *capfd.readouterr())
-
-    return call
 
 
 @pytest.fixture(scope="module")

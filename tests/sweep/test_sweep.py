@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 from comparing import runs, small_trace
 
-from zreplay.__main__ import main
 from zreplay.analysis.results import load
 from zreplay.errors import ModelError
 from zreplay.replay import cells as cells_module
@@ -24,19 +23,6 @@ index = ["rbtree", "radix-tag"]
 pool = ["zbud", "zsmalloc"]
 max_pool_percent = [10, 20]
 """
-
-
-@pytest.fixture
-def zreplay(monkeypatch, capfd):
-    """Calls a verb; returns exit code, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["zreplay", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return (exit_.value.code, *capfd.readouterr())
-
-    return call
 
 
 @pytest.fixture
