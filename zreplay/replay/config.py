@@ -233,9 +233,9 @@ class Config:
         """Itself, if its choices go together; otherwise a UsageError that names the option to change."""
         mms = _MODELS_WITH[str(self.model), str(self.kernel)]
         if self.mm not in mms and ("entry-lru" not in mms or self.mm in built_in("mm")):
+            with_it = f"{self.model} of kernel {self.kernel}"
             raise UsageError(
-                f"--mm: found '{self.mm}', expected {', '.join(mms)} with {self.model} of kernel {self.kernel}; --kernel "
-                "or --model chooses another"
+                f"--mm: found '{self.mm}', expected {', '.join(mms)} with {with_it}; --kernel or --model chooses another"
             )
         if self.mm == "inactive-lru" and self.pool != "zbud":
             raise UsageError(
