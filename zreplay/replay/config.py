@@ -235,7 +235,7 @@ class Config:
         if self.mm not in mms and ("entry-lru" not in mms or self.mm in built_in("mm")):
             with_it = f"{self.model} of kernel {self.kernel}"
             raise UsageError(
-                f"--mm: found '{self.mm}', expected {', '.join(mms)} with {with_it}; --kernel or --model chooses another"
+                f"--mm: found '{self.mm}', expected {', '.join(mms)} with {with_it}; --kernel or --model has others"
             )
         if self.mm == "inactive-lru" and self.pool != "zbud":
             raise UsageError(
