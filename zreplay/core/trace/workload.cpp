@@ -245,11 +245,14 @@ class WorkloadSynth final : public Synth {
         come_to(front);
     }
 
-    // All it has is in memory. If that is so of everybody who comes into a phase, the phase is over.
+    // All it has is in memory, and it waits. When that seems to be so of everybody in the foreground, it makes way for
+    // another; and when it is so of everybody who comes into the phase, the phase is over.
     void nothing_to_do(Front& front) {
-        idle_ = rows_ == idle_since_ ? idle_ + 1 : 0;
+        if (++idle_turns_ < 16 * fronts_.size()) return;
+        idle_turns_ = 0;
+        idle_leaves_ = rows_ == idle_since_ ? idle_leaves_ + 1 : 0;
         idle_since_ = rows_;
-        if (idle_ > 2 * recipe_.phases[phase_].processes.size()) phase_until_ = rows_;
+        if (idle_leaves_ > 2 * recipe_.phases[phase_].processes.size()) phase_until_ = rows_;
         leave(front);
     }
 
@@ -263,9 +266,11 @@ class WorkloadSynth final : public Synth {
         if (may_grow && (drawn >> 32 < process.new_below || process.swapped.empty())) {
             ++process.dirty;
             ++in_memory_;
+            idle_turns_ = 0;
             return;
         }
         if (process.swapped.empty()) return nothing_to_do(front);
+        idle_turns_ = 0;
         fault(process, front.cpu, drawn);
     }
 
@@ -419,7 +424,7 @@ class WorkloadSynth final : public Synth {
     size_t phase_ = 0, dropping_ = 0;
     uint64_t phase_until_ = 0;
     uint32_t turn_ = 0;
-    uint64_t idle_ = 0, idle_since_ = 0;
+    uint64_t idle_turns_ = 0, idle_leaves_ = 0, idle_since_ = 0;
     std::vector<Front> fronts_;
     uint32_t exiting_ = WorkloadProcess::nobody, exit_cpu_ = 0;
 
