@@ -14,6 +14,7 @@ constexpr uint32_t reclaim_batch = 32;      // SWAP_CLUSTER_MAX
 constexpr uint32_t freed_together = 64;     // of an exit, in one step
 constexpr uint32_t background_weight = 8;
 constexpr uint32_t rows_a_step = 512;       // at most; a batch has so much room behind its end
+constexpr uint64_t half = uint64_t{1} << 31;  // of 2^32: of a young process's turns, new pages
 constexpr uint8_t count_bits = 0x3f, most_users = 0x3e, stored = 0x80;  // of swap_map; SWAP_MAP_MAX
 
 // A share of 2^32; exact at 0 and at 1.
@@ -34,6 +35,7 @@ struct Process {
     PageRing swapped, cached;
     uint32_t dirty = 0, most_pages, fork_of;
     bool in_foreground = false, has_own_area = false;
+    bool is_young = true;  // it has not had all its pages yet
     uint64_t new_below, write_below, zipf_below, uniform_below, loop_below, exit_below, same_filled_below;
     uint64_t cgroup;
     uint32_t sizes;
@@ -74,6 +76,8 @@ class WorkloadSynth final : public Synth {
         next_migrate_ = recipe.migrate_every ? recipe.migrate_every : never;
         next_cma_ = recipe.cma_every ? recipe.cma_every : never;
         next_housekeeping_ = std::min({next_compact_, next_migrate_, next_cma_});
+        turns_.resize(recipe.phases.size());
+        exiting_.reserve(processes_.size());
         begin_phase(0);
     }
 
@@ -187,7 +191,7 @@ class WorkloadSynth final : public Synth {
 
     void step() {
         if (rows_ >= next_housekeeping_) housekeeping();
-        else if (exiting_ != WorkloadProcess::nobody) exit_on();
+        else if (!exiting_.empty()) exit_on();
         else if (in_memory_ > reclaim_above_) reclaim();
         else if (rows_ >= phase_until_) begin_phase((phase_ + 1) % recipe_.phases.size());
         else turn();
@@ -210,9 +214,8 @@ class WorkloadSynth final : public Synth {
         const WorkloadPhase& phase = recipe_.phases[number];
         phase_ = number;
         phase_until_ = rows_ + phase.events;
-        for (const Front& front : fronts_) processes_[front.process].in_foreground = false;
+        for (const Front& front : fronts_) leave(front);
         fronts_.resize(phase.at_once);
-        turn_ = 0;
         for (uint32_t i = 0; i < phase.at_once; ++i) {
             come_to(fronts_[i]);
             fronts_[i].until = rows_ + phase.slice_events * (i + 1) / phase.at_once;  // so that not all change at once
@@ -225,7 +228,7 @@ class WorkloadSynth final : public Synth {
     void come_to(Front& front) {
         const WorkloadPhase& phase = recipe_.phases[phase_];
         auto count = static_cast<uint32_t>(phase.processes.size());
-        uint32_t place = phase.order == WorkloadPhase::Order::cycle     ? turn_++ % count
+        uint32_t place = phase.order == WorkloadPhase::Order::cycle     ? turns_[phase_]++ % count
                          : phase.order == WorkloadPhase::Order::uniform ? random_.below(count)
                                                                         : zipf(count) - 1;
         while (processes_[phase.processes[place]].in_foreground) place = (place + 1) % count;
@@ -235,13 +238,14 @@ class WorkloadSynth final : public Synth {
         processes_[front.process].in_foreground = true;
     }
 
-    void leave(Front& front) {
+    void leave(const Front& front) {
         Process& process = processes_[front.process];
         process.in_foreground = false;
-        if (random_.next() >> 32 < process.exit_below) {
-            exiting_ = front.process;
-            exit_cpu_ = front.cpu;
-        }
+        if (random_.next() >> 32 < process.exit_below) exiting_.push_back(front);
+    }
+
+    void change(Front& front) {
+        leave(front);
         come_to(front);
     }
 
@@ -253,19 +257,25 @@ class WorkloadSynth final : public Synth {
         idle_leaves_ = rows_ == idle_since_ ? idle_leaves_ + 1 : 0;
         idle_since_ = rows_;
         if (idle_leaves_ > 2 * recipe_.phases[phase_].processes.size()) phase_until_ = rows_;
-        leave(front);
+        change(front);
     }
 
     void turn() {
         Front& front = fronts_[fronts_.size() == 1 ? 0 : random_.below(static_cast<uint32_t>(fronts_.size()))];
-        if (rows_ >= front.until) return leave(front);
+        if (rows_ >= front.until) return change(front);
         Process& process = processes_[front.process];
         if (process.fork_of != WorkloadProcess::nobody && process.pages() == 0) fork(processes_[process.fork_of], process);
         uint64_t drawn = random_.next();
         bool may_grow = process.pages() < process.most_pages;
-        if (may_grow && (drawn >> 32 < process.new_below || process.swapped.empty())) {
-            ++process.dirty;
-            ++in_memory_;
+        process.is_young &= may_grow;
+        uint64_t new_below = process.is_young ? std::max(process.new_below, half) : process.new_below;
+        if (may_grow && (drawn >> 32 < new_below || process.swapped.empty())) {
+            // Nobody sees how long it takes to fill memory, so what can only grow grows by more than a page.
+            uint64_t pages = 1;
+            if (process.swapped.empty())
+                pages = std::min({uint64_t{reclaim_batch}, process.most_pages - process.pages(), reclaim_above_ + 1 - in_memory_});
+            process.dirty += static_cast<uint32_t>(pages);
+            in_memory_ += pages;
             idle_turns_ = 0;
             return;
         }
@@ -338,20 +348,23 @@ class WorkloadSynth final : public Synth {
 
     // A piece of an exit: its pages in memory at once, its slots 64 at a time.
     void exit_on() {
-        Process& process = processes_[exiting_];
+        Process& process = processes_[exiting_.back().process];
+        const uint32_t cpu = exiting_.back().cpu;
         in_memory_ -= process.in_memory();
         process.dirty = 0;
         if (process.has_own_area) {
-            row(Op::invalidate_area, exit_cpu_, Slot::word(process_type(process), 0));
+            row(Op::invalidate_area, cpu, Slot::word(process_type(process), 0));
             process.slots->clear();
             process.swapped.clear();
             process.cached.clear();
         }
         uint32_t freed = 0;
-        while (!process.swapped.empty() && freed++ < freed_together) let_go(*process.slots, exit_cpu_, process.swapped.take_oldest());
-        while (!process.cached.empty() && freed++ < freed_together) let_go(*process.slots, exit_cpu_, process.cached.take_oldest());
+        while (!process.swapped.empty() && freed++ < freed_together) let_go(*process.slots, cpu, process.swapped.take_oldest());
+        while (!process.cached.empty() && freed++ < freed_together) let_go(*process.slots, cpu, process.cached.take_oldest());
         in_memory_ += process.in_memory();
-        if (process.pages() == 0) exiting_ = WorkloadProcess::nobody;
+        if (process.pages()) return;
+        process.is_young = true;
+        exiting_.pop_back();
     }
 
     uint32_t process_type(const Process& process) const {
@@ -423,10 +436,10 @@ class WorkloadSynth final : public Synth {
     uint64_t in_memory_ = 0, reclaim_above_ = 0;
     size_t phase_ = 0, dropping_ = 0;
     uint64_t phase_until_ = 0;
-    uint32_t turn_ = 0;
+    std::vector<uint32_t> turns_;  // of each phase: who is next
     uint64_t idle_turns_ = 0, idle_leaves_ = 0, idle_since_ = 0;
     std::vector<Front> fronts_;
-    uint32_t exiting_ = WorkloadProcess::nobody, exit_cpu_ = 0;
+    std::vector<Front> exiting_;  // where they were; the last one first
 
     SynthBatches batches_;
     SynthBatch* out_ = nullptr;

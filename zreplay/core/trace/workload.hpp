@@ -36,7 +36,7 @@ struct WorkloadProcess {
     static constexpr uint32_t nobody = ~0u;
 
     uint32_t pages = 1;         // at most
-    double new_share = 0;       // of its turns: a page it never had
+    double new_share = 0;       // of its turns: a page it never had; half at least until it has had all
     double write_share = 0;     // of its faults on swapped pages
     double zipf = 0, uniform = 0, loop = 0;  // of these faults; the rest scans
     double exits = 0;           // chance, when it leaves the foreground

@@ -47,7 +47,7 @@ class Turns:
 
     read: float = number(0.0, 0, 1)  #: it reads a page that is swapped out
     write: float = number(0.0, 0, 1)  #: it writes to one
-    new: float = number(0.0, 0, 1)  #: it writes to a page that it never had, as long as it has not got all of them
+    new: float = number(0.0, 0, 1)  #: to a new page, while it has not all it may have; a young process: half its turns
 
     def __post_init__(self) -> None:
         check_shares(self)
