@@ -114,9 +114,8 @@ def test_a_ready_recipe_passes_the_check_and_is_replayed_by_both_kernels(name, t
     # 6.12 tells zswap of slots that it never had: zero-filled pages.
     assert {finding.name for finding in report.findings} <= {"invalidate_never_stored"}
     for kernel in ("6.1", "6.12"):
-        code, out, error = zreplay(
-            "run", trace, "-o", tmp_path / kernel, "--kernel", kernel, "--pool", "zsmalloc", "--json"
-        )
+        run = ("run", trace, "-o", tmp_path / kernel, "--kernel", kernel, "--pool", "zsmalloc", "--json")
+        code, out, error = zreplay(*run)
         assert (code, error) == (0, "")
         found = json.loads(out)
         assert found["events"] == 20_000

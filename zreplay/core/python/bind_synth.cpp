@@ -48,7 +48,6 @@ ColumnsOut columns(const std::shared_ptr<const SynthBatch>& batch) {
     out.add_shared("offset", "L", batch, b.offset, b.rows, b.has_slot, b.without_slot);
     out.add_shared("size", "I", batch, b.size, b.rows, b.has_size, b.without_size);
     out.add_shared("cpu", "S", batch, b.cpu, b.rows);
-    if (!b.call_rows.empty()) out.add_shared("call_rows", "I", batch, b.call_rows, b.rows, b.has_call_rows, b.without_call_rows);
     if (!b.cgroup.empty()) out.add_shared("cgroup", "L", batch, b.cgroup, b.rows, b.has_cgroup, b.without_cgroup);
     return out;
 }

@@ -77,10 +77,9 @@ struct SynthBatch {
     std::vector<uint16_t> cpu;
     std::vector<uint8_t> has_slot, has_size;
     size_t without_slot = 0, without_size = 0;
-    std::vector<uint8_t> has_type, has_cgroup, has_call_rows;
+    std::vector<uint8_t> has_type, has_cgroup;
     std::vector<uint64_t> cgroup;
-    std::vector<uint32_t> call_rows;
-    size_t without_type = 0, without_cgroup = 0, without_call_rows = 0;
+    size_t without_type = 0, without_cgroup = 0;
 };
 
 // The memory of a batch that nobody holds any more is used again, by whichever thread it was let go: fresh pages from

@@ -151,10 +151,6 @@ class WorkloadSynth final : public Synth {
                 batch->cgroup.resize(rows + rows_a_step);
                 batch->has_cgroup.resize(batch->has_size.size());
             }
-            if (recipe_.exclusive_loads) {
-                batch->call_rows.resize(rows + rows_a_step);
-                batch->has_call_rows.resize(batch->has_size.size());
-            }
             return batch;
         };
         std::shared_ptr<SynthBatch>& batch = batches_.unused(make);
@@ -183,7 +179,6 @@ class WorkloadSynth final : public Synth {
         batch.without_size = bitmap(batch.has_size, rows, [&](size_t row) { return is(row, Op::store) | is(row, Op::cma); });
         batch.without_slot = bitmap(batch.has_slot, rows, [&](size_t row) { return op[row] <= static_cast<int8_t>(Op::invalidate); });
         batch.without_type = bitmap(batch.has_type, rows, [&](size_t row) { return op[row] <= static_cast<int8_t>(Op::invalidate_area); });
-        batch.without_call_rows = bitmap(batch.has_call_rows, rows, [&](size_t row) { return is(row, Op::load); });
         batch.without_cgroup = bitmap(batch.has_cgroup, rows, [&](size_t row) { return batch.cgroup[row] != 0; });
     }
 

@@ -230,7 +230,7 @@ class WorkloadRecipe:
         nullable = {"ts_ns": False, "op": False, "type": self._has_housekeeping, "offset": slotless, "size": True}
         nullable["cpu"] = False
         if self.kernel == "6.12":
-            nullable["call_rows"] = True
+            nullable["call_rows"] = False
         if any(process.cgroup for process in self.process):
             nullable["cgroup"] = True
         return pa.schema([SCHEMA.field(name).with_nullable(null) for name, null in nullable.items()])
@@ -238,7 +238,8 @@ class WorkloadRecipe:
     def encodings(self) -> dict[str, str]:
         """As of a pattern: chance has made offsets and sizes."""
         one_type = self.types + sum(bool(process.own_area_pages) for process in self.process) == 1
-        plain = {name: "PLAIN" for name, one in (("type", one_type), ("cpu", self.cpus == 1)) if one}
+        of_one_value = {"type": one_type, "cpu": self.cpus == 1, "call_rows": self.kernel == "6.12"}
+        plain = {name: "PLAIN" for name, one in of_one_value.items() if one}
         return {"offset": "BYTE_STREAM_SPLIT", "size": "BYTE_STREAM_SPLIT"} | plain
 
     def batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -257,8 +258,12 @@ class WorkloadRecipe:
                 raise UsageError(
                     f"recipe: {error}, after {first:,} events; expected more pages or less memory"
                 ) from error
-            op = pa.DictionaryArray.from_arrays(drawn["op"], words, safe=False)
-            yield pa.RecordBatch.from_arrays([drawn["ts_ns"], op, *drawn.columns[2:]], schema=schema)
+            columns = dict(zip(drawn.schema.names, drawn.columns, strict=True))
+            columns["op"] = pa.DictionaryArray.from_arrays(drawn["op"], words, safe=False)
+            if self.kernel == "6.12":
+                # No call overlaps another here. That it says so is what tells a load that took its entry out.
+                columns["call_rows"] = pa.repeat(pa.scalar(0, pa.uint32()), drawn.num_rows)
+            yield pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
     def metadata(self) -> TraceMetadata:
         """What the trace says about itself: the recipe, and nothing of this machine."""
