@@ -142,7 +142,8 @@ def test_no_more_is_swapped_out_than_does_not_fit_in_memory():
 
 def test_shares_are_those_asked_for():
     turns = Turns(read=0.3, write=0.7)
-    table = rows(one(turns=turns, same_filled=0.25))
+    process = Process("one", 4000, turns=turns, dirtied=0.0)
+    table = rows(one(process=(process,), same_filled=0.25))
     ops = Counter(row["op"] for row in table)
     assert near(sum(row["size"] == 0 for row in table), ops["store"], 0.25)
     # A page that is written to loses its slot, after at most 64 others; one that is read keeps it.
@@ -199,6 +200,16 @@ def test_uniform_comes_back_to_any_page():
             quarters[4 * order.index(slot) // len(order)] += 1
             order.remove(slot)
     assert all(near(quarters[quarter], quarters.total(), 0.25) for quarter in range(4))
+
+
+def test_6_1_stores_a_page_that_was_read_and_then_written_to_its_slot_again():
+    process = Process("one", 4000, turns=Turns(read=1.0), reuse=Reuse(zipf=1.0), dirtied=0.4)
+    table = rows(one(process=(process,), same_filled=0.0))
+    loads = slots(table, "load")
+    again = [(a, b) for a, b in itertools.pairwise(table) if a["op"] == "invalidate"]
+    assert all(b["op"] == "store" and a["offset"] == b["offset"] for a, b in again[:-1])
+    # Of the pages that were read and reclaimed; up to 1,000 of the last are still in memory.
+    assert abs(len(again) - 0.4 * (len(loads) - 500)) < 5 * (len(loads) * 0.24) ** 0.5 + 0.4 * 500
 
 
 @pytest.mark.parametrize("slot_cache", [True, False])

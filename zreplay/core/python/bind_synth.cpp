@@ -85,6 +85,7 @@ WorkloadProcess process_from(nb::handle table) {
         .zipf = value<double>(table, "zipf"),
         .uniform = value<double>(table, "uniform"),
         .loop = value<double>(table, "loop"),
+        .dirtied = value<double>(table, "dirtied"),
         .exits = value<double>(table, "exits"),
         .fork_of = table["fork_of"].is_none() ? WorkloadProcess::nobody : value<uint32_t>(table, "fork_of"),
         .cgroup = value<uint64_t>(table, "cgroup"),

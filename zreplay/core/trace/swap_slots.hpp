@@ -56,15 +56,12 @@ class SwapSlots {
     // `returned` is called with each slot that goes back to its area, in the kernel's order, before it does.
     template <class Returned>
     void free(uint32_t cpu, uint32_t slot, Returned&& returned) {
+        if (wanted_ == 1) return give_back(slot, returned);
         Cpu& own = cpus_[cpu];
-        if (own.freed_count == wanted_ || wanted_ == 1) {
-            if (wanted_ == 1) {
-                give_back(slot, returned);
-                return;
-            }
-            if (areas_.size() > 1)
-                std::stable_sort(own.freed.begin(), own.freed.end(), [](uint32_t a, uint32_t b) { return Slot::type(a) < Slot::type(b); });
-            for (uint32_t freed : own.freed) give_back(freed, returned);
+        if (own.freed_count == batch) {
+            for (uint32_t type = first_type_; type < first_type_ + areas_.size(); ++type)
+                for (uint32_t freed : own.freed)
+                    if (Slot::type(freed) == type) give_back(freed, returned);
             own.freed_count = 0;
         }
         own.freed[own.freed_count++] = slot;

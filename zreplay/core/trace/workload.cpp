@@ -25,7 +25,7 @@ struct Process {
         : slots(&slots), swapped(recipe.pages), cached(recipe.pages), most_pages(recipe.pages), fork_of(recipe.fork_of),
           new_below(threshold(recipe.new_share)), write_below(threshold(recipe.write_share)), zipf_below(threshold(recipe.zipf)),
           uniform_below(threshold(recipe.zipf + recipe.uniform)),
-          loop_below(threshold(recipe.zipf + recipe.uniform + recipe.loop)), exit_below(threshold(recipe.exits)),
+          loop_below(threshold(recipe.zipf + recipe.uniform + recipe.loop)), exit_below(threshold(recipe.exits)), dirtied_below(threshold(recipe.dirtied)),
           same_filled_below(threshold(recipe.same_filled)), cgroup(recipe.cgroup), sizes(recipe.sizes) {}
 
     uint64_t in_memory() const { return uint64_t{dirty} + cached.size(); }
@@ -36,7 +36,7 @@ struct Process {
     uint32_t dirty = 0, most_pages, fork_of;
     bool in_foreground = false, has_own_area = false;
     bool is_young = true;  // it has not had all its pages yet
-    uint64_t new_below, write_below, zipf_below, uniform_below, loop_below, exit_below, same_filled_below;
+    uint64_t new_below, write_below, zipf_below, uniform_below, loop_below, exit_below, dirtied_below, same_filled_below;
     uint64_t cgroup;
     uint32_t sizes;
 };
@@ -315,7 +315,12 @@ class WorkloadSynth final : public Synth {
             uint32_t slot;
             if (is_cached) {
                 slot = process.cached.take_oldest();
-                if (!(process.slots->map(slot) & stored)) store(process, cpu, slot);
+                uint8_t& map = process.slots->map(slot);
+                if ((map & stored) && !recipe_.exclusive_loads && random_.next() >> 32 < process.dirtied_below) {
+                    rows_.row(Op::invalidate, cpu, slot);  // frontswap's, of the copy that is no longer good
+                    map &= static_cast<uint8_t>(~stored);
+                }
+                if (!(map & stored)) store(process, cpu, slot);
             } else {
                 slot = take_slot(process, cpu);
                 --process.dirty;

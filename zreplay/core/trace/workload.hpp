@@ -4,11 +4,11 @@
 //
 //      dirty      in memory, without a slot: a number
 //      swapped    out, in a slot, by the order in which they went out (PageRing)
-//      cached     in memory, read and not written since: its slot is still its own, its copy still good (a queue)
+//      cached     in memory, by a fault that read: its slot is still its own (a queue)
 //
 //      new page ──▶ dirty ──reclaim: store──▶ swapped ──fault, read: load──▶ cached
 //                     ▲                          │  ▲                         │
-//                     └──fault, write: load, slot freed   └──reclaim: nothing (6.12: store) ──┘
+//                     └──fault, write: load, slot freed   └──reclaim: nothing, or store to the same slot ──┘
 //
 // Time goes by in steps. A step is one of: a turn of a process in the foreground (a new page, or a fault on one of its
 // swapped pages), a batch of reclaim (32 pages of one process, SWAP_CLUSTER_MAX), a piece of a process that exits, or a
@@ -16,7 +16,8 @@
 // eight times as gladly as those in the foreground.
 //
 // What a row says depends on the kernel. To 6.5 (`exclusive_loads` off) a load leaves the entry where it is, and a slot is
-// invalidated when it goes back to its area, 64 at a time. In 6.12 a load takes its entry out, a page that is reclaimed again
+// invalidated when it goes back to its area, 64 at a time; a cached page that was written to before it is reclaimed is stored to
+// its slot again, behind frontswap's invalidate of the copy there. In 6.12 a load takes its entry out, a page that is reclaimed again
 // is stored again, and a slot is invalidated when its last user lets it go, though the slot itself goes back with 63 others;
 // zero-filled pages have slots, but no entries, so neither stores nor loads (zeromap, 6.12).
 //
@@ -39,6 +40,7 @@ struct WorkloadProcess {
     double new_share = 0;       // of its turns: a page it never had; half at least until it has had all
     double write_share = 0;     // of its faults on swapped pages
     double zipf = 0, uniform = 0, loop = 0;  // of these faults; the rest scans
+    double dirtied = 0;         // of its pages that were read: written to before they are reclaimed
     double exits = 0;           // chance, when it leaves the foreground
     uint32_t fork_of = nobody;  // begins with the youngest swapped pages of another
     uint64_t cgroup = 0;        // 0: none

@@ -75,6 +75,7 @@ class Process:
     count: int = number(1, 1, MOST_PROCESSES)
     turns: Turns = Turns(0.4, 0.4, 0.2)
     reuse: Reuse = Reuse(zipf=1.0)
+    dirtied: float = number(0.3, 0, 1)  #: of its pages that were read: written to before they are reclaimed
     exits: float = number(
         0.0, 0, 1
     )  #: chance that it exits when it leaves the foreground; it begins anew the next time
@@ -305,6 +306,7 @@ class WorkloadRecipe:
                 "new_share": process.turns.new,
                 "write_share": process.turns.write / faults if faults else 1.0,
                 **{name: getattr(process.reuse, name) for name in ("zipf", "uniform", "loop")},
+                "dirtied": process.dirtied,
                 "exits": process.exits,
                 "fork_of": process.fork_of or None,
                 "cgroup": process.cgroup,
