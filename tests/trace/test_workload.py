@@ -382,6 +382,12 @@ processes = ["one"]
         ("area_pages", "types = 33\narea_pages", "types: found 33, expected 1 to 32"),
         ("area_pages", 'kernel = "6.2"\narea_pages', "kernel: found '6.2', expected one of 6.1, 6.12"),
         ("area_pages", "cluster_slots = 300\narea_pages", "cluster_slots: found 300, expected 256 or 512"),
+        ('["one"]', '["one", "one"]', "phase 1: processes: found 'one' twice, expected each once"),
+        (
+            "pages = 4000",
+            "pages = 100_000_000\ncount = 11",
+            "process: found 1,100,000,000 pages of all, expected at most",
+        ),
         ("[[process]]", "[process]", "process: found a table, expected an array"),
     ],
 )

@@ -51,9 +51,8 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "--events",
     type=int,
     default=10_000_000,
-    show_default="10000000, or RECIPE's",
     metavar="N",
-    help="Rows of the trace.",
+    help="Rows of the trace.  [default: 10000000, or RECIPE's]",
 )
 @click.option(
     "--resident",
@@ -122,9 +121,8 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "--seed",
     type=int,
     default=0,
-    show_default="0, or RECIPE's",
     metavar="N",
-    help="Another seed, another trace.",
+    help="Another seed, another trace.  [default: 0, or RECIPE's]",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 @click.pass_context

@@ -1,5 +1,5 @@
 // Slots as a CPU gets and returns them: areas of one priority that take turns, and each CPU's two caches in front of them
-// (mm/swap_slots.c, 4.11 to 6.13).
+// (mm/swap_slots.c, 4.11 to 6.14).
 //
 //      allocate    from the CPU's cache; when it is empty, up to 64 slots from the area whose turn it is
 //      free        into the CPU's other cache; when a 65th comes, its 64 go back to their areas, sorted by type

@@ -28,6 +28,7 @@ MOST_EVENTS = 10**15  # an event takes 2^21 ns at most, so the time still fits 6
 MOST_PAGES = 2**27 - 1  # 512 GB: a slot is one word of 32 bits, its type in five of them
 MOST_MEMORY = 2**28
 MOST_PROCESSES = 1024
+MOST_PROCESS_PAGES = 2**30  # 8 bytes each
 #: Slots a CPU that must be free beside the resident set: below that many the kernel gives its slot caches up.
 SLOTS_A_CPU = 320
 
@@ -183,6 +184,9 @@ class WorkloadRecipe:
                 raise RecipeError(f"{key}: fork_of", "found with own_area_pages, expected both in the common areas")
         if (count := sum(process.count for process in self.process)) > MOST_PROCESSES:
             raise RecipeError("process", f"found {count:,} with their counts, expected at most {MOST_PROCESSES:,}")
+        if self.process_pages > MOST_PROCESS_PAGES:
+            found = f"found {self.process_pages:,} pages of all, expected at most {MOST_PROCESS_PAGES:,}"
+            raise RecipeError("process", found)
         if self.process_pages <= self.memory_pages:
             found = (
                 f"found {self.memory_pages:,}, expected fewer than the {self.process_pages:,} pages of all processes"
@@ -196,6 +200,8 @@ class WorkloadRecipe:
                 if name not in counts:
                     found = f"found {name!r}, expected some of {nearest(name, tuple(counts))}"
                     raise RecipeError(f"phase {place}: processes", found)
+                if phase.processes.count(name) > 1:
+                    raise RecipeError(f"phase {place}: processes", f"found {name!r} twice, expected each once")
             there = sum(counts[name] for name in phase.processes or counts)
             if phase.at_once > there:
                 found = f"found {phase.at_once}, expected at most {there}, the processes of the phase"
@@ -305,7 +311,9 @@ class WorkloadRecipe:
                 "pages": process.pages,
                 "new_share": process.turns.new,
                 "write_share": process.turns.write / faults if faults else 1.0,
-                **{name: getattr(process.reuse, name) for name in ("zipf", "uniform", "loop")},
+                "zipf": process.reuse.zipf,
+                "uniform": process.reuse.uniform,
+                "loop": process.reuse.loop if process.reuse.scan else 1.0,  # whatever the others sum to in the last bit
                 "dirtied": process.dirtied,
                 "exits": process.exits,
                 "fork_of": process.fork_of or None,
