@@ -386,7 +386,7 @@ processes = ["one"]
         (
             "pages = 4000",
             "pages = 100_000_000\ncount = 11",
-            "process: found 1,100,000,000 pages of all, expected at most",
+            "process: found 1,100,000,000 pages of all, expected",
         ),
         ("[[process]]", "[process]", "process: found a table, expected an array"),
     ],
