@@ -1,6 +1,7 @@
 #include "trace/swap_area.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "types.hpp"
 
@@ -238,6 +239,10 @@ uint32_t SwapArea::allocate_6_12(Cpu& cpu) {
 uint32_t SwapArea::first_empty_run() const {
     for (uint32_t begin = lowest_; begin + cluster_slots_ - 1 <= highest_;) {
         uint32_t last = begin + cluster_slots_ - 1;
+        for (uint64_t eight; last >= begin + 8; last -= 8) {
+            std::memcpy(&eight, &map_[last - 7], 8);
+            if (eight) break;
+        }
         while (last >= begin && !map_[last]) --last;
         if (last < begin) return begin;
         begin = last + 1;

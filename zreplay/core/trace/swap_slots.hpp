@@ -40,8 +40,8 @@ class SwapSlots {
     static constexpr uint32_t batch = 64;  // SWAP_SLOTS_CACHE_SIZE
 
     SwapSlots(const SwapSlotsOptions& options, Random& random)
-        : first_type_(options.first_type), wanted_(options.caches ? batch : 1), pages_(options.types * uint64_t{options.area_pages}),
-          cpus_(options.cpus) {
+        : first_type_(options.first_type), wanted_(options.caches ? batch : 1),
+          pages_(options.types * uint64_t{options.area_pages}), cpus_(options.cpus) {
         for (uint32_t type = 0; type < options.types; ++type)
             areas_.emplace_back(options.area_pages, options.cluster_slots, options.search, options.cpus, random);
     }

@@ -23,10 +23,11 @@ uint64_t threshold(double share) { return static_cast<uint64_t>(share * 42949672
 struct Process {
     Process(const WorkloadProcess& recipe, SwapSlots& slots)
         : slots(&slots), swapped(recipe.pages), cached(recipe.pages), most_pages(recipe.pages), fork_of(recipe.fork_of),
-          new_below(threshold(recipe.new_share)), write_below(threshold(recipe.write_share)), zipf_below(threshold(recipe.zipf)),
-          uniform_below(threshold(recipe.zipf + recipe.uniform)),
-          loop_below(threshold(recipe.zipf + recipe.uniform + recipe.loop)), exit_below(threshold(recipe.exits)), dirtied_below(threshold(recipe.dirtied)),
-          same_filled_below(threshold(recipe.same_filled)), cgroup(recipe.cgroup), sizes(recipe.sizes) {}
+          new_below(threshold(recipe.new_share)), write_below(threshold(recipe.write_share)),
+          zipf_below(threshold(recipe.zipf)), uniform_below(threshold(recipe.zipf + recipe.uniform)),
+          loop_below(threshold(recipe.zipf + recipe.uniform + recipe.loop)), dirtied_below(threshold(recipe.dirtied)),
+          exit_below(threshold(recipe.exits)), same_filled_below(threshold(recipe.same_filled)), cgroup(recipe.cgroup),
+          sizes(recipe.sizes) {}
 
     uint64_t in_memory() const { return uint64_t{dirty} + cached.size(); }
     uint64_t pages() const { return in_memory() + swapped.size(); }
@@ -36,7 +37,7 @@ struct Process {
     uint32_t dirty = 0, most_pages, fork_of;
     bool in_foreground = false, has_own_area = false;
     bool is_young = true;  // it has not had all its pages yet
-    uint64_t new_below, write_below, zipf_below, uniform_below, loop_below, exit_below, dirtied_below, same_filled_below;
+    uint64_t new_below, write_below, zipf_below, uniform_below, loop_below, dirtied_below, exit_below, same_filled_below;
     uint64_t cgroup;
     uint32_t sizes;
 };
@@ -189,9 +190,8 @@ class WorkloadSynth final : public Synth {
         uint64_t new_below = process.is_young ? std::max(process.new_below, half) : process.new_below;
         if (may_grow && (drawn >> 32 < new_below || process.swapped.empty())) {
             // Nobody sees how long it takes to fill memory, so what can only grow grows by more than a page.
-            uint64_t pages = 1;
-            if (process.swapped.empty())
-                pages = std::min({uint64_t{reclaim_batch}, process.most_pages - process.pages(), reclaim_above_ + 1 - in_memory_});
+            uint64_t pages = 1, missing = process.most_pages - process.pages();
+            if (process.swapped.empty()) pages = std::min({uint64_t{reclaim_batch}, missing, reclaim_above_ + 1 - in_memory_});
             process.dirty += static_cast<uint32_t>(pages);
             in_memory_ += pages;
             idle_turns_ = 0;
@@ -332,7 +332,9 @@ class WorkloadSynth final : public Synth {
         if (in_memory_ <= reclaim_above_) reclaim_above_ = recipe_.memory_pages;  // a burst is over
     }
 
-    static uint64_t weight(const Process& process) { return process.in_memory() * (process.in_foreground ? 1 : background_weight); }
+    static uint64_t weight(const Process& process) {
+        return process.in_memory() * (process.in_foreground ? 1 : background_weight);
+    }
 
     uint32_t take_slot(Process& process, uint32_t cpu) {
         // Where slots run short, those of pages in memory are taken from them first (__try_to_reclaim_swap()).

@@ -16,10 +16,10 @@
 // eight times as gladly as those in the foreground.
 //
 // What a row says depends on the kernel. To 6.5 (`exclusive_loads` off) a load leaves the entry where it is, and a slot is
-// invalidated when it goes back to its area, 64 at a time; a cached page that was written to before it is reclaimed is stored to
-// its slot again, behind frontswap's invalidate of the copy there. In 6.12 a load takes its entry out, a page that is reclaimed again
-// is stored again, and a slot is invalidated when its last user lets it go, though the slot itself goes back with 63 others;
-// zero-filled pages have slots, but no entries, so neither stores nor loads (zeromap, 6.12).
+// invalidated when it goes back to its area, 64 at a time; a cached page that was written to before it is reclaimed is
+// stored to its slot again, behind frontswap's invalidate of the copy there. In 6.12 a load takes its entry out, a page that
+// is reclaimed again is stored again, and a slot is invalidated when its last user lets it go, though the slot itself goes
+// back with 63 others; zero-filled pages have slots, but no entries, so neither stores nor loads (zeromap, 6.12).
 //
 // All memory is there before the first event: 8 bytes a page of a process, a byte a slot, 12 bytes a cluster.
 #pragma once

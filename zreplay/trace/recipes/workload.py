@@ -243,11 +243,11 @@ class WorkloadRecipe:
         return pa.schema([SCHEMA.field(name).with_nullable(null) for name, null in nullable.items()])
 
     def encodings(self) -> dict[str, str]:
-        """As of a pattern: chance has made offsets and sizes."""
+        """Bytes apart, as of a pattern; of types and CPUs too, which change too often for runs, unless there is one."""
         one_type = self.types + sum(bool(process.own_area_pages) for process in self.process) == 1
         of_one_value = {"type": one_type, "cpu": self.cpus == 1, "call_rows": self.kernel == "6.12"}
         plain = {name: "PLAIN" for name, one in of_one_value.items() if one}
-        return {"offset": "BYTE_STREAM_SPLIT", "size": "BYTE_STREAM_SPLIT"} | plain
+        return dict.fromkeys(("offset", "size", "type", "cpu"), "BYTE_STREAM_SPLIT") | plain
 
     def batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The events in order; `batch_rows` does not change them."""
