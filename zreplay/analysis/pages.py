@@ -129,9 +129,9 @@ def summarise(measured: Measured) -> Summary:
         cores=found.cores,
         left_out={
             "symlinks": found.symlinks,
-            "special files": found.special_files,
-            "unreadable": found.unreadable,
-            "other file systems": found.other_file_systems,
+            "special_files": found.special_files,
+            "mount_points": found.mount_points,
+            "unreadable_files": found.unreadable,
         },
         compressors={name: _sizes(measured, name) for name in measured.sizes},
     )

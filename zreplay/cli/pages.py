@@ -90,17 +90,21 @@ def _text(summary: "Summary") -> str:
     pages = f"{summary.pages:,} of {kib} KiB"
     if summary.pages < summary.pages_found:
         pages += f", evenly spread over {summary.pages_found:,}; --limit-pages sets how many"
-    places = [f"{count:,} {name}" for name, count in (("files", summary.files), ("core dumps", summary.cores)) if count]
     rows = [
         ("pages", pages),
-        ("in", ", ".join(places)),
+        ("in", _counts({"files": summary.files, "core_dumps": summary.cores})),
         ("zero-filled", share(summary.zero_filled)),
         ("same-filled", f"{share(summary.same_filled)}, those of zeroes among them"),
     ]
-    left_out = [f"{count:,} {name}" for name, count in summary.left_out.items() if count]
-    if left_out:
-        rows.insert(2, ("left out", ", ".join(left_out)))
+    if any(summary.left_out.values()):
+        rows.insert(2, ("left out", _counts(summary.left_out)))
     return "\n".join([aligned(rows), "", *_table(summary)])
+
+
+def _counts(counts: dict[str, int]) -> str:
+    """Those that are not 0, in words."""
+    words = ((count, name.replace("_", " ")) for name, count in counts.items() if count)
+    return ", ".join(f"{count:,} {name if count > 1 else name.removesuffix('s')}" for count, name in words)
 
 
 def _table(summary: "Summary") -> list[str]:

@@ -4,7 +4,7 @@ A file is cut as the page cache holds it: the last page is filled up with zeroes
 that it has. A directory is walked by name, on its own file system, and no link in it is followed.
 
 What is named must be readable and end: a device, a FIFO, a socket is refused. Inside a directory such a thing is left
-out and counted, as is a file that may not be read; nobody chose it.
+out and counted, as are a mount point and a file that may not be read.
 """
 
 import os
@@ -46,8 +46,8 @@ class Found:
     cores: int = 0
     symlinks: int = 0
     special_files: int = 0
+    mount_points: int = 0
     unreadable: int = 0
-    other_file_systems: int = 0
 
     def pages(self, page_bytes: int) -> int:
         """Pages of all runs."""
@@ -75,8 +75,8 @@ def find(paths: Sequence[Path]) -> Found:
             kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
             raise UsageError(f"{path}: found {kind}, which has no pages; expected a file, a directory or a core dump")
     if not found.runs:
-        left_out = f"; {found.unreadable:,} files in it could not be read" if found.unreadable else ""
-        raise UsageError(f"{', '.join(map(str, paths))}: found no page in it, expected at least one{left_out}")
+        left_out = f"; {found.unreadable:,} of the files could not be read" if found.unreadable else ""
+        raise UsageError(f"{', '.join(map(str, paths))}: found no page, expected at least one{left_out}")
     return found
 
 
@@ -91,14 +91,18 @@ def _walk(directory: Path, device: int, found: Found, *, is_named: bool) -> Iter
         found.unreadable += 1
         return
     for entry in entries:
-        if entry.is_symlink():
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:  # it has gone meanwhile
+            found.unreadable += 1
+            continue
+        if stat.S_ISLNK(status.st_mode):
             found.symlinks += 1
-        elif entry.is_dir(follow_symlinks=False):
-            if entry.stat(follow_symlinks=False).st_dev != device:
-                found.other_file_systems += 1
-            else:
-                yield from _walk(Path(entry.path), device, found, is_named=False)
-        elif entry.is_file(follow_symlinks=False):
+        elif status.st_dev != device:
+            found.mount_points += 1
+        elif stat.S_ISDIR(status.st_mode):
+            yield from _walk(Path(entry.path), device, found, is_named=False)
+        elif stat.S_ISREG(status.st_mode):
             yield Path(entry.path)
         else:
             found.special_files += 1
@@ -108,7 +112,8 @@ def _add(path: Path, found: Found, *, is_named: bool) -> None:
     try:
         with path.open("rb") as file:
             size_bytes = os.fstat(file.fileno()).st_size
-            if not is_core(file.read(HEADER_BYTES)):
+            # Of a file of the kernel's own, which has no size, nothing is read: that might never end.
+            if size_bytes < HEADER_BYTES or not is_core(file.read(HEADER_BYTES)):
                 found.files += 1
                 if size_bytes:
                     found.runs.append(Run(path, 0, size_bytes))
