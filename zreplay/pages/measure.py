@@ -86,7 +86,7 @@ def measure(
     measured.sizes = {compressor.name: array("I") for compressor in compressors}
     taken = min(measured.pages_found, limit_pages)
     workers = os.cpu_count() or 1
-    pages = _pages(found.runs, page_bytes, taken, measured.pages_found)
+    pages = read(found, page_bytes, taken)
     pending: deque[Future[_Batch]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -111,14 +111,15 @@ def fill_of(page: bytes) -> int:
     return SAME_FILLED if any(word) else ZERO_FILLED
 
 
-def _pages(runs: Sequence[Run], page_bytes: int, taken: int, pages_found: int) -> Iterator[bytes]:
-    """``taken`` pages of all: the k-th is number k·found/taken, rounded down."""
-    ends = list(accumulate(run.pages(page_bytes) for run in runs))
+def read(found: Found, page_bytes: int, taken: int) -> Iterator[bytes]:
+    """``taken`` of the pages there are, in order: the k-th is number k·all/taken, rounded down."""
+    ends = list(accumulate(run.pages(page_bytes) for run in found.runs))
+    pages_found = ends[-1]
     wanted = (k * pages_found // taken for k in range(taken))
     number = next(wanted, None)
     while number is not None:
         at = bisect_left(ends, number + 1)
-        run, end = runs[at], ends[at]
+        run, end = found.runs[at], ends[at]
         first = end - run.pages(page_bytes)
         try:
             with run.path.open("rb", buffering=0) as file:
