@@ -28,10 +28,10 @@ PAIRS = (
     ("lz4", "lz4"),
     ("lzo", "lzo"),
     ("zstd", "zstd"),
-    ("zram-zstd", "zram-zstd"),
-    ("lzo-rle", "lzo"),
     ("zstd of 256 KiB", "zstd"),
-    ("zstd", "zram-zstd"),
+    ("zstd-unsized", "zstd-unsized"),
+    ("zstd-unsized", "zstd"),
+    ("lzo-rle", "lzo"),
     ("lz4", "the package lz4"),
 )
 
@@ -70,7 +70,8 @@ def rows(pages: Sequence[bytes], kernels: dict[str, Size], libraries: dict[str, 
 def main(paths: Sequence[str]) -> None:
     """Print the tables."""
     libraries = ours()
-    head = "kernel's|ours|mean bytes|ours|differ|1, 50, 99 %|least, most|a page or more|pool pages".split("|")
+    names = "kernel's, ours, mean bytes, ours, differ, 1 50 99 %, least and most, a page or more, pool pages"
+    head = names.split(", ")
     for release in RELEASES:
         if missing := why_not(release):
             print(f"{release}: {missing}", file=sys.stderr)

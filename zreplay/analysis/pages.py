@@ -39,9 +39,9 @@ class Packer:
         return self.model == "zram" or profile_of(self.model, self.kernel).keeps_incompressible
 
     def has(self, compressor: str) -> bool:
-        """Whether it could be built with a compressor: zram has had a zstd of its own since 6.12."""
-        own = self.model == "zram" and self.kernel != "6.1"
-        return {"zstd": not own, "zram-zstd": own}.get(compressor, True)
+        """Whether its compressor is this one: of zstd, there are two (zreplay/pages/compressors.py)."""
+        sized = self.kernel == "latest" or (self.model == "zram" and self.kernel == "6.12")
+        return {"zstd": sized, "zstd-unsized": not sized}.get(compressor, True)
 
     def sizes(self, measured: Measured, compressor: str) -> list[int]:
         """What it would ask for each page, in bytes; 0 for a page it needs no memory for.
@@ -176,5 +176,5 @@ def pack(packer: Packer, sizes: Sequence[int]) -> Packed:
         packer,
         pool_pages=counters["pool_pages_final"],
         refused=counters["stores_rejected"],
-        kept_whole=counters["huge_pages"] + counters["stored_incompressible_pages"],
+        kept_whole=counters["huge_pages"] + counters["stored_incompressible_pages"] if packer.keeps_whole else 0,
     )

@@ -15,26 +15,27 @@ Size = Callable[[bytes], int]
 def _lz4() -> Size:
     import pyarrow as pa
 
-    # LZ4_compress_default. The lz4 package compresses a block as a stream, with other hashes: 1.6 % larger.
+    # LZ4_compress_default. The lz4 package compresses a block as a stream, with other hashes.
     codec = pa.Codec("lz4_raw")
     return lambda page: codec.compress(page).size
 
 
 def _zstd() -> Size:
-    import zstandard
-
-    # crypto/zstd.c asks for level 3 of an input of unknown length: window 2^21, matches of 5.
-    as_in_crypto = zstandard.ZstdCompressionParameters.from_level(3, source_size=0)
-    compress = zstandard.ZstdCompressor(compression_params=as_in_crypto).compress
-    return lambda page: len(compress(page))
-
-
-def _zram_zstd() -> Size:
     import pyarrow as pa
 
-    # zram since 6.12 ("zram: introduce custom comp backends API") asks for level 3 of a page: matches of 4.
+    # Level 3 of a page, matches of 4: zram since its own backends (6.12), and zswap since "crypto: zstd - convert to
+    # acomp" (6.17), whose parameters for 256 KiB come to the same sizes.
     codec = pa.Codec("zstd", compression_level=3)
     return lambda page: codec.compress(page).size
+
+
+def _zstd_unsized() -> Size:
+    import zstandard
+
+    # Level 3 of an input of unknown length, matches of 5: what the crypto API asked for until then.
+    unsized = zstandard.ZstdCompressionParameters.from_level(3, source_size=0)
+    compress = zstandard.ZstdCompressor(compression_params=unsized).compress
+    return lambda page: len(compress(page))
 
 
 def _lzo() -> Size:
@@ -70,20 +71,20 @@ class Compressor:
     @property
     def lacks(self) -> str:
         """What to do where it is not installed."""
-        return f"needs the package {self.package}, which is not installed; {self.install}"
+        return f"{self.summary}; needs the package {self.package}, which is not installed: {self.install}"
 
 
 COMPRESSORS = (
     Compressor("lz4", "lz4 of zswap and zram", _lz4),
+    Compressor("zstd", "zstd of zram since 6.12 and of zswap since 6.17", _zstd),
     Compressor(
-        "zstd",
-        "zstd of zswap, and of zram before 6.12",
-        _zstd,
+        "zstd-unsized",
+        "zstd of zram before 6.12 and of zswap before 6.17",
+        _zstd_unsized,
         module="zstandard",
         package="zstandard",
         install="pip install 'zreplay[pages]'",
     ),
-    Compressor("zram-zstd", "zstd of zram since 6.12", _zram_zstd),
     Compressor(
         "lzo",
         "lzo of zswap and zram",

@@ -44,9 +44,9 @@ def compressors(release: str, work: Path) -> dict[str, Callable[[bytes], int]]:
         "lz4": partial(call, "kernel_lz4"),
         "lzo": partial(call, "kernel_lzo"),
         "lzo-rle": partial(call, "kernel_lzo_rle"),
-        "zstd": lambda page: call("kernel_zstd", page, 0),
+        "zstd": lambda page: call("kernel_zstd", page, len(page)),
         "zstd of 256 KiB": lambda page: call("kernel_zstd", page, 1 << 18),
-        "zram-zstd": lambda page: call("kernel_zstd", page, len(page)),
+        "zstd-unsized": lambda page: call("kernel_zstd", page, 0),
     }
 
 

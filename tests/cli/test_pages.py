@@ -1,0 +1,95 @@
+"""`zreplay pages`: what it prints, and one line for what cannot be."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+PAGE = 4096
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "data"
+    path.mkdir()
+    (path / "zeroes").write_bytes(bytes(2 * PAGE))
+    (path / "words").write_bytes("".join(f"{i:8}" for i in range(2 * PAGE // 4)).encode())  # four pages
+    (path / "noise").write_bytes(random.Random(1).randbytes(2 * PAGE))
+    (path / "link").symlink_to("noise")
+    return path
+
+
+def test_what_it_says(zreplay, data: Path) -> None:
+    code, out, err = zreplay("pages", data)
+    assert (code, err) == (0, "")
+    assert "pages        8 of 4 KiB\n" in out
+    assert "in           3 files\n" in out
+    assert "left out     1 symlink\n" in out
+    assert "zero-filled  2 (25.0%)\n" in out
+    for name in ("lz4", "zstd", "ratio", "p50 bytes", "zbud, zswap 6.1", "zsmalloc, zram 6.12"):
+        assert name in out
+
+
+def test_a_limit_is_said_and_gives_the_same_again(zreplay, data: Path) -> None:
+    code, out, _ = zreplay("pages", data, "--limit-pages", 4)
+    assert code == 0
+    assert "4 of 4 KiB, evenly spread over 8; --limit-pages sets how many" in out
+    assert zreplay("pages", data, "--limit-pages", 4)[1] == out
+
+
+def test_json_has_it_all(zreplay, data: Path) -> None:
+    code, out, _ = zreplay("pages", data, "--json", "--compressor", "lz4")
+    assert code == 0
+    found = json.loads(out)
+    assert (found["pages"], found["pages_found"], found["same_filled"]) == (8, 8, 2)
+    assert found["left_out"]["symlinks"] == 1
+    assert list(found["compressors"]) == ["lz4"]
+    assert found["compressors"]["lz4"]["incompressible"] == 2
+    packed = found["compressors"]["lz4"]["packed"][0]
+    assert packed["packer"] == {"model": "zswap", "kernel": "6.1", "pool": "zbud"}
+    assert packed["refused"] == 2
+
+
+def test_larger_pages(zreplay, data: Path) -> None:
+    code, out, _ = zreplay("pages", data, "--page-size", "16k")
+    assert code == 0
+    assert "3 of 16 KiB" in out
+    assert "pools: modelled for pages of 4 KiB only" in out
+
+
+def test_what_cannot_be_is_one_line(zreplay, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zreplay.pages.compressors.find_spec", lambda name: None)
+    (empty := data / "empty").mkdir()
+    for arguments, expected in (
+        ([empty], f"zreplay: {empty}: found no page, expected at least one\n"),
+        (["/dev/zero"], "zreplay: /dev/zero: found a character device, which has no pages; expected a file, a"),
+        ([data / "nowhere"], f"zreplay: {data}/nowhere: no such file or directory; expected a file, a directory or a"),
+        ([data, "--page-size", "8k"], "zreplay: --page-size: found '8k', expected one of 4k, 16k, 64k"),
+        (
+            [data, "--compressor", "lz5"],
+            "zreplay: --compressor: found 'lz5', expected one of lz4, zstd, zstd-unsized, lzo",
+        ),
+        (
+            [data, "--compressor", "lzo"],
+            "zreplay: --compressor lzo: lzo of zswap and zram; needs the package python-lzo, which is not",
+        ),
+        (
+            [data, "--compressor", "zstd-unsized"],
+            "zreplay: --compressor zstd-unsized: zstd of zram before 6.12 and of zswap before 6.17; needs the package zst",
+        ),
+        ([data, "--limit-pages", 0], "zreplay: --limit-pages: found 0, expected 1 to"),
+        ([], "zreplay: Missing argument 'PATH…'; `zreplay pages --help` tells more\n"),
+    ):
+        code, out, err = zreplay("pages", *arguments)
+        assert (code, out) == (2, ""), arguments
+        assert err.startswith(expected), err
+        assert err.count("\n") == 1
+
+
+def test_what_is_not_installed_is_said(zreplay, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zreplay.pages.compressors.find_spec", lambda name: None)
+    code, out, _ = zreplay("pages", data)
+    assert code == 0
+    expected = "needs the package zstandard, which is not installed: pip install 'zreplay[pages]'"
+    assert f"\nzstd-unsized: zstd of zram before 6.12 and of zswap before 6.17; {expected}\n" in out
