@@ -76,7 +76,7 @@ def test_what_cannot_be_is_one_line(zreplay, data: Path, monkeypatch: pytest.Mon
         ),
         (
             [data, "--compressor", "zstd-unsized"],
-            "zreplay: --compressor zstd-unsized: zstd of zram before 6.12 and of zswap before 6.17; needs the package zst",
+            "zreplay: --compressor zstd-unsized: zstd of zram before 6.12 and of zswap before 6.17; needs the",
         ),
         ([data, "--limit-pages", 0], "zreplay: --limit-pages: found 0, expected 1 to"),
         ([], "zreplay: Missing argument 'PATH…'; `zreplay pages --help` tells more\n"),

@@ -26,8 +26,8 @@ _WIDTH = 17
     "compressors",
     multiple=True,
     metavar="NAME",
-    help="lz4, zstd (of zram since 6.12, of zswap since 6.17), zstd-unsized (of both before) or lzo; more than once for "
-    "several.  [default: all that are installed]",
+    help="lz4, zstd (of zram since 6.12, of zswap since 6.17), zstd-unsized (of both before) or lzo; more than once "
+    "for several.  [default: all that are installed]",
 )
 @click.option(
     "--limit-pages",
