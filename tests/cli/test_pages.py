@@ -1,10 +1,13 @@
-"""`zreplay pages`: what it prints, and one line for what cannot be."""
+"""`zreplay pages` and `synth --pages-from`: what they print and write, and one line for what cannot be."""
 
 import json
 import random
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+
+from zreplay import open_trace
 
 PAGE = 4096
 
@@ -93,3 +96,57 @@ def test_what_is_not_installed_is_said(zreplay, data: Path, monkeypatch: pytest.
     assert code == 0
     expected = "needs the package zstandard, which is not installed: pip install 'zreplay[pages]'"
     assert f"\nzstd-unsized: zstd of zram before 6.12 and of zswap before 6.17; {expected}\n" in out
+
+
+def _pages(path: Path) -> Path:
+    """Of 8 pages two of zeroes, one of a word, one of noise; four compress."""
+    noise = random.Random(1).randbytes(4096)
+    text = "".join(f"{i:8}" for i in range(2048)).encode()
+    path.write_bytes(bytes(8192) + b"compress" * 512 + noise + text)
+    return path
+
+
+def test_sizes_of_real_pages(zreplay, tmp_path: Path) -> None:
+    data, out = _pages(tmp_path / "secret"), tmp_path / "x.parquet"
+    assert zreplay("synth", "--events", 20000, "--pages-from", data, "-o", out)[0] == 0
+    measured = json.loads(zreplay("pages", data, "--json", "--compressor", "lz4")[1])["compressors"]["lz4"]
+    sizes = pq.read_table(out, columns=["size"])["size"].drop_null().to_pylist()
+    compressible = [size for size in sizes if 0 < size < 4096]
+    assert min(compressible) == measured["size_bytes"]["min"]
+    assert len(set(compressible)) <= 4
+    assert sizes.count(0) / len(sizes) == pytest.approx(3 / 8, abs=0.03)
+    assert sizes.count(4096) / len(sizes) == pytest.approx(1 / 8, abs=0.03)  # 4,114 bytes, which no trace has
+    metadata = open_trace(out).metadata
+    assert metadata.compressor == "lz4"
+    recipe = json.loads(metadata.synth)
+    assert recipe["pages"] == {"compressor": "lz4", "incompressible": 1, "pages": 8, "same_filled": 3}
+    assert recipe["same_filled"] == 3 / 8
+    assert "secret" not in str(pq.read_schema(out).metadata)
+
+
+def test_sizes_of_real_pages_with_another_share_of_same_filled(zreplay, tmp_path: Path) -> None:
+    data, out = _pages(tmp_path / "data"), tmp_path / "x.parquet"
+    arguments = ("--events", 1000, "--pages-from", data, "--compressor", "zstd", "--same-filled", 0, "-o", out)
+    assert zreplay("synth", *arguments)[0] == 0
+    assert 0 not in pq.read_table(out, columns=["size"])["size"].to_pylist()
+    assert open_trace(out).metadata.compressor == "zstd"
+
+
+def test_pages_that_cannot_be_leave_no_trace(zreplay, tmp_path: Path) -> None:
+    out = tmp_path / "x.parquet"
+    (empty := tmp_path / "empty").mkdir()
+    (zeroes := tmp_path / "zeroes").write_bytes(bytes(8192))
+    for arguments, expected in (
+        (["--pages-from", empty], f"{empty}: found no page, expected at least one"),
+        (["--pages-from", tmp_path / "nowhere"], "nowhere: no such file or directory; expected"),
+        (["--pages-from", "/dev/zero"], "/dev/zero: found a character device, which has no pages; expected"),
+        (["--pages-from", zeroes], "--pages-from: found 2 pages, all same-filled, expected one that is not"),
+        (["--pages-from", zeroes, "--compressor", "lz5"], "--compressor: found 'lz5', expected one of lz4, zstd"),
+        (["--pages-from", zeroes, "--sizes", "mixed"], "--sizes and --pages-from: found both, expected one"),
+        (["--compressor", "lz4"], "--compressor: found without --pages-from, expected with it"),
+    ):
+        code, stdout, stderr = zreplay("synth", *arguments, "-o", out)
+        assert (code, stdout) == (2, ""), arguments
+        assert expected in stderr
+        assert stderr.count("\n") == 1
+        assert sorted(tmp_path.iterdir()) == [empty, zeroes]

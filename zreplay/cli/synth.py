@@ -92,6 +92,19 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Draw the sizes from those of another trace instead (without its same-filled pages).",
 )
 @click.option(
+    "--pages-from",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="Draw the sizes, and the share of same-filled pages, from the pages of a file, a directory or a core dump "
+    "(zreplay pages); more than once for several.",
+)
+@click.option(
+    "--compressor",
+    metavar="NAME",
+    help="Of --pages-from: lz4, zstd, zstd-unsized or lzo (zreplay pages --help).  [default: lz4]",
+)
+@click.option(
     "--same-filled",
     type=float,
     default=0.1,
@@ -122,10 +135,11 @@ def command(
     zreplay synth mine.toml -o mine.parquet --seed 2
     zreplay synth -o million.parquet --events 50000000 --resident 1000000 --pattern random
     zreplay synth -o like-gcc.parquet --sizes-from traces/linux-6.1-zsmalloc-g++.parquet
+    zreplay synth -o mine.parquet --pages-from ~/core.1234 --pages-from ~/data --compressor zstd
     """
     from zreplay.trace.synth import synth
 
-    made: Recipe = _of_file(ctx, recipe, scale, options) if recipe else _of_options(scale, options)
+    made: Recipe = _of_file(ctx, recipe, scale, options) if recipe else _of_options(ctx, scale, options)
     if quiet or not sys.stderr.isatty():
         synth(made, output, force=force)
     else:
@@ -137,21 +151,40 @@ def command(
         print(f"{output}: {made.events:,} events, {output.stat().st_size / 1e6:.1f} MB")
 
 
-def _of_options(scale: str | None, options: dict[str, Any]) -> "Recipe":
+def _of_options(ctx: click.Context, scale: str | None, options: dict[str, Any]) -> "Recipe":
     from zreplay.errors import UsageError
     from zreplay.trace.recipes.pattern import PatternRecipe
     from zreplay.trace.recipes.tables import RecipeError
 
     if scale is not None:
         raise UsageError("--scale: found without RECIPE, expected with one; without, say --events and --resident")
-    if options["sizes"] and options["sizes_from"]:
-        raise UsageError("--sizes and --sizes-from: found both, expected one")
+    sources = [f"--{name.replace('_', '-')}" for name in ("sizes", "sizes_from", "pages_from") if options[name]]
+    if len(sources) > 1:
+        raise UsageError(f"{' and '.join(sources)}: found {'both' if len(sources) == 2 else 'all'}, expected one")
     options["sizes"] = options["sizes"] or "mixed"
+    _measure_pages(ctx, options)
     try:
         return PatternRecipe(**options)
     except RecipeError as error:
         names = " and ".join(f"--{key.replace('_', '-')}" for key in error.key.split(" and "))
         raise UsageError(f"{names}: {error.complaint}") from error
+
+
+def _measure_pages(ctx: click.Context, options: dict[str, Any]) -> None:
+    """In place of `pages_from` and `compressor`, what was found there."""
+    from zreplay.cli.progress import steps_bar
+    from zreplay.errors import UsageError
+    from zreplay.pages.distribution import page_sizes
+
+    paths, compressor = options.pop("pages_from"), options.pop("compressor")
+    if not paths:
+        if compressor:
+            raise UsageError("--compressor: found without --pages-from, expected with it")
+        return
+    with steps_bar("pages", quiet=ctx.params["quiet"]) as progress:
+        options["pages"] = page_sizes(paths, compressor or "lz4", progress)
+    if ctx.get_parameter_source("same_filled") is click.core.ParameterSource.DEFAULT:
+        options["same_filled"] = options["pages"].same_filled / options["pages"].pages
 
 
 def _of_file(ctx: click.Context, name: str, scale: str | None, options: dict[str, Any]) -> "Recipe":
