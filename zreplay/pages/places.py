@@ -24,7 +24,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """Pages that follow each other: ``size_bytes`` of ``path`` from ``offset`` on."""
 
