@@ -119,7 +119,7 @@ def test_sizes_of_real_pages(zreplay, tmp_path: Path) -> None:
     metadata = open_trace(out).metadata
     assert metadata.compressor == "lz4"
     recipe = json.loads(metadata.synth)
-    assert recipe["pages"] == {"compressor": "lz4", "incompressible": 1, "pages": 8, "same_filled": 3}
+    assert recipe["page_sizes"] == {"compressor": "lz4", "incompressible": 1, "pages": 8, "same_filled": 3}
     assert recipe["same_filled"] == 3 / 8
     assert "secret" not in str(pq.read_schema(out).metadata)
 
@@ -130,6 +130,25 @@ def test_sizes_of_real_pages_with_another_share_of_same_filled(zreplay, tmp_path
     assert zreplay("synth", *arguments)[0] == 0
     assert 0 not in pq.read_table(out, columns=["size"])["size"].to_pylist()
     assert open_trace(out).metadata.compressor == "zstd"
+
+
+def test_a_recipe_with_the_sizes_of_real_pages(zreplay, tmp_path: Path) -> None:
+    recipe, out = tmp_path / "recipe.toml", tmp_path / "x.parquet"
+    recipe.write_text(
+        'kind = "workload"\nmemory_pages = 1000\narea_pages = 4000\nevents = 20_000\nsizes = "fixed:5"\n'
+        '[[process]]\nname = "one"\npages = 2000\n'
+        '[[process]]\nname = "own"\npages = 1000\nsizes = "fixed:7"\nsame_filled = 0\n'
+        "[[phase]]\nslice_events = 2000\n"
+    )
+    assert zreplay("synth", recipe, "--pages-from", _pages(tmp_path / "secret"), "-o", out)[0] == 0
+    sizes = set(pq.read_table(out, columns=["size"])["size"].drop_null().to_pylist())
+    assert {0, 7, 4096} < sizes
+    assert 5 not in sizes
+    metadata = open_trace(out).metadata
+    assert metadata.compressor == "lz4"
+    found = json.loads(metadata.synth)["page_sizes"]
+    assert found == {"compressor": "lz4", "incompressible": 1, "pages": 8, "same_filled": 3}
+    assert "secret" not in str(pq.read_schema(out).metadata)
 
 
 def test_pages_that_cannot_be_leave_no_trace(zreplay, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """``zreplay synth``: generate a trace."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     multiple=True,
     metavar="PATH",
     help="Draw the sizes, and the share of same-filled pages, from the pages of a file, a directory or a core dump "
-    "(zreplay pages); more than once for several.",
+    "(zreplay pages); more than once for several. Of RECIPE too.",
 )
 @click.option(
     "--compressor",
@@ -135,7 +136,7 @@ def command(
     zreplay synth mine.toml -o mine.parquet --seed 2
     zreplay synth -o million.parquet --events 50000000 --resident 1000000 --pattern random
     zreplay synth -o like-gcc.parquet --sizes-from traces/linux-6.1-zsmalloc-g++.parquet
-    zreplay synth -o mine.parquet --pages-from ~/core.1234 --pages-from ~/data --compressor zstd
+    zreplay synth phone -o mine.parquet --pages-from core.1234 --compressor zstd
     """
     from zreplay.trace.synth import synth
 
@@ -162,7 +163,7 @@ def _of_options(ctx: click.Context, scale: str | None, options: dict[str, Any]) 
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)}: found {'both' if len(sources) == 2 else 'all'}, expected one")
     options["sizes"] = options["sizes"] or "mixed"
-    _measure_pages(ctx, options)
+    options |= _measured(ctx, options.pop("pages_from"), options.pop("compressor"))
     try:
         return PatternRecipe(**options)
     except RecipeError as error:
@@ -170,21 +171,21 @@ def _of_options(ctx: click.Context, scale: str | None, options: dict[str, Any]) 
         raise UsageError(f"{names}: {error.complaint}") from error
 
 
-def _measure_pages(ctx: click.Context, options: dict[str, Any]) -> None:
-    """In place of `pages_from` and `compressor`, what was found there."""
+def _measured(ctx: click.Context, paths: Sequence[Path], compressor: str | None) -> dict[str, Any]:
+    """What a recipe takes of real pages; nothing where none are asked for."""
     from zreplay.cli.progress import steps_bar
     from zreplay.errors import UsageError
     from zreplay.pages.distribution import page_sizes
 
-    paths, compressor = options.pop("pages_from"), options.pop("compressor")
     if not paths:
         if compressor:
             raise UsageError("--compressor: found without --pages-from, expected with it")
-        return
+        return {}
     with steps_bar("pages", quiet=ctx.params["quiet"]) as progress:
-        options["pages"] = page_sizes(paths, compressor or "lz4", progress)
+        found = page_sizes(paths, compressor or "lz4", progress)
     if ctx.get_parameter_source("same_filled") is click.core.ParameterSource.DEFAULT:
-        options["same_filled"] = options["pages"].same_filled / options["pages"].pages
+        return {"page_sizes": found, "same_filled": found.same_filled / found.pages}
+    return {"page_sizes": found}
 
 
 def _of_file(ctx: click.Context, name: str, scale: str | None, options: dict[str, Any]) -> "Recipe":
@@ -194,6 +195,7 @@ def _of_file(ctx: click.Context, name: str, scale: str | None, options: dict[str
     from zreplay.trace.recipes.kinds import find_recipe, scale_factor
     from zreplay.trace.recipes.tables import RecipeError
 
+    pages_from, compressor = options.pop("pages_from"), options.pop("compressor")
     given = {
         key: value
         for key, value in options.items()
@@ -204,6 +206,9 @@ def _of_file(ctx: click.Context, name: str, scale: str | None, options: dict[str
             option = f"--{key.replace('_', '-')}"
             raise UsageError(f"{option}: found beside {name}, expected without; the recipe itself says {key}")
     made = find_recipe(name).recipe
+    if pages_from and not hasattr(made, "page_sizes"):
+        raise UsageError(f"--pages-from: found beside {name}, expected without; the recipe's sizes are its own")
+    given |= _measured(ctx, pages_from, compressor)
     if scale is not None:
         try:
             made = made.scaled(scale_factor(scale))

@@ -31,6 +31,11 @@ class PageSizes:
     incompressible: int
     weights: tuple[int, ...]
 
+    @property
+    def kernels_name(self) -> str:
+        """The compressor as the kernel names it."""
+        return self.compressor.removesuffix("-unsized")
+
     def about(self) -> dict[str, Any]:
         """For a trace's metadata: all but the weights."""
         names = ("compressor", "pages", "same_filled", "incompressible")
