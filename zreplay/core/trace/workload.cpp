@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "trace/page_ring.hpp"
+#include "trace/synth_rows.hpp"
 
 namespace zreplay {
 
@@ -13,7 +14,6 @@ namespace {
 constexpr uint32_t reclaim_batch = 32;      // SWAP_CLUSTER_MAX
 constexpr uint32_t freed_together = 64;     // of an exit, in one step
 constexpr uint32_t background_weight = 8;
-constexpr uint32_t rows_a_step = 512;       // at most; a batch has so much room behind its end
 constexpr uint64_t half = uint64_t{1} << 31;  // of 2^32: of a young process's turns, new pages
 constexpr uint8_t count_bits = 0x3f, most_users = 0x3e, stored = 0x80;  // of swap_map; SWAP_MAP_MAX
 
@@ -49,8 +49,8 @@ struct Front {  // a place in the foreground
 class WorkloadSynth final : public Synth {
   public:
     explicit WorkloadSynth(const WorkloadRecipe& recipe)
-        : recipe_(recipe), random_(recipe.seed), row_random_(recipe.seed ^ 0x726f7773), slot_random_(recipe.seed ^ 0x736c6f74),
-          gap_span_(2 * uint64_t{recipe.mean_gap_ns} - 1) {
+        : recipe_(recipe), random_(recipe.seed), size_random_(recipe.seed ^ 0x73697a65), slot_random_(recipe.seed ^ 0x736c6f74),
+          rows_(recipe.seed ^ 0x726f7773, recipe.mean_gap_ns, columns(recipe)) {
         for (const auto& weights : recipe.size_weights) sizes_.emplace_back(weights);
         areas_.reserve(1 + recipe.processes.size());
         areas_.emplace_back(recipe.areas, slot_random_);
@@ -67,11 +67,8 @@ class WorkloadSynth final : public Synth {
             }
             processes_.emplace_back(process, *slots);
             processes_.back().has_own_area = process.own_area_pages != 0;
-            has_cgroups_ |= process.cgroup != 0;
         }
-        if (has_cgroups_) carry_.cgroup.resize(rows_a_step);
         patience_ = 1'000'000 + 16 * pages;
-        may_lack_slot_ = recipe.compact_every || recipe.migrate_every || recipe.cma_every || own_type_count_;
         next_compact_ = recipe.compact_every ? recipe.compact_every : never;
         next_migrate_ = recipe.migrate_every ? recipe.migrate_every : never;
         next_cma_ = recipe.cma_every ? recipe.cma_every : never;
@@ -82,121 +79,47 @@ class WorkloadSynth final : public Synth {
     }
 
     std::shared_ptr<const SynthBatch> next(size_t rows) override {
-        std::shared_ptr<SynthBatch> batch = unused(rows);
-        out_ = batch.get();
-        at_ = 0;
-        while (carried_first_ < carried_ && at_ < rows) copy_row(carry_, carried_first_++, *out_, at_++);
-        uint64_t steps = 0, rows_then = at_;
-        while (at_ < rows) {
+        rows_.begin(rows);
+        for (uint64_t steps = 0, count = rows_.count(); !rows_.is_full(); ++steps) {
             step();
-            if (at_ != rows_then) {
-                rows_then = at_;
+            if (rows_.count() != count) {
+                count = rows_.count();
                 steps = 0;
-            } else if (++steps > patience_) {
-                throw std::invalid_argument("the recipe comes to a point where nothing is swapped any more");
             }
+            if (steps > patience_) throw std::invalid_argument("the recipe comes to a point where nothing is swapped any more");
         }
-        if (at_ > rows) {  // a step does not stop at the end of a batch
-            carried_first_ = carried_ = 0;
-            for (size_t row = rows; row < at_; ++row) copy_row(*out_, row, carry_, carried_++);
-        }
-        say_what_is_null(*batch, rows);
-        return batch;
+        return rows_.end();
     }
 
   private:
     static constexpr uint64_t never = ~uint64_t{0};
 
-    // ---- Rows ----
-
-    void row(Op op, uint32_t cpu, uint32_t slot, uint32_t size = 0) {
-        uint64_t drawn = row_random_.next();
-        time_ns_ += 1 + static_cast<int64_t>((drawn >> 32) * gap_span_ >> 32);
-        out_->ts_ns[at_] = time_ns_;
-        out_->op[at_] = static_cast<int8_t>(op);
-        out_->type[at_] = static_cast<uint8_t>(Slot::type(slot));
-        out_->offset[at_] = Slot::offset(slot);
-        out_->size[at_] = size;
-        out_->cpu[at_] = static_cast<uint16_t>(cpu);
-        if (has_cgroups_) out_->cgroup[at_] = 0;
-        ++at_;
-        ++rows_;
-    }
-
-    void store_row(Process& process, uint32_t cpu, uint32_t slot) {
-        uint64_t drawn = row_random_.next();
-        bool same = drawn >> 44 < process.same_filled_below >> 12;
-        if (same && recipe_.exclusive_loads) return;
-        uint32_t size = sizes_[process.sizes].pick(static_cast<uint32_t>(drawn & 0xfff), static_cast<uint32_t>(drawn >> 12));
-        process.slots->map(slot) |= stored;
-        row(Op::store, cpu, slot, same ? 0 : size);
-        if (has_cgroups_) out_->cgroup[at_ - 1] = process.cgroup;
-    }
-
-    void copy_row(const SynthBatch& from, size_t row, SynthBatch& to, size_t at) const {
-        to.ts_ns[at] = from.ts_ns[row];
-        to.op[at] = from.op[row];
-        to.type[at] = from.type[row];
-        to.offset[at] = from.offset[row];
-        to.size[at] = from.size[row];
-        to.cpu[at] = from.cpu[row];
-        if (has_cgroups_) to.cgroup[at] = from.cgroup[row];
-    }
-
-    std::shared_ptr<SynthBatch> unused(size_t rows) {
-        auto make = [&] {
-            auto batch = std::make_shared<SynthBatch>(rows + rows_a_step, may_lack_slot_);
-            if (own_type_count_) batch->has_type.resize(batch->has_slot.size());
-            if (has_cgroups_) {
-                batch->cgroup.resize(rows + rows_a_step);
-                batch->has_cgroup.resize(batch->has_size.size());
-            }
-            return batch;
-        };
-        std::shared_ptr<SynthBatch>& batch = batches_.unused(make);
-        if (batch->op.size() < rows + rows_a_step) batch = make();
-        batch->rows = rows;
-        return batch;
-    }
-
-    template <class Has>
-    static size_t bitmap(std::vector<uint8_t>& bits, size_t rows, Has&& has) {
-        if (bits.empty()) return 0;
-        size_t with = 0;
-        for (size_t row = 0; row < rows; row += 8) {
-            uint32_t byte = 0;
-            for (size_t bit = 0; bit < 8; ++bit) byte |= static_cast<uint32_t>(has(row + bit)) << bit;  // behind the last row is room
-            if (rows - row < 8) byte &= (1u << (rows - row)) - 1;
-            bits[row / 8] = static_cast<uint8_t>(byte);
-            with += static_cast<size_t>(std::popcount(byte));
+    static SynthRows::Columns columns(const WorkloadRecipe& recipe) {
+        SynthRows::Columns columns;
+        columns.may_lack_slot = recipe.compact_every || recipe.migrate_every || recipe.cma_every;
+        for (const WorkloadProcess& process : recipe.processes) {
+            columns.may_lack_offset_only |= process.own_area_pages != 0;
+            columns.cgroup |= process.cgroup != 0;
         }
-        return rows - with;
-    }
-
-    static void say_what_is_null(SynthBatch& batch, size_t rows) {
-        const int8_t* op = batch.op.data();
-        auto is = [op](size_t row, Op which) { return op[row] == static_cast<int8_t>(which); };
-        batch.without_size = bitmap(batch.has_size, rows, [&](size_t row) { return is(row, Op::store) | is(row, Op::cma); });
-        batch.without_slot = bitmap(batch.has_slot, rows, [&](size_t row) { return op[row] <= static_cast<int8_t>(Op::invalidate); });
-        batch.without_type = bitmap(batch.has_type, rows, [&](size_t row) { return op[row] <= static_cast<int8_t>(Op::invalidate_area); });
-        batch.without_cgroup = bitmap(batch.has_cgroup, rows, [&](size_t row) { return batch.cgroup[row] != 0; });
+        columns.may_lack_slot |= columns.may_lack_offset_only;
+        return columns;
     }
 
     // ---- Steps ----
 
     void step() {
-        if (rows_ >= next_housekeeping_) housekeeping();
+        if (rows_.count() >= next_housekeeping_) housekeeping();
         else if (!exiting_.empty()) exit_on();
         else if (in_memory_ > reclaim_above_) reclaim();
-        else if (rows_ >= phase_until_) begin_phase((phase_ + 1) % recipe_.phases.size());
+        else if (rows_.count() >= phase_until_) begin_phase((phase_ + 1) % recipe_.phases.size());
         else turn();
     }
 
     void housekeeping() {
         auto cpu = random_.below(recipe_.areas.cpus);
         auto due = [&](uint64_t& next, uint64_t every, Op op, uint32_t size) {
-            if (rows_ < next) return;
-            row(op, cpu, 0, size);
+            if (rows_.count() < next) return;
+            rows_.row(op, cpu, 0, size);
             next += every;
         };
         due(next_compact_, recipe_.compact_every, Op::compact, 0);
@@ -208,12 +131,12 @@ class WorkloadSynth final : public Synth {
     void begin_phase(size_t number) {
         const WorkloadPhase& phase = recipe_.phases[number];
         phase_ = number;
-        phase_until_ = rows_ + phase.events;
+        phase_until_ = rows_.count() + phase.events;
         for (const Front& front : fronts_) leave(front);
         fronts_.resize(phase.at_once);
         for (uint32_t i = 0; i < phase.at_once; ++i) {
             come_to(fronts_[i]);
-            fronts_[i].until = rows_ + phase.slice_events * (i + 1) / phase.at_once;  // so that not all change at once
+            fronts_[i].until = rows_.count() + phase.slice_events * (i + 1) / phase.at_once;  // so that not all change at once
         }
         uint32_t during_burst = recipe_.memory_pages - std::min(recipe_.memory_pages, phase.burst_pages);
         reclaim_above_ = in_memory_ > during_burst ? during_burst : recipe_.memory_pages;
@@ -229,7 +152,7 @@ class WorkloadSynth final : public Synth {
         while (processes_[phase.processes[place]].in_foreground) place = (place + 1) % count;
         front.process = phase.processes[place];
         front.cpu = random_.below(recipe_.areas.cpus);
-        front.until = rows_ + phase.slice_events;
+        front.until = rows_.count() + phase.slice_events;
         processes_[front.process].in_foreground = true;
     }
 
@@ -249,15 +172,15 @@ class WorkloadSynth final : public Synth {
     void nothing_to_do(Front& front) {
         if (++idle_turns_ < 16 * fronts_.size()) return;
         idle_turns_ = 0;
-        idle_leaves_ = rows_ == idle_since_ ? idle_leaves_ + 1 : 0;
-        idle_since_ = rows_;
-        if (idle_leaves_ > 2 * recipe_.phases[phase_].processes.size()) phase_until_ = rows_;
+        idle_leaves_ = rows_.count() == idle_since_ ? idle_leaves_ + 1 : 0;
+        idle_since_ = rows_.count();
+        if (idle_leaves_ > 2 * recipe_.phases[phase_].processes.size()) phase_until_ = rows_.count();
         change(front);
     }
 
     void turn() {
         Front& front = fronts_[fronts_.size() == 1 ? 0 : random_.below(static_cast<uint32_t>(fronts_.size()))];
-        if (rows_ >= front.until) return change(front);
+        if (rows_.count() >= front.until) return change(front);
         Process& process = processes_[front.process];
         if (process.fork_of != WorkloadProcess::nobody && process.pages() == 0) fork(processes_[process.fork_of], process);
         uint64_t drawn = random_.next();
@@ -288,7 +211,7 @@ class WorkloadSynth final : public Synth {
         else slot = process.swapped.take_oldest();
         uint8_t& map = process.slots->map(slot);
         if (map & stored) {
-            row(Op::load, cpu, slot);
+            rows_.row(Op::load, cpu, slot);
             if (recipe_.exclusive_loads) map &= static_cast<uint8_t>(~stored);
         }
         if (way >= process.loop_below) {  // a scan is done with it
@@ -323,10 +246,10 @@ class WorkloadSynth final : public Synth {
         uint8_t& map = slots.map(slot);
         if ((--map & count_bits) != 0) return;
         if (recipe_.exclusive_loads) {  // zswap_invalidate() is in free_swap_slot(), before the cache
-            row(Op::invalidate, cpu, slot);
+            rows_.row(Op::invalidate, cpu, slot);
             slots.free(cpu, slot, [](uint32_t) {});
         } else {  // in swap_range_free(), behind it
-            slots.free(cpu, slot, [&](uint32_t freed) { row(Op::invalidate, cpu, freed); });
+            slots.free(cpu, slot, [&](uint32_t freed) { rows_.row(Op::invalidate, cpu, freed); });
         }
     }
 
@@ -348,7 +271,7 @@ class WorkloadSynth final : public Synth {
         in_memory_ -= process.in_memory();
         process.dirty = 0;
         if (process.has_own_area) {
-            row(Op::invalidate_area, cpu, Slot::word(process_type(process), 0));
+            rows_.row(Op::invalidate_area, cpu, Slot::word(process_type(process), 0));
             process.slots->clear();
             process.swapped.clear();
             process.cached.clear();
@@ -368,6 +291,15 @@ class WorkloadSynth final : public Synth {
 
     // ---- Reclaim ----
 
+    void store(Process& process, uint32_t cpu, uint32_t slot) {
+        uint64_t drawn = size_random_.next();
+        bool same = drawn >> 44 < process.same_filled_below >> 12;
+        if (same && recipe_.exclusive_loads) return;
+        uint32_t size = sizes_[process.sizes].pick(static_cast<uint32_t>(drawn & 0xfff), static_cast<uint32_t>(drawn >> 12));
+        process.slots->map(slot) |= stored;
+        rows_.row(Op::store, cpu, slot, same ? 0 : size, process.cgroup);
+    }
+
     void reclaim() {
         uint64_t total = 0;
         for (const Process& process : processes_) total += weight(process);
@@ -383,12 +315,12 @@ class WorkloadSynth final : public Synth {
             uint32_t slot;
             if (is_cached) {
                 slot = process.cached.take_oldest();
-                if (!(process.slots->map(slot) & stored)) store_row(process, cpu, slot);
+                if (!(process.slots->map(slot) & stored)) store(process, cpu, slot);
             } else {
                 slot = take_slot(process, cpu);
                 --process.dirty;
                 ++process.slots->map(slot);
-                store_row(process, cpu, slot);
+                store(process, cpu, slot);
             }
             process.swapped.push(slot);
         }
@@ -419,13 +351,12 @@ class WorkloadSynth final : public Synth {
     }
 
     WorkloadRecipe recipe_;
-    Random random_, row_random_, slot_random_;
-    uint64_t gap_span_;
+    Random random_, size_random_, slot_random_;
+    SynthRows rows_;
     std::vector<SizeTable> sizes_;
     std::vector<SwapSlots> areas_;  // the common ones, then those of one process each
     std::vector<Process> processes_;
     uint32_t own_type_count_ = 0;
-    bool has_cgroups_ = false, may_lack_slot_ = false;
     uint64_t patience_ = 0;
 
     uint64_t in_memory_ = 0, reclaim_above_ = 0;
@@ -436,13 +367,7 @@ class WorkloadSynth final : public Synth {
     std::vector<Front> fronts_;
     std::vector<Front> exiting_;  // where they were; the last one first
 
-    SynthBatches batches_;
-    SynthBatch* out_ = nullptr;
-    size_t at_ = 0;
-    SynthBatch carry_{rows_a_step, false};  // rows of the last step that the next batch begins with
-    size_t carried_first_ = 0, carried_ = 0;
-    uint64_t rows_ = 0, next_compact_ = never, next_migrate_ = never, next_cma_ = never, next_housekeeping_ = never;
-    int64_t time_ns_ = 0;
+    uint64_t next_compact_ = never, next_migrate_ = never, next_cma_ = never, next_housekeeping_ = never;
 };
 
 }  // namespace
