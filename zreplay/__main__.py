@@ -24,6 +24,7 @@ VERBS = {
     "cut": "Take a part of a trace: a time, rows, types, cgroups, offsets, a sample.",
     "convert": "Turn a recording into a trace: text of ftrace, trace-cmd, perf, bpftrace, blkparse, a table.",
     "synth": "Generate a trace.",
+    "pages": "Say what compressors and pools would make of real pages.",
 }
 
 

@@ -1,6 +1,7 @@
 """``zreplay synth``: generate a trace."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 #: Options that a recipe's file is changed by.
 _OF_EVERY_RECIPE = ("events", "seed")
 #: Those and what says how to write; the other options are a recipe of their own.
-_OF_THE_VERB = (*_OF_EVERY_RECIPE, "recipe", "output", "force", "list", "scale", "quiet")
+_OF_THE_VERB = (*_OF_EVERY_RECIPE, "recipe", "output", "force", "list", "scale", "pages_from", "compressor", "quiet")
 
 
 def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -102,6 +103,19 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Draw the sizes from those of another trace instead (without its same-filled pages).",
 )
 @click.option(
+    "--pages-from",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="Draw the sizes, and the share of same-filled pages, from the pages of a file, a directory or a core dump "
+    "(zreplay pages); more than once for several. Of RECIPE too.",
+)
+@click.option(
+    "--compressor",
+    metavar="NAME",
+    help="Of --pages-from: lz4, zstd, zstd-unsized or lzo (zreplay pages --help).  [default: lz4]",
+)
+@click.option(
     "--same-filled",
     type=float,
     default=0.1,
@@ -138,10 +152,11 @@ def command(
     zreplay synth mine.toml -o mine.parquet --seed 2
     zreplay synth -o million.parquet --events 50000000 --resident 1000000 --pattern random
     zreplay synth -o like-gcc.parquet --sizes-from traces/linux-6.1-zsmalloc-g++.parquet
+    zreplay synth phone -o mine.parquet --pages-from core.1234 --compressor zstd
     """
     from zreplay.trace.synth import synth
 
-    made: Recipe = _of_file(ctx, recipe, scale, options) if recipe else _of_options(scale, options)
+    made: Recipe = _of_file(ctx, recipe, scale, options) if recipe else _of_options(ctx, scale, options)
     if quiet or not sys.stderr.isatty():
         synth(made, output, force=force)
     else:
@@ -158,21 +173,41 @@ for _parameter in command.params:
         setattr(_parameter, "group", "A pattern, without RECIPE")  # noqa: B010
 
 
-def _of_options(scale: str | None, options: dict[str, Any]) -> "Recipe":
+def _of_options(ctx: click.Context, scale: str | None, options: dict[str, Any]) -> "Recipe":
     from zreplay.errors import UsageError
     from zreplay.trace.recipes.pattern import PatternRecipe
     from zreplay.trace.recipes.tables import RecipeError
 
     if scale is not None:
         raise UsageError("--scale: found without RECIPE, expected with one; without, say --events and --resident")
-    if options["sizes"] and options["sizes_from"]:
-        raise UsageError("--sizes and --sizes-from: found both, expected one")
+    sources = [f"--{name.replace('_', '-')}" for name in ("sizes", "sizes_from", "pages_from") if options[name]]
+    if len(sources) > 1:
+        raise UsageError(f"{' and '.join(sources)}: found {'both' if len(sources) == 2 else 'all'}, expected one")
     options["sizes"] = options["sizes"] or "mixed"
+    options |= _measured(ctx, options.pop("pages_from"), options.pop("compressor"))
     try:
         return PatternRecipe(**options)
     except RecipeError as error:
         names = " and ".join(f"--{key.replace('_', '-')}" for key in error.key.split(" and "))
         raise UsageError(f"{names}: {error.complaint}") from error
+
+
+def _measured(ctx: click.Context, paths: Sequence[Path], compressor: str | None) -> dict[str, Any]:
+    """What a recipe takes of real pages; nothing where none are asked for."""
+    from zreplay.cli.progress import steps_bar
+    from zreplay.errors import UsageError
+
+    if not paths:
+        if compressor:
+            raise UsageError("--compressor: found without --pages-from, expected with it")
+        return {}
+    from zreplay.pages.distribution import page_sizes
+
+    with steps_bar("pages", quiet=ctx.params["quiet"]) as progress:
+        found = page_sizes(paths, compressor or "lz4", progress)
+    if ctx.get_parameter_source("same_filled") is click.core.ParameterSource.DEFAULT:
+        return {"page_sizes": found, "same_filled": found.same_filled / found.pages}
+    return {"page_sizes": found}
 
 
 def _of_file(ctx: click.Context, name: str, scale: str | None, options: dict[str, Any]) -> "Recipe":
@@ -182,6 +217,7 @@ def _of_file(ctx: click.Context, name: str, scale: str | None, options: dict[str
     from zreplay.trace.recipes.kinds import find_recipe, scale_factor
     from zreplay.trace.recipes.tables import RecipeError
 
+    pages_from, compressor = options.pop("pages_from"), options.pop("compressor")
     given = {
         key: value
         for key, value in options.items()
@@ -192,6 +228,9 @@ def _of_file(ctx: click.Context, name: str, scale: str | None, options: dict[str
             option = f"--{key.replace('_', '-')}"
             raise UsageError(f"{option}: found beside {name}, expected without; the recipe itself says {key}")
     made = find_recipe(name).recipe
+    if pages_from and not hasattr(made, "page_sizes"):
+        raise UsageError(f"--pages-from: found beside {name}, expected without; the recipe's sizes are its own")
+    given |= _measured(ctx, pages_from, compressor)
     if scale is not None:
         try:
             made = made.scaled(scale_factor(scale))

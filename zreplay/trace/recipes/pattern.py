@@ -4,7 +4,7 @@ The events are drawn by the engine (core/trace/synth.hpp).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from zreplay import __version__
 from zreplay.errors import UsageError
+from zreplay.pages.distribution import PageSizes
 from zreplay.trace.files import TraceMetadata
 from zreplay.trace.recipes.kinds import BATCH_ROWS
 from zreplay.trace.recipes.sizes import parse_sizes, sizes_of
@@ -53,6 +54,7 @@ class PatternRecipe:
     same_filled: float = 0.1  #: stores of size 0, of the stores
     sizes: str = "mixed"  #: see parse_sizes; ignored with sizes_from
     sizes_from: Path | None = None  #: a trace, to draw from the sizes of its stores
+    page_sizes: PageSizes | None = None  #: sizes of real pages, to draw from them
     compact_every: int = 0  #: events from one compaction to the next; 0 is never
     migrate_every: int = 0  #: likewise for page migrations
     totalram_pages: int | None = None  #: written into the metadata, for limits in per cent; nothing else depends on it
@@ -81,6 +83,8 @@ class PatternRecipe:
         """The keys are the fields."""
         if "sizes" in table and "sizes_from" in table:
             raise RecipeError("sizes and sizes_from", "found both, expected one")
+        if "page_sizes" in table:
+            raise RecipeError("page_sizes", "found in a file, expected as the option --pages-from")
         return from_table(cls, table, folder)
 
     def scaled(self, factor: Fraction) -> Self:
@@ -121,7 +125,10 @@ class PatternRecipe:
 
     def batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The events in order; `batch_rows` does not change them."""
-        weights = sizes_of(self.sizes_from) if self.sizes_from else parse_sizes(self.sizes)
+        if self.page_sizes:
+            weights: Sequence[int] = self.page_sizes.weights
+        else:
+            weights = sizes_of(self.sizes_from) if self.sizes_from else parse_sizes(self.sizes)
         try:
             synth = _zreplay.Synth(self, weights)
         except MemoryError as error:
@@ -137,9 +144,13 @@ class PatternRecipe:
         """What the trace says about itself: the recipe, and nothing of this machine."""
         arguments = asdict(self)
         arguments["sizes_from"] = self.sizes_from and self.sizes_from.name
+        del arguments["page_sizes"]
+        if self.page_sizes:
+            arguments["page_sizes"] = self.page_sizes.about()
         return TraceMetadata(
             clock="synthetic",
             model="zswap",
+            compressor=self.page_sizes.kernels_name if self.page_sizes else None,
             totalram_pages=self.totalram_pages,
             cpus=self.cpus,
             lost_events=0,

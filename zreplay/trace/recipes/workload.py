@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from zreplay import __version__
 from zreplay.errors import UsageError, nearest
+from zreplay.pages.distribution import PageSizes
 from zreplay.trace.files import TraceMetadata
 from zreplay.trace.recipes.kinds import BATCH_ROWS
 from zreplay.trace.recipes.sizes import parse_sizes, sizes_of
@@ -129,6 +130,7 @@ class WorkloadRecipe:
     same_filled: float = number(0.1, 0, 1)  #: of the pages that are swapped out
     sizes: str = "mixed"  #: see sizes.parse_sizes; ignored with sizes_from
     sizes_from: Path | None = None  #: a trace, to draw from the sizes of its stores
+    page_sizes: PageSizes | None = None  #: sizes of real pages, to draw from them in place of both
     compact_every: int = number(0, 0, MOST_EVENTS)  #: events from one compaction to the next; 0 is never
     migrate_every: int = number(0, 0, MOST_EVENTS)  #: likewise for page migrations
     cma_every: int = number(0, 0, MOST_EVENTS)  #: likewise for evacuations of a CMA area
@@ -153,6 +155,8 @@ class WorkloadRecipe:
         """The keys are the fields; [[process]] and [[phase]] are tables of theirs."""
         if "sizes" in table and "sizes_from" in table:
             raise RecipeError("sizes and sizes_from", "found both, expected one")
+        if "page_sizes" in table:
+            raise RecipeError("page_sizes", "found in a file, expected as the option --pages-from")
         return from_table(cls, table, folder)
 
     @property
@@ -274,17 +278,21 @@ class WorkloadRecipe:
 
     def metadata(self) -> TraceMetadata:
         """What the trace says about itself: the recipe, and nothing of this machine."""
+        told = {"kind": "workload", **to_table(replace(self, page_sizes=None))}
+        if self.page_sizes:
+            told["page_sizes"] = self.page_sizes.about()
         cgroups = sorted({process.cgroup for process in self.process if process.cgroup})
         return TraceMetadata(
             clock="synthetic",
             model="zswap",
             source_kernel=self.kernel,
+            compressor=self.page_sizes.kernels_name if self.page_sizes else None,
             totalram_pages=self.totalram_pages,
             cpus=self.cpus,
             cgroups=" ".join(map(str, cgroups)) or None,
             lost_events=0,
             converter=f"zreplay synth {__version__}",
-            synth=json.dumps({"kind": "workload", **to_table(self)}, sort_keys=True),
+            synth=json.dumps(told, sort_keys=True),
         )
 
     @property
@@ -295,13 +303,15 @@ class WorkloadRecipe:
         """The recipe with names as numbers, and processes as many as there are."""
         weights: list[tuple[int, ...]] = []
 
-        def table_of(sizes: str) -> int:
-            found = parse_sizes(sizes) if sizes or not self.sizes_from else tuple(sizes_of(self.sizes_from))
+        def table_of(found: tuple[int, ...]) -> int:
             if found not in weights:
                 weights.append(found)
             return weights.index(found)
 
-        common = table_of("" if self.sizes_from else self.sizes)
+        if self.page_sizes:
+            common = table_of(self.page_sizes.weights)
+        else:
+            common = table_of(tuple(sizes_of(self.sizes_from)) if self.sizes_from else parse_sizes(self.sizes))
         firsts: dict[str, int] = {}
         processes: list[dict[str, Any]] = []
         for process in self.process:
@@ -319,7 +329,7 @@ class WorkloadRecipe:
                 "fork_of": process.fork_of or None,
                 "cgroup": process.cgroup,
                 "own_area_pages": process.own_area_pages,
-                "sizes": table_of(process.sizes) if process.sizes else common,
+                "sizes": table_of(parse_sizes(process.sizes)) if process.sizes else common,
                 "same_filled": self.same_filled if process.same_filled is None else process.same_filled,
             }
             processes += [dict(told) for _ in range(process.count)]
