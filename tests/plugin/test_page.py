@@ -38,7 +38,8 @@ def test_what_it_says_to_type_works(tmp_path: Path):
         (tmp_path / folder).symlink_to(ROOT / folder)
     verb = tmp_path / "bin" / "zreplay"
     verb.parent.mkdir()
-    verb.write_text(f'#!/bin/sh\nexec {sys.executable} -m zreplay "$@"\n')
+    fewer = 'test "$1 $2" = "plugin test" && set -- "$@" --operations 100000'  # than a user wants
+    verb.write_text(f'#!/bin/sh\n{fewer}\nexec {sys.executable} -m zreplay "$@"\n')
     verb.chmod(0o755)
     environment = {**os.environ, "PATH": f"{verb.parent}:{os.environ['PATH']}"}
     stdout = ""
