@@ -30,9 +30,10 @@ static int index_create(const struct zr_index_options *options, struct zr_host *
 /* What points to the first item whose offset is not smaller. */
 static struct item **seek(struct index *index, uint32_t type, uint64_t offset, struct zr_cost *cost) {
     struct item **link = &index->first[type];
-    for (; *link && (*link)->key < offset; link = &(*link)->next) {
+    for (; *link; link = &(*link)->next) {
         ++cost->nodes_visited;
         ++cost->cache_lines;
+        if ((*link)->key >= offset) break;
     }
     return link;
 }
