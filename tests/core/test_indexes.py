@@ -206,6 +206,18 @@ def test_types_do_not_see_each_other(kind):
 
 
 @every_kind
+@pytest.mark.parametrize("near_bits", [27, 28, 31, 32, 34])  # up to which the kinds find their pieces by number
+def test_first_offset_beyond_the_array_of_pieces_is_found(kind, near_bits):
+    """The array doubled beyond its limit; a piece above that was made in the map and looked for in the array."""
+    index = _zreplay.Index(kind)
+    offsets = [share * 2**near_bits // 10 for share in (6, 8, 11)]
+    for number, offset in enumerate(offsets, 1):
+        assert index.insert(0, offset, word(number)) == 0
+    index.check()
+    assert index.items(0) == [(offset, word(number)) for number, offset in enumerate(offsets, 1)]
+
+
+@every_kind
 @pytest.mark.parametrize("offset", [0, 1, OFFSET_LIMIT - 1])
 def test_same_filled_page_is_a_location_like_any_other(kind, offset):
     index = _zreplay.Index(kind)

@@ -159,6 +159,17 @@ def test_store_refused_by_the_limit_drops_the_older_entry_before_the_work_runs(r
     assert (summary["pool_pages_final"], summary["writebacks"], missed(summary)) == (9, 0, (1, 0))
 
 
+def test_store_that_would_evict_is_refused_if_all_pages_are_resident(replay):
+    """lru evicts for a store until there is room. Without exclusive loads a loaded page is in the swap cache, and its
+    entry stays: a pool of such entries was asked for the oldest for ever. With one that was not loaded, that goes."""
+    loads = [load(slot) for slot in range(1, 11)]
+    options = {"mm": "lru", "exclusive_loads": False, "totalram_pages": 50}
+    refused = replay([*fill(10), *loads, store(11, 4096)], **options)
+    assert (refused["stores_rejected"], refused["writebacks"], refused["pool_pages_peak"]) == (1, 0, 10)
+    taken = replay([*fill(10), *loads[1:], store(11, 4096), load(1)], **options)
+    assert (taken["stores_rejected"], taken["writebacks"], missed(taken)) == (0, 1, (1, 9))
+
+
 def test_no_limit_is_applied_where_the_machines_memory_is_unknown(replay):
     assert replay(fill(100))["stores_rejected"] == 0
 

@@ -233,15 +233,17 @@ class ZswapFolio : public Entries<P> {
         return reached_full_ ? -e_nomem : 0;
     }
 
-    // The oldest goes. With the future known that is what is loaded last; if that is the new page, it is refused.
+    // The oldest goes. With the future known that is what is loaded last; if that is the new page, it is refused. So it is if the
+    // pages of all entries are resident, as they may be where loads are not exclusive.
     int make_room() {
         if (pool_.pages() < max_pages()) return 0;
         ++counters_.pool_limit_hit;
         ++counters_.shrinks;
-        while (pool_.pages() >= max_pages()) {
+        for (uint64_t stayed = 0; pool_.pages() >= max_pages();) {
             auto* entry = lru_.oldest(0);
             if (!entry || (lru_.knows_the_future() && lru_.next_load(entry) <= next_load_)) return -e_nomem;
-            evict(entry);
+            if (stayed && stayed == lru_.entries()) return -e_nomem;
+            stayed = evict(entry) ? 0 : stayed + 1;
         }
         charge(Op::store);
         return 0;
