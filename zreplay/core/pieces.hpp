@@ -59,13 +59,15 @@ class Pieces {
     const void* root(uint32_t type) const { return near_[type].pieces.get(); }
 
   private:
+    static constexpr uint64_t near_pieces = uint64_t{1} << (near_bits - piece_bits);
+
     // A vector with its length in a word: it is asked for at every event.
     struct Near {
         std::unique_ptr<std::unique_ptr<Piece>[]> pieces;
         uint64_t count = 0;
 
         void grow(uint64_t least) {
-            const uint64_t more = std::max(least, 2 * count);
+            const uint64_t more = std::min(std::max(least, 2 * count), near_pieces);  // beyond, nobody looks here
             auto moved = std::make_unique<std::unique_ptr<Piece>[]>(more);
             std::move(pieces.get(), pieces.get() + count, moved.get());
             pieces = std::move(moved);
@@ -73,7 +75,6 @@ class Pieces {
         }
     };
 
-    static constexpr uint64_t near_pieces = uint64_t{1} << (near_bits - piece_bits);
     static SwapEntry far_key(SwapEntry entry) { return {entry.type(), entry.offset() >> piece_bits}; }
 
     [[gnu::noinline]] const Piece* find_far(SwapEntry entry) const {

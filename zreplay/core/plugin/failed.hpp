@@ -14,11 +14,17 @@ struct PluginFailed : std::runtime_error {
         : std::runtime_error("plugin " + std::string(plugin) + ": " + what) {}
 };
 
+// It gave −ENOMEM where it may, and has changed nothing.
+struct PluginOutOfMemory : PluginFailed {
+    using PluginFailed::PluginFailed;
+};
+
 inline std::string of_slot(SwapEntry entry) {
     return "type " + std::to_string(entry.type()) + ", offset " + std::to_string(entry.offset());
 }
 
 [[noreturn]] inline void gave(std::string_view plugin, const std::string& call, int64_t found, const char* expected) {
+    if (found == -12) throw PluginOutOfMemory(plugin, call + ": out of memory");
     throw PluginFailed(plugin, call + " gave " + std::to_string(found) + ", expected " + expected);
 }
 

@@ -22,8 +22,10 @@ class PluginOrder final : public OrderInterface {
         if (const int error = ops_.create(&given, host_.table(), &state_)) gave(label_, "create()", error, "0");
         if (!in_groups()) groups_.push_back(0);
     }
-    ~PluginOrder() override {
-        if (state_) ops_.destroy(state_);
+    ~PluginOrder() override { destroy(); }
+    // Before its time, so that the host can be asked what is left.
+    void destroy() {
+        if (state_) ops_.destroy(std::exchange(state_, nullptr));
     }
 
     bool makes_room() const override { return ops_.capabilities & ZR_MM_MAKES_ROOM; }
@@ -97,10 +99,10 @@ class PluginOrder final : public OrderInterface {
     }
 
     const zr_mm_ops& ops() const { return ops_; }
+    bool in_groups() const { return ops_.capabilities & ZR_MM_GROUPS; }
     Host& host() { return host_; }
 
   private:
-    bool in_groups() const { return ops_.capabilities & ZR_MM_GROUPS; }
     static uint64_t handle(const CompressedEntry* entry) { return reinterpret_cast<uint64_t>(entry->pool); }
     zr_mm_memory memory() const {
         zr_mm_memory memory{};

@@ -28,8 +28,10 @@ class PluginPool final : public PoolInterface {
         };
         refresh();
     }
-    ~PluginPool() override {
-        if (state_) ops_.destroy(state_);
+    ~PluginPool() override { destroy(); }
+    // Before its time, so that the host can be asked what is left.
+    void destroy() {
+        if (state_) ops_.destroy(std::exchange(state_, nullptr));
     }
 
     Allocation alloc(uint32_t size_bytes, SwapEntry entry) override {

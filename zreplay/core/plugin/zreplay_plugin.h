@@ -2,7 +2,7 @@
  *
  * zreplay's plugin interface: swap indexes, pools and reclaim orders of your own, in C11, as a shared object.
  *
- *     cc -O2 -shared -fPIC $(zreplay plugin cflags) mytree.c -o mytree.so
+ *     cc -O2 -shared -fPIC $(zreplay plugin --cflags) mytree.c -o mytree.so
  *     zreplay run trace.parquet --index ./mytree.so -o runs/mytree
  *
  * A plugin is one exported object, `zreplay_plugin`, that names tables of operations. State is opaque to zreplay, results are 0

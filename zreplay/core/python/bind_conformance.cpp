@@ -1,0 +1,161 @@
+// The conformance suite for Python: a case at a time, so that what runs it can be another process than what tells of it.
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <stdexcept>
+#include <thread>
+
+#include "module.hpp"
+#include "plugin/conformance.hpp"
+#include "plugin/shrink.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace zreplay {
+
+namespace {
+
+using namespace conformance;
+using Clock = std::chrono::steady_clock;
+using Buffer = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+Kind kind_of(std::string_view name) {
+    if (name == "index") return Kind::index;
+    if (name == "pool") return Kind::pool;
+    if (name == "mm") return Kind::mm;
+    throw std::invalid_argument("kind '" + std::string(name) + "', expected index, pool or mm");
+}
+
+std::span<std::byte> bytes_of(Buffer& buffer) { return {reinterpret_cast<std::byte*>(buffer.data()), buffer.shape(0)}; }
+
+nb::dict to_dict(const Account& account, Kind kind) {
+    nb::dict tested, not_tested;
+    for (const Property property : properties_of(kind)) {
+        const auto i = static_cast<size_t>(property);
+        const std::string name(name_of(property));
+        if (account.tested[i]) tested[name.c_str()] = account.tested[i];
+        if (!account.not_tested[i].empty()) not_tested[name.c_str()] = account.not_tested[i];
+    }
+    nb::dict out;
+    out["tested"] = tested;
+    out["not_tested"] = not_tested;
+    return out;
+}
+
+nb::object to_object(const std::optional<Failed>& failed) {
+    if (!failed) return nb::none();
+    nb::dict out;
+    out["property"] = std::string(name_of(failed->failure.property));
+    out["message"] = failed->failure.message;
+    out["seed"] = failed->seed;
+    out["steps"] = text_of(failed->setup, failed->steps);
+    return out;
+}
+
+// What the steps come to in a process of its own: 0, or 1 + the number of the property, or −1: it crashed or hung.
+int in_a_child(const Setup& setup, const std::vector<Step>& steps, double seconds) {
+    const pid_t child = fork();
+    if (child < 0) throw std::runtime_error("cannot fork");
+    if (child == 0) {
+        int outcome = 255;
+        try {
+            Account account;
+            const auto failure = replay(setup, steps, account, true);
+            outcome = failure ? 1 + static_cast<int>(failure->property) : 0;
+        } catch (...) {
+        }
+        _exit(outcome);
+    }
+    const auto begin = Clock::now();
+    int status = 0;
+    for (;;) {
+        if (waitpid(child, &status, WNOHANG) == child) break;
+        if (std::chrono::duration<double>(Clock::now() - begin).count() > seconds) {
+            kill(child, SIGKILL);
+            waitpid(child, &status, 0);
+            break;
+        }
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+std::vector<Property> all_properties() {
+    std::vector<Property> all;
+    for (size_t i = 0; i < property_count; ++i) all.push_back(static_cast<Property>(i));
+    return all;
+}
+
+}  // namespace
+
+void bind_conformance(nb::module_& module) {
+    nb::class_<Suite>(module, "Conformance", "Random operations on one variant, case by case.")
+        .def("__init__", [](Suite* self, std::string_view kind, std::string name, std::string like, uint64_t seed) {
+            new (self) Suite(kind_of(kind), std::move(name), std::move(like), seed);
+        }, "kind"_a, "name"_a, "like"_a, "seed"_a)
+        .def_prop_ro("cases", [](const Suite& self) {
+            std::vector<std::string> names;
+            for (size_t n = 0; n < self.cases(); ++n) names.push_back(self.case_name(n));
+            return names;
+        })
+        .def_prop_ro("operations", &Suite::operations)
+        .def("run", [](Suite& self, size_t n, uint64_t operations, double seconds, Buffer log) {
+            return to_object(self.run(n, operations, seconds, Log(bytes_of(log))));
+        }, "case"_a, "operations"_a, "seconds"_a, "log"_a,
+             "The first failure: property, message, seed, steps; or None. `operations`: of all cases; this one takes its share.")
+        .def("account", [](const Suite& self, std::string_view kind) { return to_dict(self.account(), kind_of(kind)); }, "kind"_a,
+             "How often each property was asked about, and why one could not be.");
+
+    module.def("conformance_properties", [](std::string_view kind) {
+        std::vector<std::string> names;
+        for (const Property property : properties_of(kind_of(kind))) names.emplace_back(name_of(property));
+        return names;
+    }, "kind"_a, "The properties of a kind, in the order of a report.");
+
+    module.def("conformance_steps", [](Buffer log) {
+        const auto [setup, steps] = read(bytes_of(log));
+        return nb::make_tuple(text_of(setup, steps), steps.empty() ? std::string() : text_of(setup.kind, steps.back()), steps.size());
+    }, "log"_a, "What a process that is gone was doing: all steps, the last of them, how many.");
+
+    module.def("conformance_replay", [](std::string_view text, std::string name, Buffer buffer) {
+        auto [setup, steps] = parse(text);
+        setup.name = std::move(name);
+        Account account;
+        Log log(bytes_of(buffer));
+        auto failure = replay(setup, steps, account, true, &log);
+        if (!failure) return nb::object(nb::none());
+        if (failure->property != Property::leaks && needs_others(setup, steps, failure->instance)) failure->property = Property::instances;
+        return to_object(Failed{*failure, setup, 0, steps});
+    }, "text"_a, "name"_a, "log"_a, "Makes the steps; what fails, or None.");
+
+    module.def("conformance_shrink", [](std::string_view text, std::string name, const std::string& property, bool isolated, double seconds) {
+        auto [setup, steps] = parse(text);
+        setup.name = std::move(name);
+        const auto begin = Clock::now();
+        auto go_on = [&] { return std::chrono::duration<double>(Clock::now() - begin).count() < seconds; };
+        int wanted = -1;
+        for (const Property one : all_properties())
+            if (name_of(one) == property) wanted = 1 + static_cast<int>(one);
+        const bool by_others = property == name_of(Property::instances);  // it may fail as whatever they happen to break
+        auto fails = [&](const std::vector<Step>& fewer) {
+            if (isolated) return in_a_child(setup, fewer, 2) == wanted;
+            Account account;
+            const auto failure = replay(setup, fewer, account);
+            if (!failure || !by_others) return failure && 1 + static_cast<int>(failure->property) == wanted;
+            return needs_others(setup, fewer, failure->instance);
+        };
+        if (!fails(steps)) return nb::object(nb::none());
+        return nb::object(nb::cast(text_of(setup, Shrinker(std::move(steps), fails, go_on).shrink())));
+    }, "text"_a, "name"_a, "property"_a, "isolated"_a, "seconds"_a,
+       "The shortest steps that fail so; None: they do not fail when they are repeated. `isolated`: each try in a process of its own;\n"
+       "`property` \"crash\": that a try ends by a signal or not at all.");
+}
+
+}  // namespace zreplay
