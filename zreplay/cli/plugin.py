@@ -42,10 +42,12 @@ def _header_folder() -> Path:
 @command.command("test", short_help="Random operations against a reference, until something is wrong.")
 @click.argument("spec")
 @click.option(
-    "--operations", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="How many are made, in all."
+    "--operations", type=click.IntRange(min=1), default=5_000_000, show_default=True, help="How many are made, in all."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of what is random.")
-@click.option("--budget", metavar="TIME", default="60s", show_default=True, help="The longest it may take, as 90s or 5m.")
+@click.option(
+    "--budget", metavar="TIME", default="60s", show_default=True, help="The longest it may take, as 90s or 5m."
+)
 @click.option("--kind", type=click.Choice(["index", "pool", "mm"]), help="Only variants of this kind.  [default: all]")
 @click.option(
     "--like",
@@ -77,8 +79,8 @@ def test(
     docs/plugins.md#testing gets a verdict. What fails is repeated with fewer and fewer operations, and the shortest
     sequence found is written to the working directory; --replay makes it again, under a debugger for example.
 
-    The plugin runs in processes of its own, with this shell's limits (ulimit): should it crash or hang, that is a verdict
-    too. The exit code is 7 if a property failed, else 0.
+    The plugin runs in processes of its own, with this shell's limits (ulimit): should it crash or hang, that is a
+    verdict too. The exit code is 7 if a property failed, else 0.
 
     \b
     zreplay plugin test ./mytree.so
@@ -175,7 +177,7 @@ def _failure(spec: str, name: str, failure: "Failure", path: Path | None) -> lis
     lines = [f"  {name:<14}FAILED  {failure.message}"]
     if not failure.repeats:
         lines.append(f"  {'':<22}which these operations alone do not repeat: it depends on instances before")
-    count = f"{failure.operations:,} operation{'s' if failure.operations != 1 else ''}"
+    count = f"{failure.count():,} operation{'s' if failure.count() != 1 else ''}"
     if path:
         lines.append(f"  {'':<22}{count}: {_again(spec, path)}")
     return lines

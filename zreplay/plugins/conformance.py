@@ -5,6 +5,7 @@ The child tells of each case by a line of JSON. What it is doing when it dies st
 round's operations, each written down before it is made.
 """
 
+import faulthandler
 import json
 import mmap
 import os
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +65,7 @@ class Failure:
     steps: str
     repeats: bool = True
 
-    @property
-    def operations(self) -> int:
+    def count(self) -> int:
         """How many steps there are."""
         return max(sum(not line.startswith("#") for line in self.steps.splitlines()) - 1, 0)
 
@@ -88,7 +89,7 @@ class Report:
             if name in self.failures:
                 yield name, "failed"
             else:
-                untested = name in self.not_tested or not (self.tested.get(name) or name == "crash")
+                untested = name in self.not_tested or not (name == "crash" or self.tested.get(name))
                 yield name, "not tested" if untested else "ok"
 
     def as_dict(self) -> dict[str, Any]:
@@ -135,10 +136,12 @@ def find(spec: str, kind: str | None = None, like: str | None = None) -> list[Su
         some = [one for one in there if one.kind in kinds and path[2] in (None, one.name.split("@")[0])]
         if not some:
             names = ", ".join(f"{one.kind} {one.name.split('@')[0]}" for one in there)
-            raise UsageError(f"found {spec}, which has {names}; expected one with {kind or ''} {path[2] or ''}".rstrip())
+            raise UsageError(
+                f"found {spec}, which has {names}; expected one with {kind or ''} {path[2] or ''}".rstrip()
+            )
         return [Subject(one.kind, one.name, like if like is not None else one.like) for one in some]
     refused = None
-    names = []
+    names: list[str] = []
     for one in kinds:
         try:
             names.append(plug(one, spec)[0])
@@ -161,7 +164,7 @@ def test(
     *,
     kind: str | None = None,
     like: str | None = None,
-    operations: int = 1_000_000,
+    operations: int = 5_000_000,
     seed: int = 1,
     budget_seconds: float = 60.0,
     progress: Progress | None = None,
@@ -236,10 +239,8 @@ class _Run:
         begin = time.monotonic()
         while self.case < self.cases and time.monotonic() < self.deadline:
             told, ending = _in_child(self._work, self.log, self.deadline + 5, self._watch)
-            failure = None
-            for line in told:
-                failure = line.get("failure", failure)
             self._count(told)
+            failure = told[-1].get("failure") if told else None
             if ending == "budget":
                 break
             if ending and failure is None:
@@ -248,11 +249,8 @@ class _Run:
                 failure |= {"steps": steps}
                 self.case += 1
             if failure and failure["property"] not in self.found.failures:
-                self.found.failures[failure["property"]] = Failure(
-                    failure["property"], failure["message"], failure["steps"], failure.get("repeats", True)
-                )
-                if not failure.get("shrunk"):
-                    self._shrink_apart(failure)
+                found = self._shrunk(failure)
+                self.found.failures.setdefault(found.property, found)
         self.found.seconds = time.monotonic() - begin
         return self.found
 
@@ -267,37 +265,36 @@ class _Run:
             send({"case": case + 1, "cases": cases, "operations": suite.operations} | suite.account(self.subject.kind))
             if failure:
                 send({"failure": failure})
-                if failure["property"] not in self.found.failures:
-                    send({"failure": self._shrunk(failure, isolated=False)})
                 return
 
-    def _shrunk(self, failure: dict[str, Any], *, isolated: bool) -> dict[str, Any]:
+    def _shrunk(self, failure: dict[str, Any]) -> Failure:
+        """The failure with as few steps as can be found: in a fresh process, or if that dies of it one for each try."""
         seconds = min(SHRINK_SECONDS, max(self.deadline - time.monotonic(), 1.0))
-        wanted = failure["property"]
-        steps = _zreplay.conformance_shrink(failure["steps"], self.subject.name, wanted, isolated, seconds)
-        if steps is None:
-            if isolated:
-                return failure | {"shrunk": True, "repeats": False}
-            # Alone it goes well: something is left of what was there before.
-            return failure | {"shrunk": True, "repeats": False, "property": "instances"}
-        again = None if isolated else _zreplay.conformance_replay(steps, self.subject.name, self.log)
-        return failure | {"shrunk": True, "steps": steps} | ({"message": again["message"]} if again else {})
 
-    def _shrink_apart(self, failure: dict[str, Any]) -> None:
-        """Each try in a process of its own, as the one that shrank has died of it."""
-
-        def work(send: Send) -> None:
+        def work(isolated: bool, send: Send) -> None:
             find(self.spec, self.subject.kind)
-            send(self._shrunk(failure, isolated=True))
+            name, steps = _zreplay.conformance_shrink(failure["steps"], self.subject.name, isolated, seconds)
+            send({"property": name, "steps": steps})
+            if name not in ("", "crash"):
+                again = _zreplay.conformance_replay(steps, self.subject.name, self.log)
+                send({"property": name, "steps": steps, "message": again["message"] if again else failure["message"]})
 
-        told, _ = _in_child(work, self.log, time.monotonic() + 2 * SHRINK_SECONDS, stall_seconds=2 * SHRINK_SECONDS)
-        if told and (steps := told[-1]["steps"]):
-            message = failure["message"]
-            if failure["property"] == "crash" and told[-1].get("repeats", True):
-                message = re.sub(r" in .*", f" in {steps.splitlines()[-1]}", message)
-            self.found.failures[failure["property"]] = Failure(
-                failure["property"], message, steps, told[-1].get("repeats", True)
-            )
+        for isolated in (failure["property"] == "crash", True):
+            given = time.monotonic() + 2 * seconds
+            told, _ = _in_child(partial(work, isolated), self.log, given, stall_seconds=2 * seconds)
+            if told:
+                break
+        else:
+            return Failure(failure["property"], failure["message"], failure["steps"])
+        name, steps = told[-1]["property"], told[-1]["steps"]
+        if not name:
+            # Alone it goes well: something is left of what was there before.
+            name = "crash" if failure["property"] == "crash" else "instances"
+            return Failure(name, failure["message"], failure["steps"], repeats=False)
+        message = told[-1].get("message", failure["message"])
+        if name == failure["property"] == "crash":
+            message = re.sub(r" in .*", f" in {steps.splitlines()[-1]}", message)
+        return Failure(name, message, steps)
 
     def _watch(self, line: dict[str, Any]) -> None:
         if "case" in line:
@@ -367,8 +364,9 @@ def _in_child(
 def _be_the_child(work: Callable[[Send], None], reading: int, writing: int) -> None:
     code = 1
     try:
+        faulthandler.disable()  # a crash is told by who listens
         os.close(reading)
-        with open(writing, "w", encoding="utf-8") as pipe:  # noqa: PTH123 (a file descriptor)
+        with open(writing, "w", encoding="utf-8") as pipe:
 
             def send(line: dict[str, Any]) -> None:
                 pipe.write(json.dumps(line) + "\n")

@@ -186,29 +186,20 @@ std::optional<Failed> Suite::run(size_t n, uint64_t operations, double seconds, 
             instances.finish();
         } catch (const Failure& failure) {
             instances.leave();
-            Failed failed{failure, setup, seed, std::move(steps)};
-            if (failure.property != leaks && needs_others(setup, failed.steps, failure.instance)) failed.failure.property = Property::instances;
-            return failed;
+            return Failed{failure, setup, seed, std::move(steps)};
         }
     }
     return {};
 }
 
-bool needs_others(const Setup& setup, std::span<const Step> steps, uint8_t instance) {
+std::vector<Step> own_steps(std::span<const Step> steps, uint8_t instance) {
     std::vector<Step> own;
-    bool others = false;
     for (const Step& step : steps) {
-        if (step.instance != instance) {
-            others = true;
-        } else if (step.op == op_renew) {
-            others |= !own.empty();
-            own.clear();
-        } else {
-            own.push_back(step);
-        }
+        if (step.instance != instance) continue;
+        if (step.op == op_renew && &step != &steps.back()) own.clear();
+        else own.push_back(step);
     }
-    Account account;
-    return others && !replay(setup, own, account, true);
+    return own;
 }
 
 std::optional<Failure> replay(const Setup& setup, std::span<const Step> steps, Account& account, bool leave, Log* log) {

@@ -184,8 +184,8 @@ class Suite {
 // What the steps come to, from the beginning. `leave`: what is broken is not destroyed.
 std::optional<Failure> replay(const Setup& setup, std::span<const Step> steps, Account& account, bool leave = false, Log* log = nullptr);
 
-// Whether the instance, from its beginning and without the other one, is all right: then it is the others' doing.
-bool needs_others(const Setup& setup, std::span<const Step> steps, uint8_t instance);
+// Those of one instance since it was made, as if there had been no other: where they go well, a failure is the others' doing.
+std::vector<Step> own_steps(std::span<const Step> steps, uint8_t instance);
 
 // As text: a line of the setup, then a step a line; lines that begin with # are for people.
 std::string text_of(const Setup& setup, std::span<const Step> steps);

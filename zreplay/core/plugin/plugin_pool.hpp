@@ -41,6 +41,7 @@ class PluginPool final : public PoolInterface {
         host_.rethrow();
         if (error) {
             drop(cell);
+            refresh();
             if (error != -e_nospc && error != -e_nomem && error != -e_inval)
                 gave(label_, "alloc() of " + std::to_string(size_bytes) + " bytes", error, "0, −12, −22 or −28");
             return {{}, error};
