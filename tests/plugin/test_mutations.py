@@ -20,7 +20,7 @@ MUTATIONS = {
         "nodes_freed forgotten": "memory",
         "leak of a node, now and then": "leaks",
         "destroy() forgets a type": "leaks",
-        "nodes taken are kept when the next one fails": "out-of-memory",
+        "nodes taken are lost when the next one fails": "leaks",
         "a node counted twice": "memory",
         "move() leaves the old position": "move",
         "a count shared by all instances": "instances",

@@ -135,10 +135,8 @@ def find(spec: str, kind: str | None = None, like: str | None = None) -> list[Su
         there = load(Path(path[1]).absolute(), option="plugin test")
         some = [one for one in there if one.kind in kinds and path[2] in (None, one.name.split("@")[0])]
         if not some:
-            names = ", ".join(f"{one.kind} {one.name.split('@')[0]}" for one in there)
-            raise UsageError(
-                f"found {spec}, which has {names}; expected one with {kind or ''} {path[2] or ''}".rstrip()
-            )
+            has = ", ".join(f"{one.kind} {one.name.split('@')[0]}" for one in there)
+            raise UsageError(f"found {spec}, which has {has}; expected one with {kind or ''} {path[2] or ''}".rstrip())
         return [Subject(one.kind, one.name, like if like is not None else one.like) for one in some]
     refused = None
     names: list[str] = []

@@ -45,7 +45,7 @@ class Round {
     }
     void apply(const Step& step) {
         of(step.instance, [&] {
-            if (step.op != op_renew) return instance(step.instance).apply(step);
+            if (step.op != op_renew) return instance(step.instance).apply_and_note(step);
             if (!instances_[step.instance]) return;
             instances_[step.instance]->abandon();
             instances_[step.instance] = nullptr;
@@ -110,6 +110,25 @@ void Instance::expect_costs_alike(const Cost& found, const Cost& expected) {
     const auto* is = reinterpret_cast<const uint64_t*>(&found);
     const auto* other = reinterpret_cast<const uint64_t*>(&expected);
     for (size_t i = 0; i < sizeof(Cost) / sizeof(uint64_t); ++i) expect_equal(Property::like, is[i], other[i], counters[i]);
+}
+
+void Instance::expect_no_leak(const Host& host, uint64_t live_at_start) {
+    constexpr size_t most_steps = 3000, times = 4;
+    std::string seen = std::to_string(host.live());
+    for (size_t n = 0; host.live() > live_at_start && noted_.size() < most_steps; ++n) {
+        if (n == times)
+            throw Failure{Property::leaks, "allocations when emptied, " + std::to_string(live_at_start) + " at the beginning, grow each time the same is done: " + seen};
+        const uint64_t before = host.live();
+        for (const Step& step : noted_) apply(step);
+        drain();
+        if (host.live() <= before) break;
+        seen += ", " + std::to_string(host.live());
+    }
+    ++account_.tested[static_cast<size_t>(Property::leaks)];
+}
+
+void Instance::expect_all_returned(const Host& host) {
+    expect(Property::leaks, host.live() == 0, [&] { return "destroy() leaves " + std::to_string(host.live()) + " allocations, expected 0"; });
 }
 
 // ---- the suite ----

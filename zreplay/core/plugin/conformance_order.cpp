@@ -93,22 +93,25 @@ class OrderInstance final : public Instance {
 
     void finish() override {
         check_now();
+        drain();
+        expect(next, entries_.empty(), [&] { return "next(): nobody's turn, with " + std::to_string(entries_.size()) + " entries left"; });
+        check_now();
+        if (plugin_) expect_no_leak(plugin_->host(), start_live_);
+        abandon();
+    }
+
+    void drain() override {
         for (uint16_t group = 0; group < 8; ++group)
             for (auto oldest = turn(group); oldest != entries_.end(); oldest = turn(group)) {
                 drop(oldest);
                 after();
             }
-        expect(next, entries_.empty(), [&] { return "next(): nobody's turn, with " + std::to_string(entries_.size()) + " entries left"; });
-        check_now();
-        abandon();
     }
 
     void abandon() override {
         if (!plugin_) return;
         plugin_->destroy();
-        expect(leaks, plugin_->host().live() == 0, [&] {
-            return "destroy() leaves " + std::to_string(plugin_->host().live()) + " allocations, expected 0";
-        });
+        expect_all_returned(plugin_->host());
     }
 
   private:
@@ -191,15 +194,19 @@ class OrderInstance final : public Instance {
     void pass_by(uint16_t group) {
         const Place entry = turn(group);
         if (entry == entries_.end()) return;
-        guarded(visited, [&] { order_->rotate(entry->second.entry); });
-        if (like_) like_->rotate(entry->second.like);
-        entry->second.passed = true;
         bool others = false;
-        for (const auto& [id, other] : entries_) others |= together(other, group) && !other.passed;
-        const Place now = turn(group);
-        expect(visited, !others || now != entry, [&] {
-            return "after visited() next() is " + named(entry->second.entry) + " again, though there are others whose turn has not been";
-        });
+        for (const auto& [id, other] : entries_) others |= id != entry->first && together(other, group) && !other.passed;
+        // A clock passes by those that have been loaded, once, and may come round to the same one.
+        for (int times = 1; times <= 2; ++times) {
+            guarded(visited, [&] { order_->rotate(entry->second.entry); });
+            if (like_) like_->rotate(entry->second.like);
+            entry->second.passed = true;
+            if (turn(group) != entry || !others) break;
+            expect(visited, times == 1, [&] {
+                return "after visited(), twice, next() is " + named(entry->second.entry) + " again, though there are others whose turn has not been";
+            });
+        }
+        ++account_.tested[static_cast<size_t>(visited)];
     }
 
     uint64_t& count(uint16_t group) { return counts_[in_groups_ ? group : 0]; }
@@ -211,7 +218,6 @@ class OrderInstance final : public Instance {
         expect_equal(memory, order_->entries(), entries_.size(), "memory(): entries");
         if (entries_.empty()) {
             expect_equal(memory, order_->bytes(), start_bytes_, "memory(): bytes when emptied");
-            if (plugin_) expect_equal(leaks, plugin_->host().live(), start_live_, "allocations when emptied, beside those of create()");
         }
     }
 
