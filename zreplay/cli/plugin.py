@@ -76,7 +76,7 @@ def test(
 
     Makes random operations and compares each answer with a slow and obvious reference: small and large keys, small and
     normal nodes, memory running out at every allocation, two instances at once. Each property of
-    docs/plugins.md#testing gets a verdict. What fails is repeated with fewer and fewer operations, and the shortest
+    docs/plugins.md gets a verdict. What fails is repeated with fewer and fewer operations, and the shortest
     sequence found is written to the working directory; --replay makes it again, under a debugger for example.
 
     The plugin runs in processes of its own, with this shell's limits (ulimit): should it crash or hang, that is a
