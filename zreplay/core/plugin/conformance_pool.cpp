@@ -225,6 +225,7 @@ class PoolInstance final : public Instance {
 
     void drop(Objects::iterator object) {
         const uint64_t told = pool_->moves().handles_rewritten;
+        has_freed_ = true;
         forget_handle(object->second);
         guarded(answers, [&] { pool_->free(object->second.location); });
         if (like_) like_->free(object->second.like);
@@ -255,6 +256,7 @@ class PoolInstance final : public Instance {
         std::unordered_map<uint64_t, uint64_t> ids;
         for (const auto& [id, object] : objects_) ids[object.location.word()] = id;
         std::vector<uint64_t> victims;
+        const bool must_find_room = by_lru_ || !has_freed_;
         const int error = guarded(reclaim, [&] {
             return pool_->reclaim(step.size, [&](Location victim) {
                 const auto id = ids.find(victim.word());
@@ -280,6 +282,7 @@ class PoolInstance final : public Instance {
                 forget_handle(object->second);
                 pool_->free(object->second.location);
                 freed_[id->second] = object->second;
+                has_freed_ = true;
                 objects_.erase(object);
                 return true;
             });
@@ -293,7 +296,7 @@ class PoolInstance final : public Instance {
         } else {
             expect(reclaim, pool_->pages() == pages, [&] { return gave() + " and the pages went from " + std::to_string(pages) + " to " + std::to_string(pool_->pages()) + ", expected the same"; });
             expect(reclaim, error != -e_inval || was_empty || step.size == 0, [&] { return gave() + " with " + std::to_string(pages) + " pages, expected 0 or −11"; });
-            expect(reclaim, error != -e_again || any_refused || migrated_, [&] { return gave() + ", though nobody refused to be evicted"; });
+            expect(reclaim, error != -e_again || any_refused || !must_find_room, [&] { return gave() + ", though nobody refused to be evicted"; });
         }
         expect(reclaim, !says_where_ || attempts.size() <= std::max(step.size, 1u), [&] { return gave() + " after it had tried " + std::to_string(attempts.size()) + " pages"; });
         if (!attempts.empty()) end_attempt(attempts.back().page, error == 0, attempts.back().refused);
@@ -374,7 +377,7 @@ class PoolInstance final : public Instance {
         if (!says_where_) return;
         for (auto& [number, other] : objects_) locate(other);
         const uint64_t now = objects_.at(id).page;
-        migrated_ |= !done.error;  // z3fold does not reclaim a page that it has moved
+        has_freed_ = true;
         if (!done.error) {
             if (!spans_) expect_equal(migrate, done.objects, before.at(page).size(), "objects that migrate() moved");
             expect(migrate, !before.contains(now), [&] { return "migrate() of object " + std::to_string(id) + " put it in page " + std::to_string(now) + ", expected one that was not there"; });
@@ -495,7 +498,8 @@ class PoolInstance final : public Instance {
     const PoolKind& kind_;
     std::unique_ptr<PoolInterface> pool_, like_;
     PluginPool* plugin_ = nullptr;
-    bool says_where_, spans_, by_lru_, compacts_, filling_ = true, migrated_ = false;
+    bool says_where_, spans_, by_lru_, compacts_, filling_ = true;
+    bool has_freed_ = false;  // objects may have been moved since: z3fold then lets pages be, as the kernel's does
     Cost cost_, like_cost_;
     Objects objects_, freed_;  // freed_: by the reclaim under way
     std::unordered_map<uint64_t, uint64_t> handles_, stamps_, twins_, twins_back_;  // stamps_: of pages, by their latest allocation
