@@ -117,7 +117,8 @@ void Instance::expect_no_leak(const Host& host, uint64_t live_at_start) {
     std::string seen = std::to_string(host.live());
     for (size_t n = 0; host.live() > live_at_start && noted_.size() < most_steps; ++n) {
         if (n == times)
-            throw Failure{Property::leaks, "allocations when emptied, " + std::to_string(live_at_start) + " at the beginning, grow each time the same is done: " + seen};
+            throw Failure{Property::leaks,
+                          said("allocations when emptied, ", live_at_start, " at the beginning, grow each time the same is done: ", seen)};
         const uint64_t before = host.live();
         for (const Step& step : noted_) apply(step);
         drain();
@@ -128,7 +129,7 @@ void Instance::expect_no_leak(const Host& host, uint64_t live_at_start) {
 }
 
 void Instance::expect_all_returned(const Host& host) {
-    expect(Property::leaks, host.live() == 0, [&] { return "destroy() leaves " + std::to_string(host.live()) + " allocations, expected 0"; });
+    expect(Property::leaks, host.live() == 0, [&] { return said("destroy() leaves ", host.live(), " allocations, expected 0"); });
 }
 
 // ---- the suite ----
@@ -168,7 +169,7 @@ Suite::Suite(Kind kind, std::string name, std::string like, uint64_t seed) : kin
 std::string Suite::case_name(size_t n) const {
     const auto& [setup, draw, share] = cases_.at(n);
     if (kind_ != Kind::index) return draw.name;
-    return std::string(draw.name) + ", " + std::string(slot_words[setup.words]) + " words, " + (setup.small ? "small" : "normal") + " nodes";
+    return said(draw.name, ", ", slot_words[setup.words], " words, ", setup.small ? "small" : "normal", " nodes");
 }
 
 std::optional<Failed> Suite::run(size_t n, uint64_t operations, double seconds, Log log) {
@@ -183,7 +184,8 @@ std::optional<Failed> Suite::run(size_t n, uint64_t operations, double seconds, 
         Random random(seed);
         // Most rounds are short, so that there are many beginnings and ends; lengths are spread over all magnitudes.
         const auto bits = static_cast<uint32_t>(32 - std::countl_zero(draw.most_steps - 1));
-        const uint32_t length = std::min<uint64_t>({draw.most_steps, (1u << (3 + random.below(bits - 2))) + random.below(8), wanted - done + 8});
+        const uint32_t length = std::min<uint64_t>({draw.most_steps, (1u << (3 + random.below(bits - 2))) + random.below(8),
+                                                    wanted - done + 8});
         log.clear(setup, seed);
         std::vector<Step> steps;
         Round instances(setup, account_);
@@ -256,7 +258,8 @@ Log::Log(std::span<std::byte> memory) : memory_(memory) {
 }
 
 void Log::clear(const Setup& setup, uint64_t seed) {
-    Header header{.count = 0, .seed = seed, .kind = static_cast<uint8_t>(setup.kind), .small = setup.small, .words = setup.words, .name = {}};
+    Header header{.count = 0, .seed = seed, .kind = static_cast<uint8_t>(setup.kind), .small = setup.small, .words = setup.words,
+                  .name = {}};
     setup.name.copy(header.name[0], sizeof header.name[0] - 1);
     setup.like.copy(header.name[1], sizeof header.name[1] - 1);
     std::memcpy(memory_.data(), &header, sizeof header);
@@ -297,7 +300,7 @@ std::string text_of(Kind kind, const Step& step) {
 
 std::string text_of(const Setup& setup, std::span<const Step> steps) {
     std::string text(kind_names[static_cast<size_t>(setup.kind)]);
-    if (setup.kind == Kind::index) text += " words=" + std::string(slot_words[setup.words]) + " nodes=" + (setup.small ? "small" : "normal");
+    if (setup.kind == Kind::index) text += said(" words=", slot_words[setup.words], " nodes=", setup.small ? "small" : "normal");
     if (!setup.like.empty()) text += " like=" + setup.like;
     text += "\n";
     for (const Step& step : steps) text += text_of(setup.kind, step) + "\n";

@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -46,6 +47,18 @@ struct Failure {
     uint8_t instance = 0;  // whose
 };
 
+// Words and numbers as one line.
+template <class... Parts>
+std::string said(const Parts&... parts) {
+    std::string line;
+    auto add = [&](const auto& part) {
+        if constexpr (std::is_arithmetic_v<std::decay_t<decltype(part)>>) line += std::to_string(part);
+        else line += part;
+    };
+    (add(parts), ...);
+    return line;
+}
+
 // How often each property was asked about, and why one could not be.
 struct Account {
     std::array<uint64_t, property_count> tested{};
@@ -71,7 +84,9 @@ struct Word {
 std::span<const Word> index_words();
 std::span<const Word> pool_words();
 std::span<const Word> order_words();
-inline std::span<const Word> words_of(Kind kind) { return kind == Kind::index ? index_words() : kind == Kind::pool ? pool_words() : order_words(); }
+inline std::span<const Word> words_of(Kind kind) {
+    return kind == Kind::index ? index_words() : kind == Kind::pool ? pool_words() : order_words();
+}
 inline constexpr uint8_t op_renew = 0;  // of every kind: the instance is destroyed with what is in it, and made anew
 
 struct Setup {
@@ -116,7 +131,7 @@ class Instance {
     }
     void expect_equal(Property property, uint64_t found, uint64_t expected, const char* what) {
         expect(property, found == expected,
-               [&] { return std::string(what) + ": found " + std::to_string(found) + ", expected " + std::to_string(expected); });
+               [&] { return said(what, ": found ", found, ", expected ", expected); });
     }
     // The same call, with what it throws as a failure of the property.
     template <class Call>
@@ -193,7 +208,8 @@ class Suite {
 };
 
 // What the steps come to, from the beginning. `leave`: what is broken is not destroyed.
-std::optional<Failure> replay(const Setup& setup, std::span<const Step> steps, Account& account, bool leave = false, Log* log = nullptr);
+std::optional<Failure> replay(const Setup& setup, std::span<const Step> steps, Account& account, bool leave = false,
+                              Log* log = nullptr);
 
 // Those of one instance since it was made, as if there had been no other: where they go well, a failure is the others' doing.
 std::vector<Step> own_steps(std::span<const Step> steps, uint8_t instance);
@@ -217,10 +233,9 @@ void Instance::create_without_memory(const Ops& ops, const Options& options) {
         host.fail_at(0);
         if (!error) ops.destroy(state);
         expect(Property::out_of_memory, !error || (error == -12 && reached),
-               [&] { return "create() gave " + std::to_string(error) + ", expected 0 or, allocation " + std::to_string(n) + " failing, −12"; });
+               [&] { return said("create() gave ", error, ", expected 0 or, allocation ", n, " failing, −12"); });
         expect(Property::out_of_memory, host.live() == 0, [&] {
-            return "create(), allocation " + std::to_string(n) + " of it failing, leaves " + std::to_string(host.live()) +
-                   " allocations, expected 0";
+            return said("create(), allocation ", n, " of it failing, leaves ", host.live(), " allocations, expected 0");
         });
         if (!reached) return;
     }

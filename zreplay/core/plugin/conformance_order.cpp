@@ -94,7 +94,7 @@ class OrderInstance final : public Instance {
     void finish() override {
         check_now();
         drain();
-        expect(next, entries_.empty(), [&] { return "next(): nobody's turn, with " + std::to_string(entries_.size()) + " entries left"; });
+        expect(next, entries_.empty(), [&] { return said("next(): nobody's turn, with ", entries_.size(), " entries left"); });
         check_now();
         if (plugin_) expect_no_leak(plugin_->host(), start_live_);
         abandon();
@@ -167,23 +167,24 @@ class OrderInstance final : public Instance {
     Place turn(uint16_t group) {
         CompressedEntry* oldest = guarded(next, [&] { return order_->oldest(group_key(group)); });
         expect(next, (oldest != nullptr) == (count(group) != 0), [&] {
-            return std::string("next() of group ") + std::to_string(group) + (oldest ? " gave an entry" : " gave nobody") + ", expected " +
-                   std::to_string(count(group)) + " to choose from";
+            return said("next() of group ", group, (oldest ? " gave an entry" : " gave nobody"), ", expected ", count(group),
+                        " to choose from");
         });
         if (like_) {
             const CompressedEntry* twin = like_->oldest(group_key(group));
-            expect(Property::like, (twin != nullptr) == (oldest != nullptr) && (!oldest || twin == entries_.at(by_entry_.at(oldest)).like),
-                   [&] { return "next() of group " + std::to_string(group) + " is " + named(oldest) + ", another entry than the built-in's"; });
+            expect(Property::like, (twin != nullptr) == (oldest != nullptr) && (!oldest ||
+                        twin == entries_.at(by_entry_.at(oldest)).like),
+                   [&] { return said("next() of group ", group, " is ", named(oldest), ", another entry than the built-in's"); });
         }
         if (!oldest) return entries_.end();
         const auto id = by_entry_.find(oldest);
         expect(next, id != by_entry_.end(), [&] { return std::string("next() gave an entry that is gone"); });
         const Place entry = entries_.find(id->second);
         expect(next, together(entry->second, group), [&] {
-            return "next() of group " + std::to_string(group) + " gave " + named(oldest) + ", of group " + std::to_string(entry->second.group);
+            return said("next() of group ", group, " gave ", named(oldest), ", of group ", entry->second.group);
         });
         const CompressedEntry* again = guarded(next, [&] { return order_->oldest(group_key(group)); });
-        expect(next, again == oldest, [&] { return "next() gave " + named(oldest) + ", and asked again " + named(again); });
+        expect(next, again == oldest, [&] { return said("next() gave ", named(oldest), ", and asked again ", named(again)); });
         return entry;
     }
     std::string named(const CompressedEntry* entry) const {
@@ -203,7 +204,8 @@ class OrderInstance final : public Instance {
             entry->second.passed = true;
             if (turn(group) != entry || !others) break;
             expect(visited, times == 1, [&] {
-                return "after visited(), twice, next() is " + named(entry->second.entry) + " again, though there are others whose turn has not been";
+                return said("after visited(), twice, next() is ", named(entry->second.entry),
+                            " again, though there are others whose turn has not been");
             });
         }
         ++account_.tested[static_cast<size_t>(visited)];
@@ -238,7 +240,8 @@ class OrderInstance final : public Instance {
 std::unique_ptr<Instance> make_order(const Setup& setup, Account& account) { return std::make_unique<OrderInstance>(setup, account); }
 
 std::span<const Word> order_words() {
-    static constexpr Word words[] = {{"renew", ""}, {"stored", "tksv"}, {"gone", "k"}, {"loaded", "kv"}, {"next", "t"}, {"visited", "t"},
+    static constexpr Word words[] = {{"renew", ""}, {"stored", "tksv"}, {"gone", "k"}, {"loaded", "kv"}, {"next", "t"},
+                {"visited", "t"},
                                      {"evict", "t"}, {"check", ""}, {"stored_without_memory", "tksv"}, {"create_without_memory", ""}};
     return words;
 }

@@ -33,7 +33,9 @@ void PoolInstance::reclaim_one(const Step& step) {
     const int error = guarded(reclaim, [&] {
         return pool_->reclaim(step.size, [&](Location victim) {
             const auto id = ids.find(victim.word());
-            expect(reclaim, id != ids.end() && objects_.contains(id->second), [&] { return std::string("evict() of an object that is gone"); });
+            expect(reclaim, id != ids.end() && objects_.contains(id->second), [&] {
+                return std::string("evict() of an object that is gone");
+            });
             const auto object = objects_.find(id->second);
             victims.push_back(id->second);
             if (says_where_) {
@@ -61,17 +63,29 @@ void PoolInstance::reclaim_one(const Step& step) {
         });
     });
     if (plugin_) note_handles();
-    auto gave = [&] { return "reclaim() of " + std::to_string(step.size) + " retries gave " + std::to_string(error); };
+    auto gave = [&] { return said("reclaim() of ", step.size, " retries gave ", error); };
     const bool any_refused = std::any_of(victims.begin(), victims.end(), [&](uint64_t id) { return refuses(step, id); });
     if (error == 0) {
-        expect(reclaim, pool_->pages() == pages - 1, [&] { return gave() + " and the pages went from " + std::to_string(pages) + " to " + std::to_string(pool_->pages()) + ", expected one less"; });
-        expect(reclaim, !says_where_ || (!attempts.empty() && attempts.back().left.empty()), [&] { return gave() + ", but objects of the page it took were not evicted"; });
+        expect(reclaim, pool_->pages() == pages - 1, [&] {
+            return said(gave(), " and the pages went from ", pages, " to ", pool_->pages(), ", expected one less");
+        });
+        expect(reclaim, !says_where_ || (!attempts.empty() && attempts.back().left.empty()), [&] {
+            return said(gave(), ", but objects of the page it took were not evicted");
+        });
     } else {
-        expect(reclaim, pool_->pages() == pages, [&] { return gave() + " and the pages went from " + std::to_string(pages) + " to " + std::to_string(pool_->pages()) + ", expected the same"; });
-        expect(reclaim, error != -e_inval || was_empty || step.size == 0, [&] { return gave() + " with " + std::to_string(pages) + " pages, expected 0 or −11"; });
-        expect(reclaim, error != -e_again || any_refused || !must_find_room, [&] { return gave() + ", though nobody refused to be evicted"; });
+        expect(reclaim, pool_->pages() == pages, [&] {
+            return said(gave(), " and the pages went from ", pages, " to ", pool_->pages(), ", expected the same");
+        });
+        expect(reclaim, error != -e_inval || was_empty || step.size == 0, [&] {
+            return said(gave(), " with ", pages, " pages, expected 0 or −11");
+        });
+        expect(reclaim, error != -e_again || any_refused || !must_find_room, [&] {
+            return said(gave(), ", though nobody refused to be evicted");
+        });
     }
-    expect(reclaim, !says_where_ || attempts.size() <= std::max(step.size, 1u), [&] { return gave() + " after it had tried " + std::to_string(attempts.size()) + " pages"; });
+    expect(reclaim, !says_where_ || attempts.size() <= std::max(step.size, 1u), [&] {
+        return said(gave(), " after it had tried ", attempts.size(), " pages");
+    });
     if (!attempts.empty()) end_attempt(attempts.back().page, error == 0, attempts.back().refused);
     if (like_) reclaim_alike(step, error, victims);
     freed_.clear();
@@ -86,7 +100,7 @@ void PoolInstance::expect_oldest(uint64_t page) {
         const auto other = stamps_.find(object.page);
         if (other == stamps_.end()) continue;  // moved or compacted: z3fold lets those be
         expect(lru, other->second >= stamp->second, [&] {
-            return "reclaim() takes page " + std::to_string(page) + ", expected page " + std::to_string(object.page) + ", whose latest allocation is older";
+            return said("reclaim() takes page ", page, ", expected page ", object.page, ", whose latest allocation is older");
         });
     }
 }
@@ -104,7 +118,9 @@ void PoolInstance::reclaim_alike(const Step& step, int error, const std::vector<
     const int twin = like_->reclaim(step.size, [&](Location victim) {
         const uint64_t id = ids.at(victim.word());
         expect(Property::like, turn < victims.size() && victims[turn] == id, [&] {
-            return "evict() number " + std::to_string(turn + 1) + " is of " + (turn < victims.size() ? "object " + std::to_string(victims[turn]) : "nobody") + ", the built-in's of object " + std::to_string(id);
+            return said("evict() number ", turn + 1, " is of ",
+                        (turn < victims.size() ? "object " + std::to_string(victims[turn]) : "nobody"),
+                        ", the built-in's of object ", id);
         });
         ++turn;
         if (refuses(step, id)) return false;
@@ -112,7 +128,7 @@ void PoolInstance::reclaim_alike(const Step& step, int error, const std::vector<
         return true;
     });
     expect(Property::like, twin == error && turn == victims.size(), [&] {
-        return "reclaim() gave " + std::to_string(error) + " after " + std::to_string(victims.size()) + " objects, the built-in " + std::to_string(twin) + " after " + std::to_string(turn);
+        return said("reclaim() gave ", error, " after ", victims.size(), " objects, the built-in ", twin, " after ", turn);
     });
 }
 
@@ -143,7 +159,8 @@ void PoolInstance::migrate_one(Objects::iterator object) {
     if (like_) {
         const Migration twin = like_->migrate(object->second.like);
         expect(Property::like, twin.error == done.error && twin.objects == done.objects, [&] {
-            return "migrate() gave " + std::to_string(done.error) + " with " + std::to_string(done.objects) + " objects, the built-in " + std::to_string(twin.error) + " with " + std::to_string(twin.objects);
+            return said("migrate() gave ", done.error, " with ", done.objects, " objects, the built-in ", twin.error, " with ",
+                        twin.objects);
         });
     }
     if (plugin_) note_handles();
@@ -154,15 +171,17 @@ void PoolInstance::migrate_one(Objects::iterator object) {
     has_freed_ = true;
     if (!done.error) {
         if (!spans_) expect_equal(migrate, done.objects, before.at(page).size(), "objects that migrate() moved");
-        expect(migrate, !before.contains(now), [&] { return "migrate() of object " + std::to_string(id) + " put it in page " + std::to_string(now) + ", expected one that was not there"; });
+        expect(migrate, !before.contains(now), [&] {
+            return said("migrate() of object ", id, " put it in page ", now, ", expected one that was not there");
+        });
         stamps_.erase(page);
     }
     for (const auto& [number, other] : objects_) {
         const Object& was = were.at(number);
         const bool moved = !done.error && was.page == page;
         expect(migrate, other.page == (moved ? now : was.page) && other.position == was.position, [&] {
-            return "after migrate() of object " + std::to_string(id) + " from page " + std::to_string(page) + " to " + std::to_string(now) + " object " + std::to_string(number) + " is in page " +
-                   std::to_string(other.page) + ", position " + std::to_string(other.position) + ", expected page " + std::to_string(moved ? now : was.page) + ", position " + std::to_string(was.position);
+            return said("after migrate() of object ", id, " from page ", page, " to ", now, " object ", number, " is in page ", other.page,
+                        ", position ", other.position, ", expected page ", moved ? now : was.page, ", position ", was.position);
         });
     }
     look_at_places(migrate);
@@ -192,12 +211,18 @@ void PoolInstance::look_at_places(Property property) {
         Page& page = pages[object.page];
         page.bytes += object.size_bytes;
         if (!spans_) {
-            expect(property, page.bytes <= page_bytes, [&] { return "page " + std::to_string(object.page) + " holds " + std::to_string(page.bytes) + " bytes or more, expected at most 4096"; });
-            if (plugin_ || like_) expect(property, page.positions.insert(object.position).second, [&] { return "two objects at position " + std::to_string(object.position) + " of page " + std::to_string(object.page); });
+            expect(property, page.bytes <= page_bytes, [&] {
+                return said("page ", object.page, " holds ", page.bytes, " bytes or more, expected at most 4096");
+            });
+            if (plugin_ || like_) expect(property, page.positions.insert(object.position).second, [&] {
+                return said("two objects at position ", object.position, " of page ", object.page);
+            });
         }
         if (like_) compare_places(object, id);
     }
-    expect(property, pages.size() <= pool_->pages(), [&] { return "objects are in " + std::to_string(pages.size()) + " pages, and there are " + std::to_string(pool_->pages()); });
+    expect(property, pages.size() <= pool_->pages(), [&] {
+        return said("objects are in ", pages.size(), " pages, and there are ", pool_->pages());
+    });
     if (!spans_) expect_equal(property, pool_->pages(), pages.size(), "pages, against those that objects are in");
 }
 
@@ -206,9 +231,10 @@ void PoolInstance::compare_places(const Object& object, uint64_t id) {
     const auto [to, is_new] = twins_.try_emplace(object.page, twin);
     const auto [from, was_new] = twins_back_.try_emplace(twin, object.page);
     expect(Property::like, to->second == twin && from->second == object.page, [&] {
-        return "object " + std::to_string(id) + " is in page " + std::to_string(object.page) + ", the built-in's in the page of others";
+        return said("object ", id, " is in page ", object.page, ", the built-in's in the page of others");
     });
-    if (!spans_) expect_equal(Property::like, static_cast<uint64_t>(object.position), static_cast<uint64_t>(like_->position(object.like)), "position of an object");
+    if (!spans_) expect_equal(Property::like, static_cast<uint64_t>(object.position),
+                static_cast<uint64_t>(like_->position(object.like)), "position of an object");
 }
 
 void PoolInstance::look_at_classes() {
@@ -225,8 +251,9 @@ void PoolInstance::look_at_classes() {
     const std::vector<ClassRow> twins = like_->classes();
     expect_equal(Property::like, rows.size(), twins.size(), "classes()");
     for (size_t i = 0; i < rows.size(); ++i)
-        expect(Property::like, rows[i].class_size == twins[i].class_size && rows[i].free_chunks == twins[i].free_chunks && rows[i].pages == twins[i].pages && rows[i].objects_used == twins[i].objects_used,
-               [&] { return "row " + std::to_string(i) + " of classes() is not the built-in's"; });
+        expect(Property::like, rows[i].class_size == twins[i].class_size && rows[i].free_chunks == twins[i].free_chunks &&
+                    rows[i].pages == twins[i].pages && rows[i].objects_used == twins[i].objects_used,
+               [&] { return said("row ", i, " of classes() is not the built-in's"); });
 }
 
 }  // namespace zreplay::conformance

@@ -8,7 +8,8 @@ namespace {
 
 using enum Property;
 
-enum Op : uint8_t { renew = op_renew, store, leave, touch, make_room, squeeze, displace, look_round, check_all, store_failing, create_failing };
+enum Op : uint8_t { renew = op_renew, store, leave, touch, make_room, squeeze, displace, look_round, check_all, store_failing,
+            create_failing };
 
 std::unique_ptr<PoolInterface> make_any(const std::string& name) {
     return with_pool(name, [&]<class P>(std::type_identity<P>) -> std::unique_ptr<PoolInterface> {
@@ -19,7 +20,8 @@ std::unique_ptr<PoolInterface> make_any(const std::string& name) {
 
 }  // namespace
 
-PoolInstance::PoolInstance(const Setup& setup, Account& account) : Instance(account), kind_(pool_kind(setup.name)), pool_(make_any(setup.name)) {
+PoolInstance::PoolInstance(const Setup& setup, Account& account) : Instance(account), kind_(pool_kind(setup.name)),
+            pool_(make_any(setup.name)) {
     pool_->charge(cost_);
     plugin_ = dynamic_cast<PluginPool*>(pool_.get());
     const uint64_t can = plugin_ ? plugin_->ops().capabilities : 0;
@@ -45,12 +47,14 @@ void PoolInstance::begin(const Draw& draw, Random& random) {
 
 Step PoolInstance::draw(Random& random) {
     if (draw_.out_of_memory && random.below(100) == 0) return {.op = create_failing};
-    if (random.below(400) == 0 || objects_.size() > most_) filling_ = objects_.size() < 4 || (!filling_ && objects_.size() < most_ / 2);
+    if (random.below(400) == 0 || objects_.size() > most_)
+        filling_ = objects_.size() < 4 || (!filling_ && objects_.size() < most_ / 2);
     const auto live = static_cast<uint32_t>(objects_.size());
     if (random.below(16 + live / 2) == 0) return {.op = check_all};
     if (says_where_ && random.below(8 + live) == 0) return {.op = look_round};
     if (pool_->evicts() && random.below(12 + live / 2) == 0)
-        return {.op = make_room, .type = static_cast<uint16_t>(random.below(2) ? 0 : random.below(101)), .size = random.below(2) ? 8 : random.below(4), .value = random.next()};
+        return {.op = make_room, .type = static_cast<uint16_t>(random.below(2) ? 0 : random.below(101)),
+                    .size = random.below(2) ? 8 : random.below(4), .value = random.next()};
     if (compacts_ && random.below(24 + live) == 0) return {.op = squeeze};
     Step step{.key = some(random)};
     const uint32_t chance = random.below(64);
@@ -151,20 +155,22 @@ void PoolInstance::put(uint64_t id, uint32_t size_bytes) {
 }
 
 void PoolInstance::keep(uint64_t id, uint32_t size_bytes, Allocation made, uint64_t pages, uint64_t told) {
-    auto of = [&] { return "alloc() of " + std::to_string(size_bytes) + " bytes gave " + std::to_string(made.error); };
-    if (size_bytes == 0) expect(answers, made.error == -e_inval, [&] { return of() + ", expected −22"; });
-    else if (size_bytes > page_bytes) expect(answers, made.error == -e_inval || made.error == -e_nospc, [&] { return of() + ", expected −22 or −28"; });
+    auto of = [&] { return said("alloc() of ", size_bytes, " bytes gave ", made.error); };
+    if (size_bytes == 0) expect(answers, made.error == -e_inval, [&] { return said(of(), ", expected −22"); });
+    else if (size_bytes > page_bytes) expect(answers, made.error == -e_inval || made.error == -e_nospc, [&] {
+        return said(of(), ", expected −22 or −28");
+    });
     else if (made.error == -e_nospc) least_refused_ = std::min(least_refused_, size_bytes);
     else if (!made.error) most_taken_ = std::max(most_taken_, size_bytes);
-    else expect(answers, size_bytes > most_taken_, [&] { return of() + ", expected 0 as of " + std::to_string(most_taken_) + " bytes"; });
+    else expect(answers, size_bytes > most_taken_, [&] { return said(of(), ", expected 0 as of ", most_taken_, " bytes"); });
     if (size_bytes && size_bytes <= page_bytes)
         expect(answers, most_taken_ < least_refused_, [&] {
-            return of() + ", though " + std::to_string(most_taken_) + " bytes have been taken and " + std::to_string(least_refused_) + " refused";
+            return said(of(), ", though ", most_taken_, " bytes have been taken and ", least_refused_, " refused");
         });
     Object object{.location = made.location, .like = {}, .size_bytes = size_bytes};
     if (like_) {
         const Allocation twin = like_->alloc(size_bytes, SwapEntry(0, id));
-        expect(Property::like, twin.error == made.error, [&] { return of() + ", the built-in " + std::to_string(twin.error); });
+        expect(Property::like, twin.error == made.error, [&] { return said(of(), ", the built-in ", twin.error); });
         object.like = twin.location;
     }
     if (made.error) {
@@ -227,7 +233,9 @@ void PoolInstance::note_handle(Objects::iterator object, uint64_t told) {
     if (pool_->moves().handles_rewritten != told) return note_handles();
     object->second.handle = plugin_->handle(object->second.location);
     const auto [other, is_new] = handles_.try_emplace(object->second.handle, object->first);
-    expect(handles, is_new, [&] { return "objects " + std::to_string(other->second) + " and " + std::to_string(object->first) + " have the same handle " + std::to_string(object->second.handle); });
+    expect(handles, is_new, [&] {
+        return said("objects ", other->second, " and ", object->first, " have the same handle ", object->second.handle);
+    });
 }
 
 void PoolInstance::note_handles() {
@@ -249,9 +257,15 @@ void PoolInstance::after(const Cost& before) {
     expect_costs_grow(before, cost_);
     const PoolUsage usage = pool_->usage();
     expect_equal(memory, usage.objects, objects_.size(), "objects");
-    expect(memory, usage.asked_bytes <= usage.used_bytes, [&] { return "memory(): used_bytes of " + std::to_string(usage.used_bytes) + ", expected at least the " + std::to_string(usage.asked_bytes) + " asked for"; });
-    expect(memory, usage.used_bytes <= usage.pages * page_bytes, [&] { return "memory(): used_bytes of " + std::to_string(usage.used_bytes) + " in " + std::to_string(usage.pages) + " pages"; });
-    expect(memory, usage.movable_pages <= usage.pages, [&] { return "memory(): " + std::to_string(usage.movable_pages) + " movable pages of " + std::to_string(usage.pages); });
+    expect(memory, usage.asked_bytes <= usage.used_bytes, [&] {
+        return said("memory(): used_bytes of ", usage.used_bytes, ", expected at least the ", usage.asked_bytes, " asked for");
+    });
+    expect(memory, usage.used_bytes <= usage.pages * page_bytes, [&] {
+        return said("memory(): used_bytes of ", usage.used_bytes, " in ", usage.pages, " pages");
+    });
+    expect(memory, usage.movable_pages <= usage.pages, [&] {
+        return said("memory(): ", usage.movable_pages, " movable pages of ", usage.pages);
+    });
     if (objects_.empty()) {
         expect_equal(memory, usage.pages, 0, "memory(): pages when emptied");
         expect_equal(memory, usage.used_bytes, 0, "memory(): used_bytes when emptied");
@@ -268,7 +282,8 @@ std::unique_ptr<Instance> make_pool(const Setup& setup, Account& account) { retu
 
 std::span<const Word> pool_words() {
     static constexpr Word words[] = {{"renew", ""}, {"alloc", "ks"}, {"free", "k"}, {"map", "k"}, {"reclaim", "tsv"}, {"compact", ""},
-                                     {"migrate", "k"}, {"places", ""}, {"check", ""}, {"alloc_without_memory", "ks"}, {"create_without_memory", ""}};
+                                     {"migrate", "k"}, {"places", ""}, {"check", ""}, {"alloc_without_memory", "ks"},
+                                                 {"create_without_memory", ""}};
     return words;
 }
 

@@ -1,5 +1,5 @@
-// A pool against a list of the objects that are in it. conformance_pool.cpp has the calls, conformance_places.cpp what moves objects or asks where
-// they are.
+// A pool against a list of the objects that are in it. conformance_pool.cpp has the calls, conformance_places.cpp what moves
+// objects or asks where they are.
 #pragma once
 
 #include <map>
