@@ -352,7 +352,7 @@ class IndexInstance final : public Instance {
 
     void without_memory() {
         if (!plugin_) return;
-        create_without_memory(plugin_->ops(), zr_index_options{.size = sizeof(zr_index_options),
+        create_without_memory(plugin_->host(), plugin_->ops(), zr_index_options{.size = sizeof(zr_index_options),
                     .words = static_cast<zr_words>(words_),
                                                                .entry_bytes = 64, .small = 1, .timing = 0, .reserved = 0});
     }

@@ -26,7 +26,7 @@ class OrderInstance final : public Instance {
         const OrderKind& kind = *find_order_kind(setup.name);
         order_ = kind.make();
         plugin_ = dynamic_cast<PluginOrder*>(order_.get());
-        in_groups_ = plugin_ && plugin_->in_groups();
+        in_groups_ = plugin_ && plugin_->ops().capabilities & ZR_MM_GROUPS;
         if (!setup.like.empty()) like_ = find_order_kind(setup.like)->make();
         if (!plugin_) {
             account.cannot(out_of_memory, "built in");
@@ -69,7 +69,7 @@ class OrderInstance final : public Instance {
             case store: put(step); break;
             case store_failing: put_without_memory(step); break;
             case create_failing:
-                if (plugin_) create_without_memory(plugin_->ops(), zr_mm_options{.size = sizeof(zr_mm_options), .reserved = 0});
+                if (plugin_) create_without_memory(plugin_->host(), plugin_->ops(), zr_mm_options{.size = sizeof(zr_mm_options), .reserved = 0});
                 break;
             case leave:
                 if (entry != entries_.end()) drop(entry);

@@ -75,7 +75,7 @@ void PoolInstance::apply(const Step& step) {
         case store: put(step.key, step.size); break;
         case store_failing: put_without_memory(step.key, step.size); break;
         case create_failing:
-            if (plugin_) create_without_memory(plugin_->ops(), zr_pool_options{.size = sizeof(zr_pool_options), .reserved = 0});
+            if (plugin_) create_without_memory(plugin_->host(), plugin_->ops(), zr_pool_options{.size = sizeof(zr_pool_options), .reserved = 0});
             break;
         case leave:
             if (object != objects_.end()) drop(object);

@@ -24,8 +24,10 @@ inline std::string of_slot(SwapEntry entry) {
 }
 
 [[noreturn]] inline void gave(std::string_view plugin, const std::string& call, int64_t found, const char* expected) {
-    if (found == -12) throw PluginOutOfMemory(plugin, call + ": out of memory");
-    throw PluginFailed(plugin, call + " gave " + std::to_string(found) + ", expected " + expected);
+    const char* words = found == -e_nomem ? " (out of memory)" : "";
+    const std::string what = call + " gave " + std::to_string(found) + words + ", expected " + expected;
+    if (found == -e_nomem) throw PluginOutOfMemory(plugin, what);
+    throw PluginFailed(plugin, what);
 }
 
 }  // namespace zreplay

@@ -99,10 +99,10 @@ class PluginOrder final : public OrderInterface {
     }
 
     const zr_mm_ops& ops() const { return ops_; }
-    bool in_groups() const { return ops_.capabilities & ZR_MM_GROUPS; }
     Host& host() { return host_; }
 
   private:
+    bool in_groups() const { return ops_.capabilities & ZR_MM_GROUPS; }
     static uint64_t handle(const CompressedEntry* entry) { return reinterpret_cast<uint64_t>(entry->pool); }
     zr_mm_memory memory() const {
         zr_mm_memory memory{};
