@@ -72,7 +72,8 @@ def test(
     steps: Path | None,
     as_json: bool,
 ) -> None:
-    """Does SPEC do what the interface asks of it? A plugin (./my.so, ./my.so:NAME), or a built-in by its name.
+    """Does SPEC do what the interface asks of it? A plugin (./my.so, ./my.so:NAME, my.py:Class), or a
+    built-in by its name.
 
     Makes random operations and compares each answer with a slow and obvious reference: small and large keys, small and
     normal nodes, memory running out at every allocation, two instances at once. Each property of

@@ -131,7 +131,7 @@ def find(spec: str, kind: str | None = None, like: str | None = None) -> list[Su
     kinds = [kind] if kind else list(KINDS)
     if ours := [Subject(one, spec, like or "") for one in kinds if spec in built_in(one)]:
         return ours
-    if path := re.fullmatch(r"(.+\.so|.*/[^:]*)(?::([a-z0-9-]+))?", spec):
+    if path := re.fullmatch(r"(.+\.so|.*/[^:]*(?<!\.py))(?::([a-z0-9-]+))?", spec):
         there = load(Path(path[1]).absolute(), option="plugin test")
         some = [one for one in there if one.kind in kinds and path[2] in (None, one.name.split("@")[0])]
         if not some:

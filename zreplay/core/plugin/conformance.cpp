@@ -128,6 +128,12 @@ void Instance::expect_no_leak(const Host& host, uint64_t live_at_start) {
     ++account_.tested[static_cast<size_t>(Property::leaks)];
 }
 
+void Instance::note_whether_it_allocates(const Host& host) {
+    if (host.allocations()) return;
+    account_.cannot(Property::out_of_memory, "it does not allocate through its host");
+    account_.cannot(Property::leaks, "it does not allocate through its host");
+}
+
 void Instance::expect_all_returned(const Host& host) {
     expect(Property::leaks, host.live() == 0, [&] { return said("destroy() leaves ", host.live(), " allocations, expected 0"); });
 }

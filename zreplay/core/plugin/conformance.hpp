@@ -154,6 +154,8 @@ class Instance {
     // It is empty. What it has kept of its host's may be kept for later; not if the same once more, and again, makes it ever more.
     void expect_no_leak(const Host& host, uint64_t live_at_start);
     void expect_all_returned(const Host& host);
+    // After something was put in.
+    void note_whether_it_allocates(const Host& host);
 
     Account& account_;
 

@@ -346,8 +346,7 @@ class IndexInstance final : public Instance {
                 expect_equal(out_of_memory, index_->nodes() - start_nodes_, cost_.nodes_allocated - cost_.nodes_freed,
                             "nodes after insert() gave −12, which were counted as allocated and not as freed");
             });
-        if (plugin_->host().allocations() == 0 || (start_live_ == plugin_->host().live() && reference_.size() > 100))
-            account_.cannot(out_of_memory, "it does not allocate through its host");
+        note_whether_it_allocates(plugin_->host());
     }
 
     void without_memory() {

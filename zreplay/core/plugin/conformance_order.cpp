@@ -153,7 +153,7 @@ class OrderInstance final : public Instance {
                 guarded(out_of_memory, [&] { order_->check(); });
                 guarded(out_of_memory, [&] { turn(step.type); });
             });
-        if (plugin_->host().allocations() == 0) account_.cannot(out_of_memory, "it does not allocate through its host");
+        note_whether_it_allocates(plugin_->host());
     }
     void drop(Place entry) {
         guarded(next, [&] { order_->release(entry->second.entry); });

@@ -202,7 +202,7 @@ void PoolInstance::put_without_memory(uint64_t id, uint32_t size_bytes) {
             expect_usage(out_of_memory, before, "after alloc() gave −12");
             guarded(out_of_memory, [&] { pool_->check(); });
         });
-    if (plugin_->host().allocations() == 0) account_.cannot(out_of_memory, "it does not allocate through its host");
+    note_whether_it_allocates(plugin_->host());
 }
 
 void PoolInstance::expect_usage(Property property, const PoolUsage& before, const std::string& when) {
