@@ -362,6 +362,7 @@ def _in_child(
 def _be_the_child(work: Callable[[Send], None], reading: int, writing: int) -> None:
     code = 1
     try:
+        _zreplay.end_with_parent()
         faulthandler.disable()  # a crash is told by who listens
         os.close(reading)
         with open(writing, "w", encoding="utf-8") as pipe:
@@ -374,9 +375,14 @@ def _be_the_child(work: Callable[[Send], None], reading: int, writing: int) -> N
                 work(send)
             except UsageError as error:
                 send({"raised": "UsageError", "message": str(error)})
+            except MemoryError:
+                message = "out of memory for what the plugin is compared with; raise this shell's limit (ulimit -v)"
+                send({"raised": "UsageError", "message": message})
             except (PluginError, _zreplay.PluginFailed) as error:
                 send({"raised": "PluginError", "message": str(error)})
         code = 0
+    except KeyboardInterrupt:
+        pass  # so did who listens
     except BaseException as error:  # nothing may leave this process but by the line below
         print(f"zreplay: {error!r}", file=sys.stderr, flush=True)
     finally:

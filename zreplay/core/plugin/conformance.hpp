@@ -14,6 +14,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -138,6 +139,8 @@ class Instance {
     static decltype(auto) guarded(Property property, Call&& call) {
         try {
             return call();
+        } catch (const std::bad_alloc&) {
+            throw;  // ours: an arena under ulimit -v
         } catch (const std::exception& error) {
             throw Failure{property, error.what()};
         }

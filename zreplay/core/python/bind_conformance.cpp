@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,11 +67,15 @@ int number_of(const std::optional<Failure>& failure) {
 int property_of(int outcome) { return outcome > 0 ? outcome % 64 : outcome; }
 constexpr int by_others = 1 + static_cast<int>(Property::instances), crash = -1;
 
+// One that hangs would stay, were its parent killed.
+void end_with_parent() { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
 // The same in a process of its own: nothing of what was before is left, nothing stays.
 int in_a_child(const Setup& setup, const std::vector<Step>& steps, double seconds) {
     const pid_t child = fork();
     if (child < 0) throw std::runtime_error("cannot fork");
     if (child == 0) {
+        end_with_parent();
         int outcome = 255;
         try {
             Account account;
@@ -144,6 +149,8 @@ void bind_conformance(nb::module_& module) {
              "The first failure: property, message, seed, steps; or None. `operations`: of all cases; this one takes its share.")
         .def("account", [](const Suite& self, std::string_view kind) { return to_dict(self.account(), kind_of(kind)); }, "kind"_a,
              "How often each property was asked about, and why one could not be.");
+
+    module.def("end_with_parent", &end_with_parent, "Of a process that may hang: it is killed when its parent ends.");
 
     module.def("conformance_properties", [](std::string_view kind) {
         std::vector<std::string> names;
