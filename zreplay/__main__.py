@@ -17,6 +17,7 @@ VERBS = {
     "tune": "Find the configuration that is best for a trace.",
     "report": "Write one HTML page about runs.",
     "plot": "Draw one chart of runs.",
+    "plugin": "Test a plugin of yours; flags to compile one.",
     "validate": "Compare the models with the kernel that made a recording, event by event.",
     "info": "Say what is in a trace.",
     "record": "Record this machine's swap, as root.",

@@ -112,6 +112,11 @@ def load(path: Path, *, option: str = "plugin") -> list[Variant]:
     return variants
 
 
+def loaded() -> list[Variant]:
+    """What plugins have brought so far, in the order in which they were loaded."""
+    return list(dict.fromkeys(one for _, variants in _loaded.values() for one in variants))
+
+
 def _variant(path: Path, told: "_zreplay.PluggedIn") -> Variant:
     words = _CAPABILITIES[told["kind"]]
     capabilities = tuple(word for bit, word in enumerate(words) if told["capabilities"] >> bit & 1)

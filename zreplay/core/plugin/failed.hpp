@@ -14,12 +14,20 @@ struct PluginFailed : std::runtime_error {
         : std::runtime_error("plugin " + std::string(plugin) + ": " + what) {}
 };
 
+// It gave −ENOMEM where it may, and has changed nothing.
+struct PluginOutOfMemory : PluginFailed {
+    using PluginFailed::PluginFailed;
+};
+
 inline std::string of_slot(SwapEntry entry) {
     return "type " + std::to_string(entry.type()) + ", offset " + std::to_string(entry.offset());
 }
 
 [[noreturn]] inline void gave(std::string_view plugin, const std::string& call, int64_t found, const char* expected) {
-    throw PluginFailed(plugin, call + " gave " + std::to_string(found) + ", expected " + expected);
+    const char* words = found == -e_nomem ? " (out of memory)" : "";
+    const std::string what = call + " gave " + std::to_string(found) + words + ", expected " + expected;
+    if (found == -e_nomem) throw PluginOutOfMemory(plugin, what);
+    throw PluginFailed(plugin, what);
 }
 
 }  // namespace zreplay

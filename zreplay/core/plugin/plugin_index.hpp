@@ -31,8 +31,10 @@ class PluginIndex final : public SwapIndex {
                                      .reserved = 0};
         if (const int error = ops_.create(&given, host_.table(), &state_)) gave(label_, "create()", error, "0");
     }
-    ~PluginIndex() override {
-        if (state_) ops_.destroy(state_);
+    ~PluginIndex() override { destroy(); }
+    // Before its time, so that the host can be asked what is left.
+    void destroy() {
+        if (state_) ops_.destroy(std::exchange(state_, nullptr));
     }
 
     Location find(SwapEntry entry) override {
@@ -117,7 +119,7 @@ class PluginIndex final : public SwapIndex {
     }
 
     [[noreturn]] void failed(const char* call, SwapEntry entry, int error, uint64_t word, const char* expected) const {
-        if (error == -e_nomem) throw PluginFailed(label_, std::string(call) + "() of " + of_slot(entry) + ": out of memory");
+        if (error == -e_nomem) throw PluginOutOfMemory(label_, std::string(call) + "() of " + of_slot(entry) + ": out of memory");
         throw PluginFailed(label_, std::string(call) + "() of " + of_slot(entry) + " gave " + std::to_string(error) + " and location " +
                                        std::to_string(word) + ", expected " + expected);
     }

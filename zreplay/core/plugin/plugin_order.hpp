@@ -22,8 +22,10 @@ class PluginOrder final : public OrderInterface {
         if (const int error = ops_.create(&given, host_.table(), &state_)) gave(label_, "create()", error, "0");
         if (!in_groups()) groups_.push_back(0);
     }
-    ~PluginOrder() override {
-        if (state_) ops_.destroy(state_);
+    ~PluginOrder() override { destroy(); }
+    // Before its time, so that the host can be asked what is left.
+    void destroy() {
+        if (state_) ops_.destroy(std::exchange(state_, nullptr));
     }
 
     bool makes_room() const override { return ops_.capabilities & ZR_MM_MAKES_ROOM; }

@@ -28,8 +28,10 @@ class PluginPool final : public PoolInterface {
         };
         refresh();
     }
-    ~PluginPool() override {
-        if (state_) ops_.destroy(state_);
+    ~PluginPool() override { destroy(); }
+    // Before its time, so that the host can be asked what is left.
+    void destroy() {
+        if (state_) ops_.destroy(std::exchange(state_, nullptr));
     }
 
     Allocation alloc(uint32_t size_bytes, SwapEntry entry) override {
@@ -39,6 +41,7 @@ class PluginPool final : public PoolInterface {
         host_.rethrow();
         if (error) {
             drop(cell);
+            refresh();
             if (error != -e_nospc && error != -e_nomem && error != -e_inval)
                 gave(label_, "alloc() of " + std::to_string(size_bytes) + " bytes", error, "0, −12, −22 or −28");
             return {{}, error};

@@ -51,18 +51,53 @@ class PoolInterface {
     virtual void on_move(OnMove) {}
 };
 
-// A pool of the concept as one of these.
+// A pool of the concept as one of these: the bounds, and any that is to be reached by its name alone.
 template <class P>
 class PoolBehind final : public PoolInterface {
   public:
     Allocation alloc(uint32_t size_bytes, SwapEntry entry) override { return pool_.alloc(size_bytes, entry); }
     void free(Location location) override { pool_.free(location); }
     uint32_t size(Location location) const override { return pool_.size(location); }
+    void map(Location location, bool length_known) const override { pool_.map(location, length_known); }
     SwapEntry entry(Location location) const override { return pool_.entry(location); }
     uint64_t pages() const override { return pool_.pages(); }
     PoolUsage usage() const override { return pool_.usage(); }
+    std::vector<ClassRow> classes() const override { return pool_.classes(); }
     void objects_from(uint64_t number, const Visit& visit) const override { pool_.objects_from(number, visit); }
     void check() const override { pool_.check(); }
+    void charge(Cost& cost) override { pool_.charge(cost); }
+
+    uint64_t page_id(Location location) const override { return pool_.page_id(location); }
+    int8_t position(Location location) const override {
+        if constexpr (requires { pool_.position(location); }) return static_cast<int8_t>(pool_.position(location));
+        else if constexpr (P::locations_move) return static_cast<int8_t>(location.position());
+        else return 0;
+    }
+
+    bool evicts() const override { return P::evictable; }
+    int reclaim(uint32_t retries, const Visit& evict) override {
+        if constexpr (P::evictable) return pool_.reclaim(retries, evict);
+        else return PoolInterface::reclaim(retries, evict);
+    }
+    bool is_resident(Location location) const override {
+        if constexpr (requires { pool_.is_resident(location); }) return pool_.is_resident(location);
+        else return false;
+    }
+    void set_resident(Location location, bool resident) override {
+        if constexpr (requires { pool_.set_resident(location, resident); }) pool_.set_resident(location, resident);
+    }
+
+    uint64_t compact() override {
+        if constexpr (requires { pool_.compact(); }) return pool_.compact();
+        else return 0;
+    }
+    Moves moves() const override {
+        if constexpr (requires { pool_.moves(); }) return pool_.moves();
+        else return {};
+    }
+    bool movable() const override { return pool_.movable(); }
+    Migration migrate(Location location) override { return pool_.migrate(location); }
+    void on_move(OnMove told) override { pool_.on_move(std::move(told)); }
 
   private:
     P pool_;

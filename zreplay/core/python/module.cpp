@@ -22,6 +22,7 @@ NB_MODULE(_zreplay, module) {
     nanobind::exception<zreplay::CheckFailed>(module, "CheckFailed", PyExc_AssertionError);
     zreplay::bind_arrow(module);
     zreplay::bind_plugin(module);
+    zreplay::bind_conformance(module);
     zreplay::bind_replay(module);
     zreplay::bind_curve(module);
     zreplay::bind_ring(module);

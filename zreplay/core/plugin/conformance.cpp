@@ -1,0 +1,400 @@
+#include "plugin/conformance.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <stdexcept>
+
+#include "index/registry.hpp"
+#include "mm/registry.hpp"
+#include "pool/registry.hpp"
+
+namespace zreplay::conformance {
+
+namespace {
+
+constexpr std::array<std::string_view, property_count> names{
+    "answers", "walk", "move", "look", "handles", "places", "classes", "reclaim", "lru", "compact", "migrate", "next", "visited",
+    "memory", "check", "costs", "out-of-memory", "leaks", "instances", "like"};
+constexpr std::array<std::string_view, 3> kind_names{"index", "pool", "mm"};
+constexpr std::array<std::string_view, 3> slot_words{"narrow", "wide", "value"};
+
+using enum Property;
+constexpr Property of_index[] = {answers, walk, move, look, memory, check, costs, out_of_memory, leaks, instances, like};
+constexpr Property of_pool[] = {answers, handles, places, classes, reclaim, lru, compact, migrate, memory, check, costs, out_of_memory,
+                                leaks, instances, like};
+constexpr Property of_order[] = {next, visited, memory, check, out_of_memory, leaks, instances, like};
+
+uint64_t mixed(uint64_t a, uint64_t b) { return Random(a ^ (b + 1) * 0x9e3779b97f4a7c15).next(); }
+
+std::unique_ptr<Instance> make(const Setup& setup, Account& account) {
+    return setup.kind == Kind::index  ? make_index(setup, account)
+           : setup.kind == Kind::pool ? make_pool(setup, account)
+                                      : make_order(setup, account);
+}
+
+// The instances of a round.
+class Round {
+  public:
+    Round(const Setup& setup, Account& account) : setup_(setup), account_(account) {}
+
+    Instance& instance(uint8_t n) {
+        if (!instances_[n]) instances_[n] = make(setup_, account_);
+        return *instances_[n];
+    }
+    void apply(const Step& step) {
+        of(step.instance, [&] {
+            if (step.op != op_renew) return instance(step.instance).apply_and_note(step);
+            if (!instances_[step.instance]) return;
+            instances_[step.instance]->abandon();
+            instances_[step.instance] = nullptr;
+        });
+    }
+    void finish() {
+        for (uint8_t n = 0; n < 2; ++n)
+            if (instances_[n]) of(n, [&] { instances_[n]->finish(); });
+    }
+    // Broken: what its destruction would do, nobody knows.
+    void leave() {
+        for (auto& instance : instances_) static_cast<void>(instance.release());
+    }
+
+  private:
+    template <class Call>
+    static void of(uint8_t instance, Call&& call) {
+        try {
+            call();
+        } catch (Failure& failure) {
+            failure.instance = instance;
+            throw;
+        }
+    }
+
+    const Setup& setup_;
+    Account& account_;
+    std::array<std::unique_ptr<Instance>, 2> instances_;
+};
+
+void require_like(Kind kind, const std::string& like) {
+    if (like.empty()) return;
+    if (kind == Kind::index) index_kind(like);
+    else if (kind == Kind::pool) pool_kind(like);
+    else if (!find_order_kind(like)) throw std::invalid_argument("no reclaim order '" + like + "' to compare with");
+}
+
+}  // namespace
+
+std::string_view name_of(Property property) { return names[static_cast<size_t>(property)]; }
+
+std::span<const Property> properties_of(Kind kind) {
+    if (kind == Kind::index) return of_index;
+    if (kind == Kind::pool) return of_pool;
+    return of_order;
+}
+
+void Instance::expect_costs_grow(const Cost& before, const Cost& now) {
+    const auto* was = reinterpret_cast<const uint64_t*>(&before);
+    const auto* is = reinterpret_cast<const uint64_t*>(&now);
+    for (size_t i = 0; i < sizeof(Cost) / sizeof(uint64_t); ++i)
+        if (is[i] < was[i]) [[unlikely]]
+            throw Failure{Property::costs, "counter " + std::to_string(i) + " of struct zr_cost fell from " + std::to_string(was[i]) +
+                                               " to " + std::to_string(is[i])};
+    ++account_.tested[static_cast<size_t>(Property::costs)];
+}
+
+void Instance::expect_costs_alike(const Cost& found, const Cost& expected) {
+    static constexpr const char* counters[] = {"nodes_visited", "cache_lines", "nodes_allocated", "nodes_freed", "slots_written",
+                                               "tag_words_written", "headers_read"};
+    if (std::memcmp(&found, &expected, sizeof(Cost)) == 0) [[likely]] return;
+    const auto* is = reinterpret_cast<const uint64_t*>(&found);
+    const auto* other = reinterpret_cast<const uint64_t*>(&expected);
+    for (size_t i = 0; i < sizeof(Cost) / sizeof(uint64_t); ++i) expect_equal(Property::like, is[i], other[i], counters[i]);
+}
+
+void Instance::expect_no_leak(const Host& host, uint64_t live_at_start) {
+    constexpr size_t most_steps = 3000, times = 4;
+    std::string seen = std::to_string(host.live());
+    for (size_t n = 0; host.live() > live_at_start && noted_.size() < most_steps; ++n) {
+        if (n == times)
+            throw Failure{Property::leaks,
+                          said("allocations when emptied, ", live_at_start, " at the beginning, grow each time the same is done: ", seen)};
+        const uint64_t before = host.live();
+        for (const Step& step : noted_) apply(step);
+        drain();
+        if (host.live() <= before) break;
+        seen += ", " + std::to_string(host.live());
+    }
+    ++account_.tested[static_cast<size_t>(Property::leaks)];
+}
+
+void Instance::note_whether_it_allocates(const Host& host) {
+    if (host.allocations()) return;
+    account_.cannot(Property::out_of_memory, "it does not allocate through its host");
+    account_.cannot(Property::leaks, "it does not allocate through its host");
+}
+
+void Instance::expect_all_returned(const Host& host) {
+    expect(Property::leaks, host.live() == 0, [&] { return said("destroy() leaves ", host.live(), " allocations, expected 0"); });
+}
+
+// ---- the suite ----
+
+Suite::Suite(Kind kind, std::string name, std::string like, uint64_t seed) : kind_(kind), seed_(seed) {
+    require_like(kind, like);
+    if (like.empty()) account_.cannot(Property::like, "it is a copy of no built-in");
+    const Setup plain{.kind = kind, .name = std::move(name), .like = std::move(like)};
+    auto add = [&](Setup setup, Draw draw, uint32_t share) { cases_.push_back({std::move(setup), draw, share}); };
+    if (kind == Kind::index) {
+        const IndexKind& tried = index_kind(plain.name);
+        for (uint8_t words = 0; words < 3; ++words)
+            for (const bool small : {true, false}) {
+                if (words == 2 && !tried.takes_values) continue;
+                Setup setup = plain;
+                setup.small = small;
+                setup.words = words;
+                const uint32_t share = words ? 1 : 4;
+                add(setup, {.name = "small keys", .most_steps = small ? 2048u : 32768u}, share);
+                add(setup, {.name = "large keys", .large_keys = true, .most_steps = small ? 2048u : 8192u}, share);
+            }
+    } else {
+        if (kind == Kind::pool) pool_kind(plain.name);
+        else if (!find_order_kind(plain.name)) throw std::invalid_argument("no reclaim order '" + plain.name + "'");
+        add(plain, {.name = "few", .most_steps = 256}, 4);
+        add(plain, {.name = "many", .large_keys = true, .most_steps = 16384}, 4);
+    }
+    Setup alone = plain;
+    alone.small = true;
+    add(alone, {.name = "two instances", .renews = true, .two = true, .most_steps = 400}, 2);
+    alone.like.clear();
+    add(alone, {.name = "out of memory", .out_of_memory = true, .most_steps = 400}, 2);
+    alone.small = false;
+    if (kind == Kind::index) add(alone, {.name = "out of memory", .large_keys = true, .out_of_memory = true, .most_steps = 400}, 1);
+}
+
+std::string Suite::case_name(size_t n) const {
+    const auto& [setup, draw, share] = cases_.at(n);
+    if (kind_ != Kind::index) return draw.name;
+    return said(draw.name, ", ", slot_words[setup.words], " words, ", setup.small ? "small" : "normal", " nodes");
+}
+
+std::optional<Failed> Suite::run(size_t n, uint64_t operations, double seconds, Log log) {
+    const auto& [setup, draw, share] = cases_.at(n);
+    uint64_t shares = 0, done = 0;
+    for (const Case& one : cases_) shares += one.share;
+    const uint64_t wanted = std::max<uint64_t>(operations * share / shares, 1);
+    const auto begin = std::chrono::steady_clock::now();
+    for (uint64_t round = 0; done < wanted; ++round) {
+        if (std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() > seconds) break;
+        const uint64_t seed = mixed(mixed(seed_, n), round);
+        Random random(seed);
+        // Most rounds are short, so that there are many beginnings and ends; lengths are spread over all magnitudes.
+        const auto bits = static_cast<uint32_t>(32 - std::countl_zero(draw.most_steps - 1));
+        const uint32_t length = std::min<uint64_t>({draw.most_steps, (1u << (3 + random.below(bits - 2))) + random.below(8),
+                                                    wanted - done + 8});
+        log.clear(setup, seed);
+        std::vector<Step> steps;
+        Round instances(setup, account_);
+        try {
+            for (uint8_t i = 0; i <= draw.two; ++i) instances.instance(i).begin(draw, random);
+            for (uint32_t i = 0; i < length; ++i, ++done, ++operations_) {
+                const auto which = static_cast<uint8_t>(draw.two ? random.below(2) : 0);
+                Step step{.op = op_renew};
+                const bool renewed = draw.renews && random.below(64) == 0;
+                if (!renewed) step = instances.instance(which).draw(random);
+                step.instance = which;
+                steps.push_back(step);
+                log.add(step);
+                instances.apply(step);
+                account_.tested[static_cast<size_t>(Property::instances)] += draw.two;
+                if (renewed) instances.instance(which).begin(draw, random);
+                if (i % 256 == 255 && std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() > seconds) break;
+            }
+            instances.finish();
+        } catch (const Failure& failure) {
+            instances.leave();
+            return Failed{failure, setup, seed, std::move(steps)};
+        }
+    }
+    return {};
+}
+
+std::vector<Step> own_steps(std::span<const Step> steps, uint8_t instance) {
+    std::vector<Step> own;
+    for (const Step& step : steps) {
+        if (step.instance != instance) continue;
+        if (step.op == op_renew && &step != &steps.back()) own.clear();
+        else own.push_back(step);
+    }
+    return own;
+}
+
+std::optional<Failure> replay(const Setup& setup, std::span<const Step> steps, Account& account, bool leave, Log* log) {
+    Round round(setup, account);
+    if (log) log->clear(setup, 0);
+    try {
+        for (const Step& step : steps) {
+            if (log) log->add(step);
+            round.apply(step);
+        }
+        round.finish();
+    } catch (const Failure& failure) {
+        if (leave) round.leave();
+        return failure;
+    }
+    return {};
+}
+
+// ---- the log ----
+
+namespace {
+
+// Before the steps: how many there are, the setup in text.
+struct Header {
+    uint64_t count;
+    uint64_t seed;
+    uint8_t kind, small, words;
+    char name[2][160];
+};
+
+}  // namespace
+
+Log::Log(std::span<std::byte> memory) : memory_(memory) {
+    if (memory.size() < sizeof(Header) + sizeof(Step)) throw std::invalid_argument("a log of " + std::to_string(memory.size()) + " bytes");
+}
+
+void Log::clear(const Setup& setup, uint64_t seed) {
+    Header header{.count = 0, .seed = seed, .kind = static_cast<uint8_t>(setup.kind), .small = setup.small, .words = setup.words,
+                  .name = {}};
+    setup.name.copy(header.name[0], sizeof header.name[0] - 1);
+    setup.like.copy(header.name[1], sizeof header.name[1] - 1);
+    std::memcpy(memory_.data(), &header, sizeof header);
+}
+
+size_t Log::room() const { return (memory_.size() - sizeof(Header)) / sizeof(Step); }
+
+void Log::add(const Step& step) {
+    auto* header = reinterpret_cast<Header*>(memory_.data());
+    if (header->count < room()) std::memcpy(memory_.data() + sizeof(Header) + header->count * sizeof(Step), &step, sizeof step);
+    ++header->count;
+}
+
+std::pair<Setup, std::vector<Step>> read(std::span<const std::byte> memory) {
+    Header header;
+    std::memcpy(&header, memory.data(), sizeof header);
+    std::vector<Step> steps(std::min<size_t>(header.count, (memory.size() - sizeof header) / sizeof(Step)));
+    if (!steps.empty()) std::memcpy(steps.data(), memory.data() + sizeof header, steps.size() * sizeof(Step));
+    return {{.kind = static_cast<Kind>(header.kind), .name = header.name[0], .like = header.name[1], .small = header.small != 0,
+             .words = header.words}, std::move(steps)};
+}
+
+// ---- text ----
+
+std::string text_of(Kind kind, const Step& step) {
+    const Word& word = words_of(kind)[step.op];
+    std::string text = word.name;
+    if (step.instance) text += " instance=1";
+    for (const char* member = word.members; *member; ++member) {
+        const auto [name, value] = *member == 't'   ? std::pair{"type", uint64_t{step.type}}
+                                   : *member == 's' ? std::pair{"size", uint64_t{step.size}}
+                                   : *member == 'k' ? std::pair{"key", step.key}
+                                                    : std::pair{"value", step.value};
+        text += std::string(" ") + name + "=" + std::to_string(value);
+    }
+    return text;
+}
+
+std::string text_of(const Setup& setup, std::span<const Step> steps) {
+    std::string text(kind_names[static_cast<size_t>(setup.kind)]);
+    if (setup.kind == Kind::index) text += said(" words=", slot_words[setup.words], " nodes=", setup.small ? "small" : "normal");
+    if (!setup.like.empty()) text += " like=" + setup.like;
+    text += "\n";
+    for (const Step& step : steps) text += text_of(setup.kind, step) + "\n";
+    return text;
+}
+
+namespace {
+
+// A line in words, and what to say of one that is wrong.
+class Line {
+  public:
+    Line(std::string_view text, size_t number) : number_(number) {
+        while (!text.empty()) {
+            const std::string_view word = text.substr(0, text.find(' '));
+            text.remove_prefix(std::min(text.size(), word.size() + 1));
+            if (!word.empty()) words_.push_back(word);
+        }
+    }
+    bool says_nothing() const { return words_.empty() || words_[0][0] == '#'; }
+    std::string_view first() const { return words_[0]; }
+    // each(name, value) of what is written as name=value.
+    template <class Each>
+    void members(Each&& each) const {
+        for (std::string_view word : std::span(words_).subspan(1)) {
+            const std::string_view name = word.substr(0, word.find('='));
+            each(name, word.substr(std::min(word.size(), name.size() + 1)));
+        }
+    }
+    [[noreturn]] void wrong(std::string_view found, const char* expected) const {
+        throw std::invalid_argument("line " + std::to_string(number_) + ": found '" + std::string(found) + "', expected " + expected);
+    }
+    template <class List>
+    size_t one_of(const List& list, std::string_view name, const char* expected) const {
+        const auto found = std::find(std::begin(list), std::end(list), name);
+        if (found == std::end(list)) wrong(name, expected);
+        return static_cast<size_t>(found - std::begin(list));
+    }
+
+  private:
+    std::vector<std::string_view> words_;
+    size_t number_;
+};
+
+Setup parse_setup(const Line& line) {
+    Setup setup{.kind = static_cast<Kind>(line.one_of(kind_names, line.first(), "index, pool or mm"))};
+    line.members([&](std::string_view name, std::string_view value) {
+        if (name == "words") setup.words = static_cast<uint8_t>(line.one_of(slot_words, value, "narrow, wide or value"));
+        else if (name == "nodes") setup.small = value == "small";
+        else if (name == "like") setup.like = value;
+        else line.wrong(name, "words, nodes or like");
+    });
+    return setup;
+}
+
+Step parse_step(Kind kind, const Line& line) {
+    const auto words = words_of(kind);
+    const auto word = std::find_if(words.begin(), words.end(), [&](const Word& one) { return one.name == line.first(); });
+    if (word == words.end()) line.wrong(line.first(), "an operation");
+    Step step{.op = static_cast<uint8_t>(word - words.begin())};
+    line.members([&](std::string_view name, std::string_view value) {
+        uint64_t number = 0;
+        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+        if (error != std::errc() || end != value.data() + value.size()) line.wrong(value, "a number");
+        if (name == "instance") step.instance = number & 1;
+        else if (name == "type") step.type = static_cast<uint16_t>(number);
+        else if (name == "size") step.size = static_cast<uint32_t>(number);
+        else if (name == "key") step.key = number;
+        else if (name == "value") step.value = number;
+        else line.wrong(name, "type, size, key, value or instance");
+    });
+    return step;
+}
+
+}  // namespace
+
+std::pair<Setup, std::vector<Step>> parse(std::string_view text) {
+    std::optional<Setup> setup;
+    std::vector<Step> steps;
+    for (size_t number = 1; !text.empty(); ++number) {
+        const std::string_view whole = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(text.size(), whole.size() + 1));
+        const Line line(whole, number);
+        if (line.says_nothing()) continue;
+        if (!setup) setup = parse_setup(line);
+        else steps.push_back(parse_step(setup->kind, line));
+    }
+    if (!setup) throw std::invalid_argument("no line of a setup, expected one such as: index words=narrow nodes=small");
+    return {*setup, std::move(steps)};
+}
+
+}  // namespace zreplay::conformance
