@@ -26,6 +26,7 @@ class Host {
 
     zr_host* table() { return &table_; }
     static const void* context(zr_host* table) { return of(table).context_; }
+    const void* context() const { return context_; }
 
     uint64_t allocations() const { return allocations_; }
     uint64_t live() const { return live_; }
