@@ -18,22 +18,8 @@ from typing import Any
 
 from zreplay.plugins import Index
 
-NODE_BYTES = 568
-HEAD_LINE, TAG_LINE = 0, 8
-
-
-def lines_with_head(place: int) -> int:
-    """Lines touched by a slot's and the head's access."""
-    return 1 + ((24 + 8 * place) // 64 != HEAD_LINE)
-
-
-def lines_with_head_and_tags(place: int) -> int:
-    """The same, and the tags'."""
-    return lines_with_head(place) + ((24 + 8 * place) // 64 != TAG_LINE)
-
-
-WITH_HEAD = tuple(map(lines_with_head, range(64)))
-WITH_HEAD_AND_TAGS = tuple(map(lines_with_head_and_tags, range(64)))
+HEAD_BYTES, TAGS_BYTES, SLAB_BYTES = 24, 24, 8
+HEAD_LINE = 0
 
 
 class Node:
@@ -41,11 +27,11 @@ class Node:
 
     __slots__ = ("count", "parent", "place", "slots")
 
-    def __init__(self, parent: "Node | None", place: int) -> None:
+    def __init__(self, parent: "Node | None", place: int, fan_out: int) -> None:
         self.count = 0
         self.parent = parent
         self.place = place
-        self.slots: list[Any] = [0] * 64
+        self.slots: list[Any] = [0] * fan_out
 
 
 class Tree:
@@ -70,18 +56,27 @@ class RadixLowbit(Index):
     def __init__(self) -> None:
         self.trees = [Tree() for _ in range(32)]
         self.total = self.nodes = 0
+        self.bits = 2 if self.options.small else 6  # of an offset, at each level
+        self.fan_out = 1 << self.bits
+        self.mask = self.fan_out - 1
+        self.node_bytes = HEAD_BYTES + 8 * self.fan_out + TAGS_BYTES + SLAB_BYTES
+        # Lines touched where a slot is, by its place, and the head; or these and the tags.
+        lines = [(HEAD_BYTES + 8 * place) // 64 for place in range(self.fan_out)]
+        tag_line = (HEAD_BYTES + 8 * self.fan_out) // 64
+        self.with_head = [len({line, HEAD_LINE}) for line in lines]
+        self.with_head_and_tags = [len({line, HEAD_LINE, tag_line}) for line in lines]
 
     # ---- what zreplay calls ----
 
     def find(self, type: int, offset: int) -> int | None:
         tree = self.trees[type]
         height = tree.height
-        if offset >> 6 * height:
+        if offset >> self.bits * height:
             return None  # beyond the tree, as the root says
         if not height:
             return tree.first
         leaf = self.walk(tree, offset)
-        return leaf and (leaf.slots[offset & 63] or None)
+        return leaf and (leaf.slots[offset & self.mask] or None)
 
     def insert(self, type: int, offset: int, location: int) -> int | None:
         tree = self.trees[type]
@@ -93,10 +88,10 @@ class RadixLowbit(Index):
         if leaf is None:
             tree.first = location
             return None
-        place = offset & 63
+        place = offset & self.mask
         leaf.slots[place] = location
         leaf.count += 1
-        self.cost.cache_lines += WITH_HEAD_AND_TAGS[place]
+        self.cost.cache_lines += self.with_head_and_tags[place]
         return None
 
     def move(self, type: int, offset: int, location: int) -> int | None:
@@ -115,8 +110,8 @@ class RadixLowbit(Index):
             tree.first = None
             cost.slots_written += 1
             return old
-        place = offset & 63
-        cost.cache_lines += WITH_HEAD_AND_TAGS[place] - 1
+        place = offset & self.mask
+        cost.cache_lines += self.with_head_and_tags[place] - 1
         node = self.leaf(tree, offset)
         while True:
             node.slots[place] = 0
@@ -131,7 +126,7 @@ class RadixLowbit(Index):
                 tree.height, tree.first = 0, None
                 cost.slots_written += 1
                 return old
-            cost.cache_lines += WITH_HEAD[place] - 1
+            cost.cache_lines += self.with_head[place] - 1
             node = parent
         if node.parent is None:
             self.shrink(tree)
@@ -147,7 +142,7 @@ class RadixLowbit(Index):
             yield from self.below(tree.first, tree.height - 1, 0)
 
     def memory(self) -> tuple[int, int, int]:
-        return self.total, self.nodes, self.nodes * NODE_BYTES
+        return self.total, self.nodes, self.nodes * self.node_bytes
 
     def check(self) -> None:
         nodes = total = 0
@@ -155,10 +150,10 @@ class RadixLowbit(Index):
             offsets = [offset for offset, _ in self.entries(type)]
             total += len(offsets)
             height = 0
-            while offsets and offsets[-1] >> 6 * height:
+            while offsets and offsets[-1] >> self.bits * height:
                 height += 1
             assert tree.height == height, f"type {type}: height {tree.height}, expected {height}"
-            nodes += sum(len({offset >> 6 * level for offset in offsets}) for level in range(1, height + 1))
+            nodes += sum(len({offset >> self.bits * level for offset in offsets}) for level in range(1, height + 1))
             if height:
                 self.check_node(tree.first, height - 1)
         assert nodes == self.nodes, f"{self.nodes} nodes, expected {nodes}"
@@ -170,10 +165,10 @@ class RadixLowbit(Index):
         """The offset's leaf; None where a slot on the way is empty."""
         node: Node | None = tree.first
         nodes = 1
-        shift = 6 * tree.height - 6
+        shift = self.bits * (tree.height - 1)
         while shift and node:
-            node = node.slots[offset >> shift & 63]
-            shift -= 6
+            node = node.slots[offset >> shift & self.mask]
+            shift -= self.bits
             nodes += 1
         if not node:
             nodes -= 1  # there was none to look into
@@ -185,8 +180,8 @@ class RadixLowbit(Index):
     def leaf(self, tree: Tree, offset: int) -> Node:
         """The offset's leaf once more, which is there and has been paid for."""
         node: Node = tree.first
-        for shift in range(6 * tree.height - 6, 0, -6):
-            node = node.slots[offset >> shift & 63]
+        for shift in range(self.bits * (tree.height - 1), 0, -self.bits):
+            node = node.slots[offset >> shift & self.mask]
         return node
 
     def overwrite(self, tree: Tree, offset: int, location: int) -> int:
@@ -195,14 +190,14 @@ class RadixLowbit(Index):
             old, tree.first = tree.first, location
             return old
         slots = self.leaf(tree, offset).slots
-        old, slots[offset & 63] = slots[offset & 63], location
+        old, slots[offset & self.mask] = slots[offset & self.mask], location
         return old
 
     def path(self, tree: Tree, offset: int) -> Node | None:
         """The offset's leaf, with all that is missing on the way to it; None: it lives in the root. The leaf's lines
         depend on what is done there, and are not counted."""
         cost = self.cost
-        if offset >> 6 * tree.height:
+        if offset >> self.bits * tree.height:
             self.grow(tree, offset)
         if not tree.height:
             return None
@@ -210,15 +205,15 @@ class RadixLowbit(Index):
             tree.first = self.make(None, 0)
             cost.slots_written += 1
         node: Node = tree.first
-        for shift in range(6 * tree.height - 6, 0, -6):
-            place = offset >> shift & 63
+        for shift in range(self.bits * (tree.height - 1), 0, -self.bits):
+            place = offset >> shift & self.mask
             child = node.slots[place]
             if child:
                 cost.cache_lines += 1
             else:
                 child = node.slots[place] = self.make(node, place)
                 node.count += 1
-                cost.cache_lines += WITH_HEAD[place]
+                cost.cache_lines += self.with_head[place]
                 cost.slots_written += 2  # the slot and the child's parent
             node = child
         cost.nodes_visited += tree.height
@@ -227,7 +222,7 @@ class RadixLowbit(Index):
     def grow(self, tree: Tree, offset: int) -> None:
         """An empty tree takes the height at once; else each missing level becomes a node above the root."""
         cost = self.cost
-        while offset >> 6 * tree.height:
+        while offset >> self.bits * tree.height:
             if tree.first is not None:
                 top = self.make(None, 0)
                 top.slots[0] = tree.first
@@ -258,7 +253,7 @@ class RadixLowbit(Index):
     def make(self, parent: Node | None, place: int) -> Node:
         self.nodes += 1
         self.cost.nodes_allocated += 1
-        return Node(parent, place)
+        return Node(parent, place, self.fan_out)
 
     def free(self, node: Node) -> None:
         self.nodes -= 1
@@ -268,7 +263,7 @@ class RadixLowbit(Index):
     def below(self, node: Node, level: int, first: int) -> Iterator[tuple[int, int]]:
         for place, word in enumerate(node.slots):
             if word:
-                offset = first | place << 6 * level
+                offset = first | place << self.bits * level
                 if level:
                     yield from self.below(word, level - 1, offset)
                 else:
