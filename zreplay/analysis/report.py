@@ -33,11 +33,16 @@ TRACES_DRAWN = 8
 
 def refuse_existing_report(place: Path, *, force: bool) -> None:
     """Raise UsageError when the report cannot be made: the file exists (without ``force``) or Altair is missing."""
+    refuse_existing_page(place, force=force)
+    from zreplay.analysis import charts as _  # noqa: F401  (says which extra brings Altair)
+
+
+def refuse_existing_page(place: Path, *, force: bool) -> None:
+    """Raise UsageError when a page cannot be written there: the file exists (without ``force``)."""
     if place.is_dir():
         raise UsageError(f"{place}: is a directory, expected the name of an HTML file")
     if place.exists() and not force:
         raise UsageError(f"{place}: already exists; --force replaces it")
-    from zreplay.analysis import charts as _  # noqa: F401  (says which extra brings Altair)
 
 
 def write_report(comparison: Comparison, place: Path, *, force: bool = False) -> None:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 )
 @click.option("--force", is_flag=True, help="Replace TRACE if it exists.")
 @click.option(
+    "--format",
+    "form",
+    metavar="NAME",
+    help="ftrace, bpftrace, blkparse, csv, ndjson, parquet, or an installed package's.  [default: told by LOG's begin]",
+)
+@click.option(
     "--context", "context_file", type=click.Path(path_type=Path), metavar="FILE", help="The recorder's context.txt."
 )
 @click.option("--model", metavar="NAME", help="zswap or zram.")
@@ -40,6 +46,7 @@ def command(
     logs: tuple[str, ...],
     output: Path,
     force: bool,
+    form: str | None,
     context_file: Path | None,
     strict: bool,
     allow_partial: bool,
@@ -88,6 +95,7 @@ def command(
             logs,
             output,
             context,
+            form=form,
             mapping=mapping,
             force=force,
             strict=strict,

@@ -8,14 +8,20 @@ from pathlib import Path
 
 @contextmanager
 def bytes_bar(path: Path, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar by bytes of ``path`` with events/s; yields ``progress(rows, rows_in_all)``, or None when nobody watches."""
+    """A bar by bytes of ``path`` with events/s; yields ``progress(rows, rows_in_all)``, or None when nobody watches.
+
+    It names the plugins in Python, which are called for every event, so that nobody wonders why it is slow.
+    """
     if quiet or not sys.stderr.isatty() or not path.is_file():
         yield None
         return
     from tqdm import tqdm
 
-    size_bytes = path.stat().st_size
-    with tqdm(total=size_bytes, unit="B", unit_scale=True, leave=False, desc=path.name) as bar:
+    from zreplay.plugins.registry import in_python
+
+    size_bytes, slow = path.stat().st_size, in_python()
+    what = f"{path.name}, calling Python for each event ({', '.join(slow)})" if slow else path.name
+    with tqdm(total=size_bytes, unit="B", unit_scale=True, leave=False, desc=what) as bar:
 
         def progress(rows: int, all_rows: int) -> None:
             bar.update(size_bytes * rows // max(all_rows, 1) - bar.n)

@@ -18,9 +18,17 @@ import click
 )
 @click.option("--baseline", metavar="RUN", help="Run directory or configuration to compare with.  [default: the first]")
 @click.option("--sort", metavar="METRIC", help="Order of the table: best first; -METRIC: worst first.")
+@click.option(
+    "--report", "name", metavar="NAME", help="A page that an installed package makes of the runs, instead of ours."
+)
 @click.option("--force", is_flag=True, help="Replace an existing page.")
-def command(runs: tuple[Path, ...], out: Path, baseline: str | None, sort: str | None, force: bool) -> None:
+def command(
+    runs: tuple[Path, ...], out: Path, baseline: str | None, sort: str | None, name: str | None, force: bool
+) -> None:
     """Write one HTML page about RUNs: table, charts, manifests. It needs no network and no other file."""
+    if name is not None:
+        _write_other(name, runs, out, only_ours={"--baseline": baseline, "--sort": sort}, force=force)
+        return
     from zreplay.analysis.comparison import compare
     from zreplay.analysis.metrics import Assumptions, choose
     from zreplay.analysis.report import refuse_existing_report, write_report
@@ -33,4 +41,21 @@ def command(runs: tuple[Path, ...], out: Path, baseline: str | None, sort: str |
     assumptions = Assumptions()
     metrics = choose(results, None, assumptions)
     write_report(compare(results, metrics, assumptions, baseline=baseline, sort=sort), out, force=force)
+    print(out)
+
+
+def _write_other(
+    name: str, runs: tuple[Path, ...], out: Path, only_ours: dict[str, str | None], *, force: bool
+) -> None:
+    """A page that a package makes."""
+    from zreplay.analysis.installed import page_of
+    from zreplay.analysis.report import refuse_existing_page, write_page
+    from zreplay.errors import UsageError
+    from zreplay.replay.run import open_run
+
+    for option, value in only_ours.items():
+        if value is not None:
+            raise UsageError(f"{option}: not with --report, whose page is the package's affair; leave one out")
+    refuse_existing_page(out, force=force)
+    write_page(page_of(name, [open_run(place) for place in dict.fromkeys(runs)]), out)
     print(out)

@@ -1,4 +1,4 @@
-"""What there is to choose from: built in, or plugged in by a shared object; one record for each, whatever its origin.
+"""What there is to choose from: built in, or plugged in by a shared object or a class; one record for each.
 
 A plugin is code: it runs in this process with its user's rights. It is loaded when somebody names it, on the command
 line or in a call, and never because a trace or a run directory does.
@@ -6,7 +6,7 @@ line or in a call, and never because a trace or a run directory does.
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import _zreplay
@@ -27,11 +27,12 @@ class Variant:
         kind: ``index``, ``pool`` or ``mm``.
         name: what results call it: a built-in's name; a plugin's, ``@`` and eight digits of its file's SHA-256, so that
             two builds of one plugin are told apart.
-        origin: ``zreplay``, or the path of the shared object.
+        origin: ``zreplay``, the path of a shared object, or ``module:Class``.
         version: the plugin's own; zreplay's of what is built in.
         summary: one line.
         capabilities: words, such as ``evicts``.
         like: the built-in variant it is a copy of; empty: none.
+        is_python: it is a class in Python, called for every event: some hundred thousand events a second.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Variant:
     summary: str
     capabilities: tuple[str, ...] = ()
     like: str = ""
+    is_python: bool = False
 
 
 #: Bits of a plugin's capabilities, by kind (zreplay_plugin.h).
@@ -49,7 +51,8 @@ _CAPABILITIES = {
     "pool": ("evicts", "compacts", "migrates", "spans", "lru"),
     "mm": ("makes-room", "groups"),
 }
-_loaded: dict[str, tuple[str, list[Variant]]] = {}  # path → SHA-256 and what it has
+_loaded: dict[str, tuple[str, list[Variant]]] = {}  # path, or module:Class → SHA-256 of the file and what it has
+_CLASS = re.compile(r"(.+\.py|[A-Za-z_][\w.]*(?<!\.so)):[A-Za-z_][\w.]*")
 
 
 def built_in(kind: str) -> tuple[str, ...]:
@@ -60,15 +63,22 @@ def built_in(kind: str) -> tuple[str, ...]:
 def plug(kind: str, spec: str) -> tuple[str, str]:
     """The variant that ``spec`` names, loaded: its name in results, and what to load to have it elsewhere.
 
-    ``spec`` is a built-in's name, a variant that is loaded already, or the path of a shared object, ``:NAME`` behind it
-    where it has several of the kind. Of what needs no loading the second is empty.
+    ``spec`` is a built-in's name, a variant that is loaded already, the path of a shared object, ``:NAME`` behind it
+    where it has several of the kind, a class in Python (``module:Class``, ``path.py:Class``), or the name under which
+    an installed package has one of these. Of what needs no loading the second is empty.
 
     Raises:
-        UsageError: there is none of that name, or no such file.
-        PluginError: the file is no plugin, or not one for this zreplay.
+        UsageError: there is none of that name, or no such file, module or class.
+        PluginError: the file is no plugin, or not one for this zreplay; a module that cannot be imported.
     """
     if spec in built_in(kind) or spec in _plugged(kind):
         return spec, ""
+    if "/" not in spec and ":" not in spec and not spec.endswith(".so"):
+        from zreplay.plugins.installed import brought
+
+        spec = brought(kind, spec) or spec
+    if _CLASS.fullmatch(spec):
+        return _plug_class(kind, spec)
     matched = re.fullmatch(r"(.+\.so|.*/.*?)(?::([a-z0-9-]+))?", spec)
     if not matched:
         raise UsageError(_unknown(kind, spec))
@@ -87,13 +97,16 @@ def plug(kind: str, spec: str) -> tuple[str, str]:
     return some[names.index(wanted) if wanted else 0].name, str(path)
 
 
-def load(path: Path, *, option: str = "plugin") -> list[Variant]:
-    """What a shared object has, once it is loaded; a second time it is only looked up.
+def load(path: str | Path, *, option: str = "plugin") -> list[Variant]:
+    """What a shared object has, or a class, once it is loaded; a second time it is only looked up.
 
     Raises:
-        UsageError: there is no such file, or it has changed since it was loaded.
+        UsageError: there is no such file, module or class, or it has changed since it was loaded.
         PluginError: it is no plugin, or not one for this zreplay.
     """
+    if _CLASS.fullmatch(str(path)):
+        return [_load_class(str(path), option)]
+    path = Path(path)
     try:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
@@ -117,6 +130,38 @@ def loaded() -> list[Variant]:
     return list(dict.fromkeys(one for _, variants in _loaded.values() for one in variants))
 
 
+def in_python() -> list[str]:
+    """The names of those plugged in that are classes in Python."""
+    return list(dict.fromkeys(one.name for _, variants in _loaded.values() for one in variants if one.is_python))
+
+
+def _plug_class(kind: str, spec: str) -> tuple[str, str]:
+    found = _load_class(spec, KINDS[kind])
+    if found.kind != kind:
+        raise UsageError(f"{KINDS[kind]}: found {spec}, which is of kind {found.kind}; expected one of kind {kind}")
+    return found.name, found.origin
+
+
+def _load_class(spec: str, option: str) -> Variant:
+    from zreplay.plugins import python
+
+    where, _, name = spec.rpartition(":")
+    if where.endswith(".py"):
+        spec = f"{Path(where).absolute()}:{name}"  # the same from wherever it is loaded
+    found, file = python.find(spec, option)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    for known, (before, variants) in _loaded.items():
+        if known == spec and before != sha256:
+            raise UsageError(f"{option}: {file} has changed since it was loaded; start anew, or give it another name")
+        if before == sha256 and known.endswith(f":{name}"):  # the same file by another name
+            _loaded[spec] = sha256, variants
+            return variants[0]
+    told = python.plug_in(found, file, spec, sha256[:8], _CAPABILITIES)
+    variant = replace(_variant(Path(spec), told), is_python=True)
+    _loaded[spec] = sha256, [variant]
+    return variant
+
+
 def _variant(path: Path, told: "_zreplay.PluggedIn") -> Variant:
     words = _CAPABILITIES[told["kind"]]
     capabilities = tuple(word for bit, word in enumerate(words) if told["capabilities"] >> bit & 1)
@@ -132,7 +177,7 @@ def _unknown(kind: str, spec: str) -> str:
 
     names = (*built_in(kind), *_plugged(kind))
     near = get_close_matches(spec, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else "a plugin is named by its path, such as ./my.so"
+    hint = f"did you mean {near[0]}?" if near else "a plugin is named by its path, ./my.so, or class, my:Class"
     return f"{KINDS[kind]}: found {spec!r}, expected one of {', '.join(names)}; {hint}"
 
 

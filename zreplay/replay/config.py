@@ -186,8 +186,8 @@ class Config:
     def _plug_in(self) -> None:
         """Load the plugins that are named, and know each by its name from here on."""
         loaded = dict.fromkeys(self.plugins)
-        for path in self.plugins:
-            load(Path(path))
+        for spec in self.plugins:
+            load(spec)
         for kind in KINDS:
             spec = getattr(self, kind)
             if spec is None or spec in built_in(kind):

@@ -137,9 +137,9 @@ def _replayed(rows: Rows, configs: dict[Path, Config], told: Told, workers: int)
     """One pass over a trace, or over a sample of it, for the resolved configurations by their staging directories."""
     several = list(configs.values())
     sizes = RecordedSizes(rows, several)
-    sizes.begin()
     loads = future_loads(rows, several, told.progress)
     recorders = {staging: Recorder(config, sizes, loads, staging=staging) for staging, config in configs.items()}
+    sizes.begin()  # once all that a plugin may refuse is made: no thread is to be left behind
     beside = quarters_beside(rows, several, sizes)
     readers: list[Reader[Batch]] = [*recorders.values(), *(quarter for some in beside for quarter in some)]
     try:

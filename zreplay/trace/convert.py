@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from zreplay.errors import TraceError, UsageError
 from zreplay.trace.context import Context
 from zreplay.trace.files import TraceWriter
-from zreplay.trace.formats import Counts, Format, Reading, format_of
+from zreplay.trace.formats import Counts, Format, Reading, format_named, format_of, guarded
 from zreplay.trace.lacks import Lacks
 from zreplay.trace.merge import MergedReading, MergedText
 from zreplay.trace.schema import OPS
@@ -50,6 +50,7 @@ def convert(
     output: Path,
     context: Context,
     *,
+    form: str | None = None,
     mapping: str | None = None,
     force: bool = False,
     strict: bool = False,
@@ -62,6 +63,7 @@ def convert(
         log: its file, compressed or not; ``-`` reads standard input. Several are merged by time.
         output: the trace; written whole or not at all.
         context: what the recording does not say.
+        form: the name of its format, built in or an installed package's; None: told by its beginning.
         mapping: which of a table's columns are ours, ``offset=sector/8,op=rw:R=load:W=store``.
         strict: stop at the first line that cannot be read.
         allow_partial: write the trace even if most of the text could not be used (else: at most
@@ -70,20 +72,22 @@ def convert(
 
     Raises:
         UsageError: no such log; an output that exists (without `force`) or cannot be written; a context that leaves the
-            sizes' meaning open; a map of columns that are not there.
+            sizes' meaning open; a map of columns that are not there; a format that there is none of.
         TraceError: nothing to convert in it, damaged compression, two kernels in one text, too much of it unusable, or
             (`strict`) an unreadable line.
+        PluginError: a package's format failed.
     """
+    named = format_named(form) if form else None
     logs = [log] if isinstance(log, str) else list(log)
     if logs.count("-") > 1:
         raise UsageError("- twice: standard input can be read once")
-    with ExitStack() as stack:
+    with guarded(form), ExitStack() as stack:
         sources = []
         for name in logs:
             sources.append(Source(name))
             stack.callback(sources[-1].close)
         started = time.perf_counter()
-        formats = [format_of(source.peek(_HEAD_BYTES), mapping is not None) for source in sources]
+        formats = [named or format_of(source.peek(_HEAD_BYTES), mapping is not None) for source in sources]
         reading = _open(formats, sources, context, mapping)
         done = _write(
             reading,

@@ -19,11 +19,14 @@ class Host {
     };
 
   public:
-    Host() : table_{{take, give, evict_object, object_moved}, this} {}
+    // `context`: what somebody who makes tables has to know again in create(); a shared object has none.
+    explicit Host(const void* context = nullptr) : table_{{take, give, evict_object, object_moved}, this}, context_(context) {}
     Host(const Host&) = delete;
     Host& operator=(const Host&) = delete;
 
     zr_host* table() { return &table_; }
+    static const void* context(zr_host* table) { return of(table).context_; }
+    const void* context() const { return context_; }
 
     uint64_t allocations() const { return allocations_; }
     uint64_t live() const { return live_; }
@@ -78,6 +81,7 @@ class Host {
     }
 
     Table table_;
+    const void* const context_;
     uint64_t allocations_ = 0, live_ = 0, fail_in_ = 0;
     std::exception_ptr thrown_;
 };

@@ -67,7 +67,7 @@ Plugged told(Plugged::Kind kind, const Ops& ops, const std::string& suffix) {
 
 }  // namespace
 
-Plugged plug_in(const zr_index_ops& given, const std::string& origin, const std::string& suffix) {
+Plugged plug_in(const zr_index_ops& given, const std::string& origin, const std::string& suffix, const void* context) {
     require_table(origin, "index", given, offsetof(zr_index_ops, check) + sizeof(given.check),
                   ZR_INDEX_VALUES | ZR_INDEX_TAGS | ZR_INDEX_ENTRIES);
     const zr_index_ops ops = whole(given);
@@ -77,9 +77,9 @@ Plugged plug_in(const zr_index_ops& given, const std::string& origin, const std:
     if (ops.look && (ops.look_steps < 1 || ops.look_steps > Ahead::groups - 1))
         gave(origin, std::string(ops.name) + ": look_steps", ops.look_steps, "1 to 7");
     const Plugged plugged = told(Plugged::Kind::index, ops, suffix);
-    auto make = [ops, label = plugged.label](bool small) {
+    auto make = [ops, context, label = plugged.label](bool small) {
         return [=](IndexOptions options) -> std::unique_ptr<SwapIndex> {
-            return std::make_unique<PluginIndex>(ops, label, options, small);
+            return std::make_unique<PluginIndex>(ops, label, options, small, context);
         };
     };
     add_index_kind({.name = plugged.label, .summary = plugged.summary, .make = make(false), .make_small = make(true),
@@ -88,7 +88,7 @@ Plugged plug_in(const zr_index_ops& given, const std::string& origin, const std:
     return plugged;
 }
 
-Plugged plug_in(const zr_pool_ops& given, const std::string& origin, const std::string& suffix) {
+Plugged plug_in(const zr_pool_ops& given, const std::string& origin, const std::string& suffix, const void* context) {
     require_table(origin, "pool", given, offsetof(zr_pool_ops, check) + sizeof(given.check),
                   ZR_POOL_EVICTS | ZR_POOL_COMPACTS | ZR_POOL_MIGRATES | ZR_POOL_SPANS | ZR_POOL_LRU);
     const zr_pool_ops ops = whole(given);
@@ -99,11 +99,11 @@ Plugged plug_in(const zr_pool_ops& given, const std::string& origin, const std::
                         {"migrate", ops.migrate || !(ops.capabilities & ZR_POOL_MIGRATES)}});
     const Plugged plugged = told(Plugged::Kind::pool, ops, suffix);
     add_pool_kind({.name = plugged.label, .summary = plugged.summary,
-                   .make = [ops, label = plugged.label] { return std::make_unique<PluginPool>(ops, label); }});
+                   .make = [ops, context, label = plugged.label] { return std::make_unique<PluginPool>(ops, label, context); }});
     return plugged;
 }
 
-Plugged plug_in(const zr_mm_ops& given, const std::string& origin, const std::string& suffix) {
+Plugged plug_in(const zr_mm_ops& given, const std::string& origin, const std::string& suffix, const void* context) {
     require_table(origin, "mm", given, offsetof(zr_mm_ops, check) + sizeof(given.check), ZR_MM_MAKES_ROOM | ZR_MM_GROUPS);
     const zr_mm_ops ops = whole(given);
     require_operations(origin, ops,
@@ -111,7 +111,7 @@ Plugged plug_in(const zr_mm_ops& given, const std::string& origin, const std::st
                         OPERATION(visited), OPERATION(memory), OPERATION(check)});
     const Plugged plugged = told(Plugged::Kind::mm, ops, suffix);
     add_order_kind({.name = plugged.label, .summary = plugged.summary,
-                    .make = [ops, label = plugged.label] { return std::make_unique<PluginOrder>(ops, label); }});
+                    .make = [ops, context, label = plugged.label] { return std::make_unique<PluginOrder>(ops, label, context); }});
     return plugged;
 }
 

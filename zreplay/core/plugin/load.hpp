@@ -19,9 +19,9 @@ struct Plugged {
 // loaded, is no plugin, is of another interface, or a table of it cannot be.
 std::vector<Plugged> load_plugin(const std::string& path, const std::string& suffix);
 
-// Throw PluginFailed naming `label`. The tables are copied; what their pointers lead to has to stay.
-Plugged plug_in(const zr_index_ops& ops, const std::string& origin, const std::string& suffix);
-Plugged plug_in(const zr_pool_ops& ops, const std::string& origin, const std::string& suffix);
-Plugged plug_in(const zr_mm_ops& ops, const std::string& origin, const std::string& suffix);
+// Throw PluginFailed naming `origin`. The tables are copied; what their pointers lead to has to stay, and so has `context` (Host).
+Plugged plug_in(const zr_index_ops& ops, const std::string& origin, const std::string& suffix, const void* context = nullptr);
+Plugged plug_in(const zr_pool_ops& ops, const std::string& origin, const std::string& suffix, const void* context = nullptr);
+Plugged plug_in(const zr_mm_ops& ops, const std::string& origin, const std::string& suffix, const void* context = nullptr);
 
 }  // namespace zreplay

@@ -21,8 +21,8 @@ inline zr_cost* as_c(Cost* cost) { return reinterpret_cast<zr_cost*>(cost); }
 class PluginIndex final : public SwapIndex {
   public:
     // Throws PluginFailed.
-    PluginIndex(const zr_index_ops& ops, std::string label, IndexOptions options, bool small)
-        : ops_(ops), label_(std::move(label)) {
+    PluginIndex(const zr_index_ops& ops, std::string label, IndexOptions options, bool small, const void* context = nullptr)
+        : ops_(ops), label_(std::move(label)), host_(context) {
         const zr_index_options given{.size = sizeof(zr_index_options),
                                      .words = static_cast<zr_words>(options.words),
                                      .entry_bytes = options.entry_bytes,

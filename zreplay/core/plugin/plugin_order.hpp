@@ -17,7 +17,8 @@ namespace zreplay {
 class PluginOrder final : public OrderInterface {
   public:
     // Throws PluginFailed.
-    PluginOrder(const zr_mm_ops& ops, std::string label) : ops_(ops), label_(std::move(label)) {
+    PluginOrder(const zr_mm_ops& ops, std::string label, const void* context = nullptr)
+        : ops_(ops), label_(std::move(label)), host_(context) {
         const zr_mm_options given{.size = sizeof(zr_mm_options), .reserved = 0};
         if (const int error = ops_.create(&given, host_.table(), &state_)) gave(label_, "create()", error, "0");
         if (!in_groups()) groups_.push_back(0);

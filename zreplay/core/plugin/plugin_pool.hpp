@@ -19,7 +19,8 @@ namespace zreplay {
 class PluginPool final : public PoolInterface {
   public:
     // Throws PluginFailed.
-    PluginPool(const zr_pool_ops& ops, std::string label) : ops_(ops), label_(std::move(label)) {
+    PluginPool(const zr_pool_ops& ops, std::string label, const void* context = nullptr)
+        : ops_(ops), label_(std::move(label)), host_(context) {
         const zr_pool_options given{.size = sizeof(zr_pool_options), .reserved = 0};
         if (const int error = ops_.create(&given, host_.table(), &state_)) gave(label_, "create()", error, "0");
         host_.on_moved = [this](uint64_t cookie, uint64_t handle) {

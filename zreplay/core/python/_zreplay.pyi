@@ -29,6 +29,39 @@ class PluggedIn(TypedDict):
     capabilities: int
 
 def load_plugin(path: str, suffix: str) -> list[PluggedIn]: ...
+def plug_in_class(
+    kind: str,
+    suffix: str,
+    *,
+    origin: str,
+    name: str,
+    version: str,
+    summary: str,
+    like: str,
+    capabilities: int,
+    positions_64: int,
+    positions_32: int,
+    optional: list[str],
+    make: Callable[..., object],
+    told: Callable[[BaseException], str],
+) -> PluggedIn: ...
+
+class Cost:
+    """What operations of a plugin have cost: add to it."""
+
+    nodes_visited: int
+    cache_lines: int
+    nodes_allocated: int
+    nodes_freed: int
+    slots_written: int
+    tag_words_written: int
+    headers_read: int
+
+class PoolHost:
+    """What a pool in Python may ask of its replay."""
+
+    def evict(self, cookie: int) -> int: ...
+    def moved(self, cookie: int, handle: int) -> None: ...
 
 # --- bind_pools.cpp: a location is a word, as a slot of the index would hold it; errors are negative errno values ---
 

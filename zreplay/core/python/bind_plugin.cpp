@@ -1,10 +1,11 @@
-// Plugins for Python: a shared object into the registries.
+// Plugins for Python: a shared object, or a class, into the registries.
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "module.hpp"
 #include "plugin/failed.hpp"
 #include "plugin/load.hpp"
+#include "python_plugin.hpp"
 
 namespace zreplay {
 
@@ -36,6 +37,19 @@ void bind_plugin(nb::module_& module) {
         for (const Plugged& plugged : load_plugin(path, suffix)) all.append(to_dict(plugged));
         return all;
     }, "path"_a, "suffix"_a, "Load a shared object and register what it has, as name@suffix. PluginFailed names what is wrong with it.");
+    bind_python_plugin(module);
+    module.def("plug_in_class",
+               [](const std::string& kind, const std::string& suffix, std::string origin, std::string name, std::string version,
+                  std::string summary, std::string like, uint64_t capabilities, uint32_t positions_64, uint32_t positions_32,
+                  std::vector<std::string> optional, nb::object make, nb::object told) {
+                   const auto number = kind == "index" ? Plugged::Kind::index : kind == "pool" ? Plugged::Kind::pool : Plugged::Kind::mm;
+                   return to_dict(plug_in_class(number, {std::move(name), std::move(version), std::move(summary), std::move(like),
+                                                         std::move(origin), capabilities, positions_64, positions_32, std::move(optional),
+                                                         std::move(make), std::move(told), {}}, suffix));
+               },
+               "kind"_a, "suffix"_a, nb::kw_only(), "origin"_a, "name"_a, "version"_a, "summary"_a, "like"_a, "capabilities"_a,
+               "positions_64"_a, "positions_32"_a, "optional"_a, "make"_a, "told"_a,
+               "Register a class as name@suffix. make gives an instance of it, told an exception in one line.");
 }
 
 }  // namespace zreplay

@@ -12,6 +12,7 @@
 #include "replay/calls.hpp"
 #include "replay/replay.hpp"
 #include "replay_config.hpp"
+#include "unlocked.hpp"
 
 namespace zreplay {
 
@@ -294,11 +295,11 @@ void bind_replay(nb::module_& module) {
              [](Replay& replay, nb::handle record_batch, const CallBatch* calls) {
                  ArrowBatch batch(record_batch);
                  EventBatch events = event_batch(batch);
-                 nb::gil_scoped_release unlocked;
+                 const Unlocked unlocked;
                  replay.feed(events, calls ? std::span<const Call>(calls->calls) : std::span<const Call>());
              },
              "batch"_a, "calls"_a = nb::none())
-        .def("finish", &Replay::finish, nb::call_guard<nb::gil_scoped_release>())
+        .def("finish", &Replay::finish, nb::call_guard<Unlocked>())
         .def("counters", &counters)
         .def("operations", &operations)
         .def("take_timeline", &timeline, nb::call_guard<nb::gil_scoped_release>())
