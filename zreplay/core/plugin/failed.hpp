@@ -9,9 +9,12 @@
 
 namespace zreplay {
 
+// A plugin's own words as one line of text: what does not print is a space, or ? where it is no UTF-8.
+std::string one_line(std::string_view words);
+
 struct PluginFailed : std::runtime_error {
     PluginFailed(std::string_view plugin, const std::string& what)
-        : std::runtime_error("plugin " + std::string(plugin) + ": " + what) {}
+        : std::runtime_error("plugin " + one_line(plugin) + ": " + one_line(what)) {}
 };
 
 inline std::string of_slot(SwapEntry entry) {
@@ -19,7 +22,8 @@ inline std::string of_slot(SwapEntry entry) {
 }
 
 [[noreturn]] inline void gave(std::string_view plugin, const std::string& call, int64_t found, const char* expected) {
-    throw PluginFailed(plugin, call + " gave " + std::to_string(found) + ", expected " + expected);
+    const char* words = found == -e_nomem ? " (out of memory)" : "";
+    throw PluginFailed(plugin, call + " gave " + std::to_string(found) + words + ", expected " + expected);
 }
 
 }  // namespace zreplay
