@@ -17,6 +17,7 @@ VERBS = {
     "tune": "Find the configuration that is best for a trace.",
     "report": "Write one HTML page about runs.",
     "plot": "Draw one chart of runs.",
+    "plugins": "List the indexes, pools and reclaim orders there are, built in and plugged in.",
     "validate": "Compare the models with the kernel that made a recording, event by event.",
     "info": "Say what is in a trace.",
     "record": "Record this machine's swap, as root.",
@@ -51,7 +52,8 @@ def zreplay() -> None:
 
 
 def main() -> None:
-    """Run the command line; exits with 0, 2 (usage), 3 (a requirement), 4 (the trace), 5, 6 (cells failed) or 130."""
+    """Run the command line; exits with 0, 2 (usage), 3 (a requirement), 4 (the trace), 5, 6 (cells failed),
+    7 (a plugin) or 130."""
     try:
         sys.exit(zreplay(prog_name="zreplay", standalone_mode=False) or 0)
     except click.exceptions.Exit as error:

@@ -1,6 +1,7 @@
 /* The least that is an index, a pool and a reclaim order, for tests: a sorted array, a page for each object, a list.
  *
- * -DBUG_name plants the bug of that name, from the AFTER-th call of the operation on (100th if not given).
+ * -DBUG_name plants the bug of that name, from the AFTER-th call of the operation on (100th if not given); the other macros put
+ * something else into a table.
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +17,27 @@
 #endif
 #ifndef VERSION
 #define VERSION "1"
+#endif
+#ifndef ABI
+#define ABI ZR_PLUGIN_ABI
+#endif
+#ifndef TABLE_ABI
+#define TABLE_ABI ZR_PLUGIN_ABI
+#endif
+#ifndef TABLE_SIZE
+#define TABLE_SIZE sizeof(struct zr_index_ops)
+#endif
+#ifndef NAME
+#define NAME "sorted"
+#endif
+#ifndef CAPABILITIES
+#define CAPABILITIES ZR_INDEX_VALUES
+#endif
+#ifndef MM_CAPABILITIES
+#define MM_CAPABILITIES ZR_MM_MAKES_ROOM
+#endif
+#ifndef FIND
+#define FIND array_find
 #endif
 
 static uint64_t calls; /* of the operation with the bug */
@@ -67,7 +89,7 @@ static void array_destroy(void *index) {
     array->host->free(array->host, array);
 }
 
-static int array_find(void *index, uint32_t type, uint64_t offset, uint64_t *location, struct zr_cost *cost) {
+__attribute__((unused)) static int array_find(void *index, uint32_t type, uint64_t offset, uint64_t *location, struct zr_cost *cost) {
     struct array *array = index;
     const struct pair *pair = pair_of(array, slot_of(type, offset));
     cost->nodes_visited++;
@@ -186,11 +208,11 @@ static int array_check(void *index, char *message, size_t bytes) {
 }
 
 static const struct zr_index_ops array_ops = {
-    .abi = ZR_PLUGIN_ABI, .size = sizeof(struct zr_index_ops),
-    .name = "sorted", .version = VERSION, .summary = "a sorted array of slots",
-    .capabilities = ZR_INDEX_VALUES,
+    .abi = TABLE_ABI, .size = TABLE_SIZE,
+    .name = NAME, .version = VERSION, .summary = "a sorted array of slots",
+    .capabilities = CAPABILITIES,
     .positions_64 = 32, .positions_32 = 2,
-    .create = array_create, .destroy = array_destroy, .find = array_find, .insert = array_insert, .erase = array_erase,
+    .create = array_create, .destroy = array_destroy, .find = FIND, .insert = array_insert, .erase = array_erase,
     .move = array_move, .for_each = array_for_each, .memory = array_memory, .check = array_check,
 };
 
@@ -391,13 +413,13 @@ static int fifo_check(void *mm, char *message, size_t bytes) {
 static const struct zr_mm_ops fifo_ops = {
     .abi = ZR_PLUGIN_ABI, .size = sizeof(struct zr_mm_ops),
     .name = "fifo", .version = VERSION, .summary = "the oldest first",
-    .capabilities = ZR_MM_MAKES_ROOM,
+    .capabilities = MM_CAPABILITIES,
     .create = fifo_create, .destroy = fifo_destroy, .stored = fifo_stored, .gone = fifo_gone, .loaded = fifo_loaded,
     .next = fifo_next, .visited = fifo_visited, .memory = fifo_memory, .check = fifo_check,
 };
 
 ZR_EXPORT const struct zr_plugin zreplay_plugin = {
-    .abi = ZR_PLUGIN_ABI, .size = sizeof(struct zr_plugin),
+    .abi = ABI, .size = sizeof(struct zr_plugin),
     .indexes = (const struct zr_index_ops *const[]){&array_ops, NULL},
     .pools = (const struct zr_pool_ops *const[]){&pages_ops, NULL},
     .mms = (const struct zr_mm_ops *const[]){&fifo_ops, NULL},

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +86,31 @@ def quarters_beside(rows: Rows, configs: Sequence[Config], sizes: RecordedSizes)
 def make_replay(
     config: Config, sizes: RecordedSizes | None = None, loads: _zreplay.FutureLoads | None = None
 ) -> _zreplay.Replay:
-    """The engine's replay of a resolved configuration. Without ``sizes``, stores that have no size are refused."""
-    return _zreplay.Replay.make(sizes.engine if sizes else None, loads, **config.engine_settings())
+    """The engine's replay of a resolved configuration. Without ``sizes``, stores that have no size are refused.
+
+    Raises:
+        PluginError: a plugin cannot make an instance.
+    """
+    with checked(config):
+        return _zreplay.Replay.make(sizes.engine if sizes else None, loads, **config.engine_settings())
+
+
+@contextmanager
+def checked(config: Config, replay: _zreplay.Replay | None = None) -> Iterator[None]:
+    """What the engine finds wrong in the block, as an error that names the replay, and the event of ``replay``.
+
+    Raises:
+        ModelError: a structure that is built in failed its check, or was told wrong by the reference beside it.
+        PluginError: a plugin did something that cannot be.
+    """
+    try:
+        yield
+    except _zreplay.CheckFailed as error:
+        where = f"; after event {replay.counters()['events']}" if replay and " event " not in str(error) else ""
+        raise ModelError(f"{config.trace}: {config.index} over {config.pool}: {error}{where}") from error
+    except _zreplay.PluginFailed as error:
+        where = f"; after event {replay.counters()['events']} of {config.trace}" if replay else ""
+        raise PluginError(f"{error}{where}") from error
 
 
 class Replaying:
@@ -142,17 +165,8 @@ class Replaying:
         settings = summary.pop("config")
         return summary | self.whole | {f"config_{name}": value for name, value in settings.items()}
 
-    @contextmanager
-    def _checked(self) -> Iterator[None]:
-        try:
-            yield
-        except _zreplay.CheckFailed as error:
-            config = self.config
-            raise ModelError(f"{config.trace}: {config.index} over {config.pool}: {error}") from error
-        except _zreplay.PluginFailed as error:
-            raise PluginError(
-                f"{error}; after event {self.replay.counters()['events']} of {self.config.trace}"
-            ) from error
+    def _checked(self) -> AbstractContextManager[None]:
+        return checked(self.config, self.replay)
 
 
 def _summary(replay: _zreplay.Replay, config: Config, seconds: dict[str, float]) -> dict[str, Any]:
