@@ -240,8 +240,7 @@ class Config:
         if self.mm not in mms and ("entry-lru" not in mms or self.mm in built_in("mm")):
             with_it = f"{self.model} of kernel {self.kernel}"
             raise UsageError(
-                f"--mm: found '{self.mm}', expected {', '.join(mms)} with {with_it}; "
-                "--kernel or --model chooses another"
+                f"--mm: found '{self.mm}', expected {', '.join(mms)} with {with_it}; --kernel or --model has others"
             )
         if self.mm == "inactive-lru" and self.pool != "zbud":
             raise UsageError(
@@ -317,9 +316,10 @@ class Config:
             return 0
         has = _zreplay.index_positions(str(self.index))
         if self.slots_hold == "entry" or not has["positions_64"]:
+            hold = "name zswap's entries, which hold" if self.slots_hold == "entry" else "hold"
             raise UsageError(
-                f"--locate {self.locate}: with {self._names} slots name zswap's entries, which hold handles; --index "
-                "radix-lowbit and --kernel 6.1 have slots that name objects"
+                f"--locate {self.locate}: with {self._names} slots {hold} handles; --index radix-lowbit and --kernel 6.1 "
+                "have slots that name objects"
             )
         if self.locate == "header":
             if self.pool != "zbud" or self.kernel != "3.12":
