@@ -318,8 +318,8 @@ class Config:
         if self.slots_hold == "entry" or not has["positions_64"]:
             hold = "name zswap's entries, which hold" if self.slots_hold == "entry" else "hold"
             raise UsageError(
-                f"--locate {self.locate}: with {self._names} slots {hold} handles; --index radix-lowbit and --kernel 6.1 "
-                "have slots that name objects"
+                f"--locate {self.locate}: with {self._names} slots {hold} handles; --index radix-lowbit and "
+                "--kernel 6.1 have slots that name objects"
             )
         if self.locate == "header":
             if self.pool != "zbud" or self.kernel != "3.12":
