@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def command(specs: tuple[str, ...], as_json: bool) -> None:
     """List swap indexes, pools and reclaim orders: built in, of installed packages, and those of SPECs.
 
-    A SPEC is a plugin as --index, --pool and --mm take it: the path of a shared object. It is loaded, which runs code
-    of its author. ZREPLAY_PLUGINS is more of them, with commas between; what they have can be chosen by its name.
+    A SPEC is a plugin as --index, --pool and --mm take it, such as ./mytree.so. It is loaded, which runs code of its
+    author. ZREPLAY_PLUGINS is more of them, with commas between; what they have can be chosen by its name.
 
     \b
     zreplay plugins ./mytree.so
