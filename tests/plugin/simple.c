@@ -41,6 +41,9 @@
 #endif
 
 static uint64_t calls; /* of the operation with the bug */
+#ifdef BUG_leak
+static uint64_t leaked;
+#endif
 static inline int is_late(void) { return ++calls >= AFTER; }
 
 /* ---- index ---- */
@@ -160,6 +163,9 @@ static int array_erase(void *index, uint32_t type, uint64_t offset, uint64_t *ol
     cost->nodes_visited++;
     if (!pair) return -ENOENT;
     *old = pair->location;
+#ifdef BUG_leak
+    leaked += is_late();
+#endif
 #ifdef BUG_erase
     if (is_late()) return 0;
 #endif
@@ -193,7 +199,7 @@ static void array_memory(void *index, struct zr_index_memory *memory) {
     memory->entries += 1;
 #endif
 #ifdef BUG_leak
-    memory->nodes += 1;
+    memory->nodes += leaked;
 #endif
 }
 

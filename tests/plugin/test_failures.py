@@ -189,6 +189,7 @@ def same_with_verify(zreplay: Verb, trace: Path, folder: Path, *arguments: objec
         ("old", "--index", r"insert\(\): the old location of type 0, offset \d+ gave nothing, expected location \d+"),
         ("lost", "--index", r"memory\(\): entries gave \d+, expected \d+"),
         ("erase", "--index", r"memory\(\): entries gave \d+, expected \d+"),
+        ("leak", "--index", r"memory\(\) after the last erase\(\): nodes gave \d+, expected 0"),
         ("entries", "--index", r"memory\(\) of an empty index: entries gave 1, expected 0"),
         (
             "handle",

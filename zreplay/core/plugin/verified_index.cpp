@@ -15,6 +15,7 @@ class VerifiedIndex final : public SwapIndex {
   public:
     VerifiedIndex(std::unique_ptr<SwapIndex> index, std::string name) : index_(std::move(index)), name_(std::move(name)) {
         nodes_empty_ = index_->nodes();
+        bytes_empty_ = index_->bytes();
         require_answer(name_, "memory() of an empty index: entries", index_->entries(), 0);
     }
 
@@ -85,6 +86,7 @@ class VerifiedIndex final : public SwapIndex {
         while (!map_.empty()) erase(SwapEntry::from_word(map_.begin()->first));
         index_->check();
         require_answer(name_, "memory() after the last erase(): nodes", index_->nodes(), nodes_empty_);
+        require_answer(name_, "memory() after the last erase(): bytes", index_->bytes(), bytes_empty_);
     }
 
     uint64_t entries() const override { return index_->entries(); }
@@ -116,7 +118,7 @@ class VerifiedIndex final : public SwapIndex {
     std::unique_ptr<SwapIndex> index_;
     const std::string name_;
     std::map<uint64_t, Location> map_;  // by the slot's word: types, then offsets, ascending
-    uint64_t nodes_empty_ = 0;
+    uint64_t nodes_empty_ = 0, bytes_empty_ = 0;
 };
 
 }  // namespace

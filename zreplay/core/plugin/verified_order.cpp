@@ -1,5 +1,5 @@
-// A reclaim order beside the set of live entries: it may name only these, of the group that was asked for, some as long as there are any, and
-// the same one until something changes.
+// A reclaim order beside the set of live entries: it may name only these, of the group that was asked for, some as long as there are any,
+// and the same one until something changes.
 #include "plugin/verified.hpp"
 
 #include <map>
