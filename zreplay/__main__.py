@@ -18,6 +18,7 @@ VERBS = {
     "report": "Write one HTML page about runs.",
     "plot": "Draw one chart of runs.",
     "plugin": "Test a plugin of yours; flags to compile one.",
+    "plugins": "List the indexes, pools and reclaim orders there are, built in and plugged in.",
     "validate": "Compare the models with the kernel that made a recording, event by event.",
     "info": "Say what is in a trace.",
     "record": "Record this machine's swap, as root.",
@@ -53,7 +54,8 @@ def zreplay() -> None:
 
 
 def main() -> None:
-    """Run the command line; exits with 0, 2 (usage), 3 (a requirement), 4 (the trace), 5, 6 (cells failed) or 130."""
+    """Run the command line; exits with 0, 2 (usage), 3 (a requirement), 4 (the trace), 5, 6 (cells failed),
+    7 (a plugin) or 130."""
     try:
         sys.exit(zreplay(prog_name="zreplay", standalone_mode=False) or 0)
     except click.exceptions.Exit as error:

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import click
 
-from zreplay.cli.options import MEMORY_LIMIT, spare_memory
+from zreplay.cli.options import MEMORY_LIMIT, complete_variants, spare_memory
 from zreplay.cli.progress import bytes_bar
 
 # Axis → its help; zreplay.replay.axes says which there are and how a value is read.
 _AXES = {
     "design": "Designs by name, as `zreplay run --design` takes them.",
-    "index": "Swap indexes, as `zreplay run --index` takes them.  [default: rbtree]",
-    "pool": "Allocators.  [default: the trace's own]",
+    "index": "Swap indexes, plugins among them, as `zreplay run --index` takes them.  [default: rbtree]",
+    "pool": "Allocators, likewise.  [default: the trace's own]",
     "kernel": "Whose policies.  [default: the nearest to the release of the trace]",
     "mm": "Reclaim indexes, as `zreplay run --mm` takes them.  [default: the kernel's]",
     "locate": "What slots say of objects, as `zreplay run --locate` takes it.  [default: the index's]",
@@ -28,7 +28,9 @@ _AXES = {
 
 def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, words in reversed(_AXES.items()):
-        command = click.option(f"--{name.replace('_', '-')}", name, metavar="A,B,…", help=words)(command)
+        complete = complete_variants(name, several=True) if name in ("index", "pool", "mm") else None
+        option = f"--{name.replace('_', '-')}"
+        command = click.option(option, name, metavar="A,B,…", help=words, shell_complete=complete)(command)
     return command
 
 

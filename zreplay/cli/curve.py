@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zreplay.cli.options import spare_memory
+from zreplay.cli.options import complete_variants, spare_memory
 from zreplay.cli.progress import bytes_bar, steps_bar
 from zreplay.cli.table import aligned, number
 
@@ -36,7 +36,12 @@ _BAR = 30
     metavar="NAME",
     help="Whose policy: 6.12 or latest.  [default: the trace's, or 6.12 if that is older]",
 )
-@click.option("--pool", metavar="NAME", help="zsmalloc, zbud, ideal or ideal-packing.  [default: as for run]")
+@click.option(
+    "--pool",
+    metavar="NAME",
+    shell_complete=complete_variants("pool"),
+    help="zsmalloc, zbud, ideal, ideal-packing or a plugin's path.  [default: as for run]",
+)
 @click.option(
     "--mm",
     metavar="NAME",

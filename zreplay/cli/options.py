@@ -1,9 +1,14 @@
 """What commands share: rare options under headings of their own, and an allocator for those that replay."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
+
+#: What else there is to choose, in helps.
+PLUGIN = "a plugin's path, ./my.so (`zreplay plugins` lists all there are)"
 
 
 class Grouped(click.Command):
@@ -27,6 +32,38 @@ class GroupOption(click.Option):
     def __init__(self, *arguments: Any, group: str, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.group = group
+
+
+def complete_variants(
+    kind: str, *, several: bool = False
+) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What a shell completes an index, pool or reclaim order with; of ``several``, what comes behind the last comma.
+
+    Names of what is built in, what ZREPLAY_PLUGINS names, and shared objects. Nothing is loaded for it.
+    """
+
+    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+        from zreplay.plugins.registry import built_in, environment
+
+        before, comma, begun = incomplete.rpartition(",") if several else ("", "", incomplete)
+        words = [*built_in(kind), *environment(), *_shared_objects(begun)]
+        return [before + comma + word for word in dict.fromkeys(words) if word.startswith(begun)]
+
+    return complete
+
+
+def _shared_objects(begun: str) -> list[str]:
+    """Paths of shared objects, and of folders, that go on as ``begun`` does."""
+    folder = begun.rpartition("/")[0] + "/" if "/" in begun else ""
+    try:
+        found = sorted(Path(folder or ".").iterdir())
+    except OSError:
+        return []
+    return [
+        (folder or "./") + path.name + ("/" if path.is_dir() else "")
+        for path in found
+        if not path.name.startswith(".") and (path.suffix == ".so" or (begun and path.is_dir()))
+    ]
 
 
 def spare_memory() -> None:

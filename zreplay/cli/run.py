@@ -2,14 +2,18 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from zreplay.cli.options import MEMORY_LIMIT, Grouped, GroupOption, spare_memory
+from zreplay.cli.options import MEMORY_LIMIT, PLUGIN, Grouped, GroupOption, complete_variants, spare_memory
 from zreplay.cli.progress import bytes_bar
 from zreplay.cli.table import aligned, number
+
+if TYPE_CHECKING:
+    from zreplay.replay.isolated import Parent
 
 
 def _group(heading: str) -> dict[str, Any]:
@@ -39,14 +43,16 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
 @click.option(
     "--index",
     metavar="NAME",
-    help="Swap index: rbtree, radix-tag, radix-lowbit, xarray, xarray-64m, swap-table, table or array (a bound).  "
-    "[default: the profile's]",
+    shell_complete=complete_variants("index"),
+    help="Swap index: rbtree, radix-tag, radix-lowbit, xarray, xarray-64m, swap-table, table, array (a bound) or "
+    f"{PLUGIN}.  [default: the profile's]",
 )
 @click.option(
     "--pool",
     metavar="NAME",
-    help="Allocator: zbud, z3fold, zsmalloc, or a bound: ideal, ideal-packing.  [default: the trace's, if the kernel "
-    "had it]",
+    shell_complete=complete_variants("pool"),
+    help="Allocator: zbud, z3fold, zsmalloc, a bound: ideal, ideal-packing, or a plugin likewise.  [default: the "
+    "trace's, if the kernel had it]",
 )
 @click.option("--model", metavar="NAME", help="zswap or zram.  [default: the trace's, else zswap]")
 @click.option(
@@ -77,6 +83,12 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     is_flag=True,
     help="Measure operations: no look-ahead, the kernel's own access pattern (slower).  [default: as fast as can be]",
 )
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Compare each answer of index, plugged-in pool and order with a slow obvious reference's (slow).",
+)
+@click.option("--isolate", is_flag=True, help="Replay in a child process: a plugin that crashes is told, in one line.")
 @MEMORY_LIMIT
 @click.option("--force", is_flag=True, help="Replace an existing run directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
@@ -145,7 +157,11 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     "--pointer-bits", type=int, default=64, show_default=True, metavar="64|32", help="What bits:N can use.", **_SLOTS
 )
 @click.option(
-    "--mm", metavar="NAME", help="Who goes next: pool-lru, inactive-lru, entry-lru, lru, or a bound: belady.", **_SLOTS
+    "--mm",
+    metavar="NAME",
+    shell_complete=complete_variants("mm"),
+    help="Who goes next: pool-lru, inactive-lru, entry-lru, lru, a bound: belady, or a plugin likewise.",
+    **_SLOTS,
 )
 @click.option(
     "--mm-new-page", default="head", show_default=True, metavar="head|tail", help="A zpool page enters.", **_MM_LISTS
@@ -185,15 +201,29 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     **_SIZES,
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of what is drawn.", **_SIZES)
-def command(as_json: bool, quiet: bool, memory_limit: str | None, **options: Any) -> None:
+def command(isolate: bool, **options: Any) -> None:
     """Replay TRACE through a swap index and a pool, and write a run directory."""
     spare_memory()
+    if not isolate:
+        _run(None, **options)
+        return
+    from zreplay.plugins.registry import named_plugins
+    from zreplay.replay.isolated import isolated
+
+    named = named_plugins(**{kind: options[kind] for kind in ("index", "pool", "mm")})
+    isolated(partial(_run, **options), trace=options["trace"], out=options["out"], named=named)
+
+
+def _run(parent: "Parent | None", *, as_json: bool, quiet: bool, memory_limit: str | None, **options: Any) -> None:
+    """Replay, and say what came of it; ``parent`` is told of the plugins."""
     from zreplay.replay.config import Config
     from zreplay.replay.memory import limited, size_bytes
     from zreplay.replay.run import run
     from zreplay.trace.lacks import told
 
     config = Config(**options)
+    if parent:
+        parent.plugins([one.name for one in config.plugged_in])
     limit_bytes = size_bytes("--memory-limit", memory_limit)
     with bytes_bar(config.trace, quiet=quiet) as progress:
         finished = run(config, limited(limit_bytes, progress))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from zreplay.cli.options import Grouped, GroupOption, spare_memory
+from zreplay.cli.options import Grouped, GroupOption, complete_variants, spare_memory
 
 
 def _space(name: str, **settings: Any) -> Callable[[Any], Any]:
@@ -30,7 +30,12 @@ def _space(name: str, **settings: Any) -> Callable[[Any], Any]:
     metavar="EXPR",
     help="What must hold: 'pool_pages_peak <= 8000'. Again for another.",
 )
-@_space("--pool", metavar="A,B,…", help="Allocators.  [default: those that each kernel could have]")
+@_space(
+    "--pool",
+    metavar="A,B,…",
+    shell_complete=complete_variants("pool", several=True),
+    help="Allocators, plugins among them.  [default: those that each kernel could have]",
+)
 @_space(
     "--max-pool-percent",
     metavar="A,B,…|LOW:HIGH:STEP",
@@ -43,7 +48,12 @@ def _space(name: str, **settings: Any) -> Callable[[Any], Any]:
 )
 @_space("--kernel", metavar="A,B,…", help="Whose profiles.  [default: 6.1, 6.12 and latest, the trace's own first]")
 @_space("--design", metavar="A,B,…", help="Designs by name, as `zreplay run --design` takes them.  [default: none]")
-@_space("--mm", metavar="A,B,…", help="Reclaim indexes, as `zreplay run --mm` takes them.  [default: the kernel's]")
+@_space(
+    "--mm",
+    metavar="A,B,…",
+    shell_complete=complete_variants("mm", several=True),
+    help="Reclaim indexes, as `zreplay run --mm` takes them.  [default: the kernel's]",
+)
 @_space("--totalram-pages", type=int, metavar="N", help="Memory of the machine.  [default: the trace's]")
 @click.option("--exhaustive", is_flag=True, help="Replay every configuration in full: to check the search.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report, one HTML page.")

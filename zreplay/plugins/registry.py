@@ -1,22 +1,29 @@
 """What there is to choose from: built in, or plugged in by a shared object or a class; one record for each.
 
 A plugin is code: it runs in this process with its user's rights. It is loaded when somebody names it, on the command
-line or in a call, and never because a trace or a run directory does.
+line, in a call or in the environment, and never because a trace or a run directory does.
 """
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import _zreplay
 
+from zreplay import __version__
 from zreplay.errors import PluginError, UsageError
 
 #: What can be plugged in, and the option that names one.
 KINDS = {"index": "--index", "pool": "--pool", "mm": "--mm"}
 #: The reclaim orders that are part of a model; those of the engine's registry come after them.
 MODEL_ORDERS = ("pool-lru", "inactive-lru", "entry-lru")
+#: Plugins that can be named by the names of what is in them: paths, with commas between, as in ``--index A,B``.
+ENVIRONMENT = "ZREPLAY_PLUGINS"
+#: The origin of what zreplay comes with.
+OURS = "zreplay"
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class Variant:
         capabilities: words, such as ``evicts``.
         like: the built-in variant it is a copy of; empty: none.
         is_python: it is a class in Python, called for every event: some hundred thousand events a second.
+        sha256: of the plugin's file; empty of what is built in.
     """
 
     kind: str
@@ -42,7 +50,13 @@ class Variant:
     summary: str
     capabilities: tuple[str, ...] = ()
     like: str = ""
+    sha256: str = ""
     is_python: bool = False
+
+    @property
+    def own_name(self) -> str:
+        """The name that its author gave it."""
+        return self.name.split("@")[0]
 
 
 #: Bits of a plugin's capabilities, by kind (zreplay_plugin.h).
@@ -51,6 +65,7 @@ _CAPABILITIES = {
     "pool": ("evicts", "compacts", "migrates", "spans", "lru"),
     "mm": ("makes-room", "groups"),
 }
+_SHARED_OBJECT = re.compile(r"(.+\.so|.*/.*?)(?::([a-z0-9-]+))?")
 _loaded: dict[str, tuple[str, list[Variant]]] = {}  # path, or module:Class → SHA-256 of the file and what it has
 _CLASS = re.compile(r"(.+\.py|[A-Za-z_][\w.]*(?<!\.so)):[A-Za-z_][\w.]*")
 
@@ -64,8 +79,9 @@ def plug(kind: str, spec: str) -> tuple[str, str]:
     """The variant that ``spec`` names, loaded: its name in results, and what to load to have it elsewhere.
 
     ``spec`` is a built-in's name, a variant that is loaded already, the path of a shared object, ``:NAME`` behind it
-    where it has several of the kind, a class in Python (``module:Class``, ``path.py:Class``), or the name under which
-    an installed package has one of these. Of what needs no loading the second is empty.
+    where it has several of the kind, a class in Python (``module:Class``, ``path.py:Class``), the name under which an
+    installed package has one of these, or the name of something in the plugins that :data:`ENVIRONMENT` names. Of what
+    needs no loading the second is empty.
 
     Raises:
         UsageError: there is none of that name, or no such file, module or class.
@@ -79,14 +95,14 @@ def plug(kind: str, spec: str) -> tuple[str, str]:
         spec = brought(kind, spec) or spec
     if _CLASS.fullmatch(spec):
         return _plug_class(kind, spec)
-    matched = re.fullmatch(r"(.+\.so|.*/.*?)(?::([a-z0-9-]+))?", spec)
+    matched = _SHARED_OBJECT.fullmatch(spec)
     if not matched:
-        raise UsageError(_unknown(kind, spec))
+        return _of_environment(kind, spec)
     path, wanted = Path(matched[1]).absolute(), matched[2]
     some = [variant for variant in load(path, option=KINDS[kind]) if variant.kind == kind]
-    names = [variant.name.split("@")[0] for variant in some]
+    names = [variant.own_name for variant in some]
     if not some or (wanted and wanted not in names):
-        there = ", ".join(f"{variant.kind} {variant.name.split('@')[0]}" for variant in load(path))
+        there = ", ".join(f"{variant.kind} {variant.own_name}" for variant in load(path))
         raise UsageError(
             f"{KINDS[kind]}: found {spec}, which has {there}; expected one with {kind} {wanted or ''}".rstrip()
         )
@@ -118,11 +134,25 @@ def load(path: str | Path, *, option: str = "plugin") -> list[Variant]:
         return variants
     twin = next((variants for known, variants in _loaded.values() if known == sha256), None)
     try:
-        variants = twin or [_variant(path, told) for told in _zreplay.load_plugin(str(path), sha256[:8])]
+        variants = twin or [_variant(str(path), sha256, told) for told in _zreplay.load_plugin(str(path), sha256[:8])]
     except (_zreplay.PluginFailed, ValueError) as error:
         raise PluginError(str(error)) from None
     _loaded[str(path)] = sha256, variants
     return variants
+
+
+def variant(kind: str, name: str) -> Variant:
+    """The record of a built-in's name, or of a plugged-in variant's as results call it (``NAME@HASH``).
+
+    Raises:
+        UsageError: there is none, or it is not loaded.
+    """
+    if name in built_in(kind):
+        return Variant(kind, name, OURS, __version__, _summary(kind, name), _capabilities(kind, name))
+    for one in loaded():
+        if (one.kind, one.name) == (kind, name):
+            return one
+    raise UsageError(_unknown(kind, name))
 
 
 def loaded() -> list[Variant]:
@@ -157,19 +187,88 @@ def _load_class(spec: str, option: str) -> Variant:
             _loaded[spec] = sha256, variants
             return variants[0]
     told = python.plug_in(found, file, spec, sha256[:8], _CAPABILITIES)
-    variant = replace(_variant(Path(spec), told), is_python=True)
+    variant = replace(_variant(spec, sha256, told), is_python=True)
     _loaded[spec] = sha256, [variant]
     return variant
 
 
-def _variant(path: Path, told: "_zreplay.PluggedIn") -> Variant:
+def spec_of(kind: str, name: str) -> str:
+    """What to type for a variant that results call ``name``: itself, or the path of its plugin."""
+    some = [one for one in loaded() if one.kind == kind]
+    for one in some:
+        if one.name == name:
+            several = sum(other.origin == one.origin for other in some) > 1
+            return f"{one.origin}:{one.own_name}" if several else one.origin
+    return name
+
+
+def named_plugins(**specs: str | None) -> list[str]:
+    """Of what is given for each kind, what is not built in; nothing is loaded."""
+    return [spec for kind, spec in specs.items() if spec is not None and spec not in built_in(kind)]
+
+
+def environment() -> list[str]:
+    """The plugins that :data:`ENVIRONMENT` names."""
+    return [word for text in os.environ.get(ENVIRONMENT, "").split(",") if (word := text.strip())]
+
+
+def load_named(spec: str, *, option: str) -> list[Variant]:
+    """What the plugin that ``spec`` names has, of all kinds, or what is ``NAME`` in ``PATH:NAME``; as :func:`load`."""
+    if _CLASS.fullmatch(spec):
+        return load(spec, option=option)
+    matched = _SHARED_OBJECT.fullmatch(spec)
+    path, wanted = (matched[1], matched[2]) if matched else (spec, None)
+    there = load(Path(path).absolute(), option=option)
+    some = [one for one in there if wanted in (None, one.own_name)]
+    if not some:
+        raise UsageError(f"{option}: found {spec}, expected one of {', '.join(one.own_name for one in there)}")
+    return some
+
+
+def _of_environment(kind: str, spec: str) -> tuple[str, str]:
+    """As :func:`plug`, of a name that is neither built in nor a path."""
+    named = [one for each in environment() for one in load_named(each, option=ENVIRONMENT) if one.kind == kind]
+    found = list(dict.fromkeys(one for one in named if spec in (one.own_name, one.name)))
+    if len(found) > 1:
+        raise UsageError(
+            f"{KINDS[kind]}: found {spec!r}, which {' and '.join(one.origin for one in found)} have; expected a path"
+        )
+    if not found:
+        raise UsageError(_unknown(kind, spec))
+    return found[0].name, found[0].origin
+
+
+@cache
+def _summary(kind: str, name: str) -> str:
+    known = {"index": _zreplay.index_kinds, "pool": _zreplay.pool_kinds, "mm": _zreplay.order_kinds}[kind]()
+    return dict(known).get(name) or _MODELS_SUMMARIES[name]
+
+
+@cache
+def _capabilities(kind: str, name: str) -> tuple[str, ...]:
+    if kind == "mm":
+        return ("groups",) if name == "entry-lru" else tuple(_zreplay.order_capabilities(name))
+    return tuple((_zreplay.index_capabilities if kind == "index" else _zreplay.pool_capabilities)(name))
+
+
+_MODELS_SUMMARIES = {
+    "pool-lru": "the pool's own LRU of its pages, as zswap of 3.12 and 6.1",
+    "inactive-lru": "the memory manager's inactive list of pool pages, as proposed in 2013",
+    "entry-lru": "zswap's lists of entries with a second chance, as from 6.12 on",
+    "none": "nobody: zram has no reclaim of its own",
+}
+
+
+def _variant(origin: str, sha256: str, told: "_zreplay.PluggedIn") -> Variant:
     words = _CAPABILITIES[told["kind"]]
     capabilities = tuple(word for bit, word in enumerate(words) if told["capabilities"] >> bit & 1)
-    return Variant(told["kind"], told["label"], str(path), told["version"], told["summary"], capabilities, told["like"])
+    return Variant(
+        told["kind"], told["label"], origin, told["version"], told["summary"], capabilities, told["like"], sha256
+    )
 
 
 def _plugged(kind: str) -> list[str]:
-    return [variant.name for _, variants in _loaded.values() for variant in variants if variant.kind == kind]
+    return [one.name for one in loaded() if one.kind == kind]
 
 
 def _unknown(kind: str, spec: str) -> str:
@@ -178,6 +277,8 @@ def _unknown(kind: str, spec: str) -> str:
     names = (*built_in(kind), *_plugged(kind))
     near = get_close_matches(spec, names, n=1)
     hint = f"did you mean {near[0]}?" if near else "a plugin is named by its path, ./my.so, or class, my:Class"
+    if "@" in spec:
+        hint = "that one's file is not loaded, or has changed"
     return f"{KINDS[kind]}: found {spec!r}, expected one of {', '.join(names)}; {hint}"
 
 

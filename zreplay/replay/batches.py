@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import _zreplay
 import pyarrow as pa
 
+from zreplay.plugins.registry import variant
 from zreplay.replay.calls import COLUMNS as CALL_COLUMNS
 from zreplay.replay.calls import with_calls
 from zreplay.replay.config import Config
@@ -16,15 +17,23 @@ COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", *CALL_COLUMNS)
 
 
 def columns_of(configs: Sequence[Config]) -> tuple[str, ...]:
-    """What has to be decoded: z3fold has lists for each CPU, zswap since 6.8 one for each cgroup and node, and a driven
-    replay follows interrupted compactions; a size that is missing is drawn from those of the same process; zswap 6.1
-    counts its pool when a call returns."""
+    """What has to be decoded.
+
+    z3fold has lists for each CPU, zswap since 6.8 one for each cgroup and node, and so may an order that is plugged in;
+    a driven replay follows interrupted compactions; a size that is missing is drawn from those of the same process;
+    zswap 6.1 counts its pool when a call returns.
+    """
     more = ["return_ts_ns"] if any((config.model, config.kernel) == ("zswap", "6.1") for config in configs) else []
     more += ["cpu"] if any(config.pool in (None, "z3fold") for config in configs) else []
-    more += ["asked_by", "cgroup", "node"] if any(config.mm in (None, "entry-lru") for config in configs) else []
+    more += ["asked_by", "cgroup", "node"] if any("groups" in _order(config.mm) for config in configs) else []
     more += ["seen_pool_pages"] if any(config.driven or config.paced for config in configs) else []
     more += ["pid"] if any(config.missing_size != "reject" for config in configs) else []
     return (*COLUMNS, *more)
+
+
+def _order(mm: str | None) -> tuple[str, ...]:
+    """What a reclaim order can; of one not chosen yet, what the kernel's can."""
+    return variant("mm", mm or "entry-lru").capabilities
 
 
 def batches_of(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import _zreplay
 
 from zreplay.errors import UsageError, nearest
-from zreplay.plugins.registry import KINDS, built_in, load, plug
+from zreplay.plugins.registry import KINDS, OURS, Variant, built_in, load, plug, variant
 from zreplay.replay.designs import DESIGNS, has_bound
 from zreplay.replay.profiles import KERNELS, MODELS, kernel_of, profile_of
 from zreplay.trace.sample import Sample
@@ -94,6 +94,8 @@ class Config:
         sample_events: a row of the timeline every so many events.
         sample_ms: or every so many milliseconds of trace time (overrides ``sample_events``).
         check_every: verify every structure each so many events; 0: at the end only.
+        verify: the slow obvious reference runs beside the index, and beside a pool and a reclaim order that are
+            plugged in or bounds; an answer of theirs that differs ends the replay. What comes of it is the same.
         observe: keep the model's state after every event (for comparing with a kernel's).
         timing: measure what operations take: no look-ahead, the kernel's own access pattern, one operation in some
             timed. By default a replay is as fast as can be, and no operation has a duration. Counts are the same.
@@ -143,6 +145,7 @@ class Config:
     sample_events: int = 1000
     sample_ms: float | None = None
     check_every: int = 0
+    verify: bool = False
     observe: bool = False
     timing: bool = False
     force: bool = False
@@ -182,6 +185,8 @@ class Config:
         within("--sample-events", self.sample_events, 1, MOST)
         within("--check-every", self.check_every, 0, MOST)
         within("--sample-ms", self.sample_ms, 0.001, 1e12)
+        if self.verify and self.timing:
+            raise UsageError("--verify: not with --timing, which would measure the reference too; leave one out")
 
     def _plug_in(self) -> None:
         """Load the plugins that are named, and know each by its name from here on."""
@@ -265,6 +270,12 @@ class Config:
         return Sample.parse(self.trace_sample).of_it(Sample.parse(self.sample))
 
     @property
+    def plugged_in(self) -> list[Variant]:
+        """Those of index, pool and mm that are plugins."""
+        used = [variant(kind, name) for kind in KINDS if (name := getattr(self, kind)) is not None]
+        return [one for one in used if one.origin != OURS]
+
+    @property
     def is_bound(self) -> bool:
         """Whether something in it is no design that could be built, but what one can at best reach."""
         return has_bound(self.index, self.pool, self.mm)
@@ -272,7 +283,9 @@ class Config:
     @property
     def slots_hold(self) -> str:
         """What a slot of the index names: zswap's ``entry``, a ``page``, a ``handle`` cell, or what ``locate`` says."""
-        if self.index == "rbtree" or (self.model == "zswap" and self.kernel in ("6.12", "latest")):
+        if self.model == "zswap" and self.kernel in ("6.12", "latest"):
+            return "entry"
+        if self.index and "entries" in variant("index", self.index).capabilities:
             return "entry"
         # Where objects move, one page is not one location: the slot holds the handle, as the kernel does.
         default = "page" if self.pool == "zbud" else "handle"
@@ -301,10 +314,12 @@ class Config:
             if self.locate and self.slots_hold != "handle":
                 raise UsageError(f"--locate indirect: slots hold a {self.slots_hold} with {self._names}; leave it out")
             return 0
-        if self.slots_hold == "entry" or self.index == "table":
+        has = _zreplay.index_positions(str(self.index))
+        if self.slots_hold == "entry" or not has["positions_64"]:
+            hold = "name zswap's entries, which hold" if self.slots_hold == "entry" else "hold"
             raise UsageError(
-                f"--locate {self.locate}: with {self._names} slots name zswap's entries, which hold handles; --index "
-                "radix-lowbit and --kernel 6.1 have slots that name objects"
+                f"--locate {self.locate}: with {self._names} slots {hold} handles; --index radix-lowbit and "
+                "--kernel 6.1 have slots that name objects"
             )
         if self.locate == "header":
             if self.pool != "zbud" or self.kernel != "3.12":
@@ -314,7 +329,6 @@ class Config:
             return 0
         if self.pool not in ("z3fold", "zsmalloc"):
             raise UsageError(f"--locate {self.locate}: for z3fold and zsmalloc, found {self.pool}; leave it out")
-        has = _zreplay.index_positions(str(self.index))
         if self.locate == "value":
             if not has["takes_values"]:
                 raise UsageError(f"--locate value: a slot of {self.index} holds no values; --index xarray does")
@@ -335,7 +349,7 @@ class Config:
     def model_settings(self) -> dict[str, Any]:
         """What decides the outcome, for the manifest and the summary; paths and output options left out."""
         settings = asdict(self)
-        for name in ("trace", "out", "force", "observe", "check_every", "cgroups", "plugins"):
+        for name in ("trace", "out", "force", "observe", "check_every", "verify", "cgroups", "plugins"):
             del settings[name]
         return {**settings, "slots_hold": self.slots_hold}
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import _zreplay
 
-from zreplay.errors import ModelError, UsageError
+from zreplay.errors import ModelError, PluginError, UsageError
+from zreplay.plugins.registry import spec_of
 from zreplay.replay.axes import cores
 from zreplay.replay.batches import batches_of
 from zreplay.replay.config import MOST_PAGES, Config
@@ -114,8 +115,9 @@ class Curve:
     def command(self, limit_pages: int | str) -> str:
         """The replay at a limit, to be typed."""
         config = self.config
+        pool = spec_of("pool", str(config.pool))
         return (
-            f"zreplay run {config.trace} --model zswap --kernel {config.kernel} --pool {config.pool} --mm {config.mm} "
+            f"zreplay run {config.trace} --model zswap --kernel {config.kernel} --pool {pool} --mm {config.mm} "
             f"--totalram-pages {limit_pages} --max-pool-percent 100 "
             f"--accept-threshold-percent {config.accept_threshold_percent} -o DIR"
         )
@@ -284,6 +286,8 @@ def _beside(events: _zreplay.Curve, scale: Sample, limits: Limits, progress: Pro
             is_over = True
             if isinstance(error, _zreplay.CheckFailed):
                 raise ModelError(f"limit of {limit} pages: {error}") from error
+            if isinstance(error, _zreplay.PluginFailed):
+                raise PluginError(f"{error}; at a limit of {limit} pages") from error
             raise
         found[limit] = point | {
             "pool_pages_mean": point["pool_pages_mean"] * scale.of / scale.keep,

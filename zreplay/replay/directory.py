@@ -1,5 +1,6 @@
 """Run directories: written beside their place and renamed, so that one is whole or absent; read back lazily."""
 
+import glob
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -70,6 +71,16 @@ def _move(staging: Path, place: Path) -> None:
     staging.rename(place)
     if replaced:
         _remove(replaced)
+
+
+def remove_left(place: Path, process: int) -> None:
+    """Remove what a process that died has left beside ``place``; what it had moved away to replace it comes back."""
+    for old in place.parent.glob(f".{glob.escape(place.name)}.old.{process}-*"):
+        if (old / place.name).is_dir() and not place.exists():
+            (old / place.name).rename(place)
+        _remove(old)
+    for staged in place.parent.glob(f".{glob.escape(place.name)}.{process}-*"):
+        _remove(staged)
 
 
 def _remove(directory: Path) -> None:

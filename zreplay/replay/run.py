@@ -91,6 +91,7 @@ def run(config: Config, progress: Progress | None = None) -> Run:
         UsageError: an option or path that cannot be used; an output that exists.
         TraceError: the trace is damaged, of a newer format, or has a row that cannot be.
         ModelError: a structure of the model failed its own check (a bug of zreplay).
+        PluginError: a plugin failed.
     """
     return run_together([config], progress)[0]
 
@@ -204,6 +205,7 @@ class Recorder(Replaying):
             dict.fromkeys(set(self.whole) - {"sample_slots"}, pa.float64()),
         )
         write_manifest(self._staging, self.manifest)
+        del self.replay  # a plugin's destroy() comes before anything is in its place
 
     def _flush(self) -> Callable[[], None]:
         """Take the samples there are; the call writes them."""
@@ -249,6 +251,11 @@ def _manifest(config: Config, trace: Trace, content_hash: str, summary: dict[str
             "rows": trace.rows,
             "metadata": asdict(trace.metadata),
         },
+        # For people; nobody loads what is named here.
+        "plugins": [
+            {"kind": one.kind, "name": one.name, "version": one.version, "origin": one.origin, "sha256": one.sha256}
+            for one in config.plugged_in
+        ],
         # Of the sizes that were drawn; nothing else in a replay is random.
         "seed": config.seed,
         "stores_imputed": summary["stores_imputed"],

@@ -18,6 +18,7 @@ from zreplay.replay.calls import WithCalls
 from zreplay.replay.config import Config
 from zreplay.replay.future_loads import COLUMNS as LEARNT
 from zreplay.replay.missing_size import RecordedSizes
+from zreplay.replay.replaying import checked, make_replay
 from zreplay.trace.sample import Sample
 from zreplay.trace.sampled import SampledTrace
 
@@ -49,20 +50,23 @@ class Quarter:
         share = config.share.of_it(Sample(1, QUARTERS))
         quarter = replace(config, trace_sample=str(share), sample=None, observe=False, check_every=0)
         loads = _future_loads(read, sample) if config.mm == "belady" else None
-        self._replay = _zreplay.Replay.make(sizes.engine, loads, **quarter.engine_settings())
+        self._quarter = quarter
+        self._replay = make_replay(quarter, sizes, loads)
 
     def feed(self, batch: tuple[pa.RecordBatch, _zreplay.Calls | None]) -> None:
         """The sample's next batch; its calls are counted in other rows, and are found again."""
         rows = pa.record_batch(self._rows.next(batch[0]))
         if rows.num_rows:
-            for called in self._called.add(rows):
-                self._replay.feed(*called)
+            with checked(self._quarter, self._replay):
+                for called in self._called.add(rows):
+                    self._replay.feed(*called)
 
     def end(self) -> None:
         """That was the last."""
-        for called in self._called.rest():
-            self._replay.feed(*called)
-        self._replay.finish()
+        with checked(self._quarter, self._replay):
+            for called in self._called.rest():
+                self._replay.feed(*called)
+            self._replay.finish()
 
     def answers(self, share: Sample) -> dict[str, float | None]:
         """What the quarter says of the whole."""

@@ -13,7 +13,7 @@ from zreplay.replay.cells import AT_ONCE
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.memory import resident_bytes
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.replaying import BATCH_ROWS, make_replay
+from zreplay.replay.replaying import BATCH_ROWS, checked, make_replay
 from zreplay.sweep.cell import Cell
 from zreplay.trace.files import open_trace
 from zreplay.trace.sample import Sample
@@ -64,6 +64,7 @@ def estimate(cells: Sequence[Cell], cores: int) -> Estimate:
 
     Raises:
         TraceError: a trace is damaged where it was tried.
+        PluginError: a plugin failed there.
     """
     by_trace: dict[str, list[Cell]] = {}
     for cell in cells:
@@ -103,8 +104,9 @@ def _try(cells: Sequence[Cell]) -> tuple[int, float, int]:
     begun = time.perf_counter()
     rows = 0
     for batch, calls in batches_of(trace, some, sizes, BATCH_ROWS):
-        for replay in replays:
-            replay.feed(batch, calls)
+        for config, replay in zip(some, replays, strict=True):
+            with checked(config, replay):
+                replay.feed(batch, calls)
         rows += batch.num_rows
         if time.perf_counter() - begun > SECONDS:
             break

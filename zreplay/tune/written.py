@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
+from zreplay.plugins.registry import spec_of
 from zreplay.replay.config import Config
 from zreplay.tune.found import Finding
 from zreplay.tune.goal import Goal, Metrics, Row
@@ -14,8 +15,8 @@ def command_of(finding: Finding) -> str:
     """What repeats a candidate: options of `zreplay run`."""
     config = finding.candidate.config
     words = [f"--design {config.design}"] if config.design else [f"--model {config.model}", f"--kernel {config.kernel}"]
-    words += [] if config.design else [f"--pool {config.pool}"]
-    words += [] if config.design or config.model == "zram" else [f"--mm {config.mm}"]
+    words += [] if config.design else [f"--pool {spec_of('pool', str(config.pool))}"]
+    words += [] if config.design or config.model == "zram" else [f"--mm {spec_of('mm', str(config.mm))}"]
     if finding.candidate.limit_percent is not None:
         words.append(f"--max-pool-percent {finding.candidate.limit_percent}")
     if finding.candidate.threshold_percent is not None:

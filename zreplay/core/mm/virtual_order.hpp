@@ -31,6 +31,7 @@ class OrderInterface {
     virtual CompressedEntry* oldest(uint64_t group) const = 0;
     virtual void rotate(CompressedEntry* entry) = 0;
 
+    virtual bool has_groups() const { return false; }  // an order for each, else one of all
     virtual void add_group(uint64_t) {}
     virtual size_t groups() const { return 1; }
     virtual CompressedEntry* oldest_of_nth(size_t) const { return oldest(0); }

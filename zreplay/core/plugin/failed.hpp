@@ -9,9 +9,12 @@
 
 namespace zreplay {
 
+// A plugin's own words as one line of text: what does not print is a space, or ? where it is no UTF-8.
+std::string one_line(std::string_view words);
+
 struct PluginFailed : std::runtime_error {
     PluginFailed(std::string_view plugin, const std::string& what)
-        : std::runtime_error("plugin " + std::string(plugin) + ": " + what) {}
+        : std::runtime_error("plugin " + one_line(plugin) + ": " + one_line(what)) {}
 };
 
 // It gave −ENOMEM where it may, and has changed nothing.

@@ -24,6 +24,8 @@ void require_abi(const std::string& origin, uint32_t abi) {
                                        "; compile it with this zreplay's header (zreplay plugin --cflags)");
 }
 
+std::string text(const char* words) { return words ? one_line(words) : ""; }
+
 bool is_name(const char* name) {
     if (!name || !*name) return false;
     return std::string_view(name).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
@@ -42,7 +44,7 @@ void require_table(const std::string& origin, const char* kind, const Ops& given
         throw PluginFailed(origin, std::string(kind) + " table of " + std::to_string(given.size) + " bytes, expected at least " +
                                        std::to_string(least) + "; is its .size sizeof the struct?");
     if (!is_name(given.name))
-        throw PluginFailed(origin, std::string(kind) + " named '" + (given.name ? given.name : "") +
+        throw PluginFailed(origin, std::string(kind) + " named '" + text(given.name) +
                                        "', expected lower-case letters, digits and '-'");
     if (const uint64_t unknown = given.capabilities & ~known)
         throw PluginFailed(origin, std::string(kind) + " " + given.name + " with capability bit " +
@@ -55,8 +57,6 @@ void require_operations(const std::string& origin, const Ops& ops, std::initiali
     for (const Operation& operation : operations)
         if (!operation.there) throw PluginFailed(origin, std::string(ops.name) + " without " + operation.name + "(), which is not optional");
 }
-
-std::string text(const char* words) { return words ? words : ""; }
 
 template <class Ops>
 Plugged told(Plugged::Kind kind, const Ops& ops, const std::string& suffix) {

@@ -21,7 +21,7 @@ class PluginOrder final : public OrderInterface {
         : ops_(ops), label_(std::move(label)), host_(context) {
         const zr_mm_options given{.size = sizeof(zr_mm_options), .reserved = 0};
         if (const int error = ops_.create(&given, host_.table(), &state_)) gave(label_, "create()", error, "0");
-        if (!in_groups()) groups_.push_back(0);
+        if (!(ops_.capabilities & ZR_MM_GROUPS)) groups_.push_back(0);
     }
     ~PluginOrder() override { destroy(); }
     // Before its time, so that the host can be asked what is left.
@@ -37,7 +37,7 @@ class PluginOrder final : public OrderInterface {
         entry->object = object;
         entry->length_bytes = length_bytes;
         entry->referenced = false;  // when it goes is the plugin's affair alone
-        if (in_groups()) add_group(group);
+        if (has_groups()) add_group(group);
         const zr_mm_entry told{.size = sizeof(zr_mm_entry), .type = slot.type(), .offset = slot.offset(), .group = group,
                                .length_bytes = length_bytes};
         uint64_t handle = 0;
@@ -60,7 +60,7 @@ class PluginOrder final : public OrderInterface {
 
     CompressedEntry* oldest(uint64_t group) const override {
         uint64_t cookie = 0;
-        const int error = ops_.next(state_, in_groups() ? group : 0, &cookie, as_c(&cost_));
+        const int error = ops_.next(state_, has_groups() ? group : 0, &cookie, as_c(&cost_));
         if (error == -e_noent) return nullptr;
         if (error) gave(label_, "next()", error, "0 or −2");
         auto* entry = reinterpret_cast<CompressedEntry*>(cookie);
@@ -71,13 +71,14 @@ class PluginOrder final : public OrderInterface {
 
     void rotate(CompressedEntry* entry) override { ops_.visited(state_, handle(entry), as_c(&cost_)); }
 
+    bool has_groups() const override { return ops_.capabilities & ZR_MM_GROUPS; }
     void add_group(uint64_t group) override {
-        if (in_groups() && place_of(group) == groups_.size()) groups_.push_back(group);
+        if (has_groups() && place_of(group) == groups_.size()) groups_.push_back(group);
     }
     size_t groups() const override { return groups_.size(); }
     CompressedEntry* oldest_of_nth(size_t n) const override { return oldest(groups_[n]); }
     size_t place_of(uint64_t group) const override {
-        if (!in_groups()) return 0;
+        if (!has_groups()) return 0;
         return static_cast<size_t>(std::find(groups_.begin(), groups_.end(), group) - groups_.begin());
     }
 
@@ -103,7 +104,6 @@ class PluginOrder final : public OrderInterface {
     Host& host() { return host_; }
 
   private:
-    bool in_groups() const { return ops_.capabilities & ZR_MM_GROUPS; }
     static uint64_t handle(const CompressedEntry* entry) { return reinterpret_cast<uint64_t>(entry->pool); }
     zr_mm_memory memory() const {
         zr_mm_memory memory{};

@@ -109,6 +109,8 @@ class PluginPool final : public PoolInterface {
     }
     void charge(Cost& cost) override { cost_ = &cost; }
 
+    uint64_t handle(Location location) const override { return of(location)->handle; }
+    bool has_pages() const override { return ops_.where && !(ops_.capabilities & ZR_POOL_SPANS); }
     uint64_t page_id(Location location) const override { return where(location).first; }
     int8_t position(Location location) const override { return static_cast<int8_t>(where(location).second); }
 
@@ -159,8 +161,6 @@ class PluginPool final : public PoolInterface {
 
     const zr_pool_ops& ops() const { return ops_; }
     Host& host() { return host_; }
-    // The plugin's own word for an object.
-    uint64_t handle(Location location) const { return of(location)->handle; }
 
   private:
     struct alignas(32) Cell {

@@ -36,7 +36,10 @@ class PoolInterface {
     virtual void check() const = 0;
     virtual void charge(Cost&) {}
 
-    virtual uint64_t page_id(Location) const { return 0; }  // an object has no page of its own
+    // The pool's own word for an object, of two live ones never the same.
+    virtual uint64_t handle(Location location) const { return location.word(); }
+    virtual bool has_pages() const { return false; }  // each object lies within one, which page_id() says
+    virtual uint64_t page_id(Location) const { return 0; }
     virtual int8_t position(Location) const { return 0; }
 
     virtual bool evicts() const { return false; }

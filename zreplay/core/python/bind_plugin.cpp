@@ -1,11 +1,18 @@
 // Plugins for Python: a shared object, or a class, into the registries.
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <type_traits>
+
+#include "index/registry.hpp"
+#include "mm/registry.hpp"
 #include "module.hpp"
 #include "plugin/failed.hpp"
 #include "plugin/load.hpp"
 #include "python_plugin.hpp"
+#include "pool/registry.hpp"
+#include "replay/crash.hpp"
 
 namespace zreplay {
 
@@ -27,11 +34,54 @@ nb::dict to_dict(const Plugged& plugged) {
     return out;
 }
 
+using Words = std::vector<std::string>;
+
+// Of what is built in, in the words of a plugin's capabilities (zreplay_plugin.h), and "bound".
+Words index_capabilities(std::string_view name) {
+    const IndexKind& kind = index_kind(name);
+    const std::unique_ptr<SwapIndex> index = kind.make({});
+    Words words;
+    if (kind.takes_values) words.emplace_back("values");
+    if (index->positions_in_tags()) words.emplace_back("tags");
+    if (index->has_entries()) words.emplace_back("entries");
+    if (kind.is_bound) words.emplace_back("bound");
+    return words;
+}
+
+Words pool_capabilities(std::string_view name) {
+    return with_pool(name, [&]<class P>(std::type_identity<P>) {
+        Words words;
+        if constexpr (!std::is_same_v<P, VirtualPool>) {
+            const P pool = PoolOptions{}.make<P>(name);
+            if (P::evictable) words.emplace_back("evicts");
+            if (requires(P& any) { any.compact(); }) words.emplace_back("compacts");
+            if (pool.movable()) words.emplace_back("migrates");
+            if (std::is_same_v<P, Zsmalloc>) words.emplace_back("spans");  // pages of a zspage
+            if (P::evictable) words.emplace_back("lru");
+        }
+        if (pool_kind(name).is_bound) words.emplace_back("bound");
+        return words;
+    });
+}
+
+Words order_capabilities(std::string_view name) {
+    const OrderKind* kind = find_order_kind(name);
+    Words words;
+    if (kind && kind->make()->makes_room()) words.emplace_back("makes-room");
+    if (kind && kind->knows_the_future) words.emplace_back("bound");
+    return words;
+}
+
 }  // namespace
 
 void bind_plugin(nb::module_& module) {
     nb::exception<PluginFailed>(module, "PluginFailed", PyExc_RuntimeError);
     module.attr("plugin_abi") = ZR_PLUGIN_ABI;
+    module.def("report_crashes", &report_crashes, "fd"_a,
+               "Fatal signals and exit() write a line to the file descriptor (replay/crash.hpp).");
+    module.def("index_capabilities", &index_capabilities, "name"_a, "Words, of an index that is built in.");
+    module.def("pool_capabilities", &pool_capabilities, "name"_a, "Likewise of a pool.");
+    module.def("order_capabilities", &order_capabilities, "name"_a, "Likewise of a reclaim order; none where it is no order's name.");
     module.def("load_plugin", [](const std::string& path, const std::string& suffix) {
         nb::list all;
         for (const Plugged& plugged : load_plugin(path, suffix)) all.append(to_dict(plugged));

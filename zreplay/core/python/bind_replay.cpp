@@ -213,6 +213,7 @@ constexpr Setting settings[] = {
     SETTING("check_every", check_every),
     SETTING("look_above_bytes", look_above_bytes),
     SETTING("timing", timing),
+    SETTING("verify", verify),
     SETTING("observe", observe),
 };
 

@@ -32,6 +32,7 @@ struct ReplayConfig {
     // A state of this size is looked ahead into: below, it costs more than it saves (docs/performance.md). 0: from the first event.
     uint64_t look_above_bytes = 5 << 20;
     bool timing = false;            // take times of operations: no look ahead, nodes as the kernel lays them out
+    bool verify = false;            // the slow obvious reference beside index, virtual pool and virtual order (plugin/verified.hpp)
     bool observe = false;           // write down the model's state after every event
 };
 

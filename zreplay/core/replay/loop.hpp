@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "index/registry.hpp"
+#include "plugin/verified.hpp"
 #include "pool/registry.hpp"
+#include "replay/crash.hpp"
 #include "replay/early_calls.hpp"
 #include "replay/effects.hpp"
 #include "replay/look_ahead.hpp"
@@ -39,13 +41,11 @@ class Loop final : public Replay {
   public:
     explicit Loop(const ReplayConfig& config)
         : config_(config),
-          index_(index_kind(config.index).make({.entry_bytes = Model<P>::index_entry_bytes,
-                                                .words = slot_words(config),
-                                                .kernels_layout = config.timing})),
+          index_(make_index(config)),
           pool_(make_pool(config)),
           missing_sizes_(config.missing_size, config.seed, config.recorded_sizes.get()),
           model_(pool_, {*index_, config_.policy, missing_sizes_, costs_, mm_costs_, counters_, config.future_loads.get(),
-                         pool_kind(config.pool).is_bound, config_.mm}),
+                         pool_kind(config.pool).is_bound, config_.mm, config.verify}),
           look_ahead_(*index_, pool_, model_),
           early_(model_, config.driven, follows_readings()),
           effects_(*index_, pool_, counters_),
@@ -59,6 +59,7 @@ class Loop final : public Replay {
     }
 
     void feed(const EventBatch& batch, std::span<const Call> calls) override {
+        const UnderWay under_way(counters_);
         missing_sizes_.enter(batch);
         early_.enter(batch, rows_fed_, calls);
         const bool looks = looks_ahead_ && !config_.timing;
@@ -79,11 +80,13 @@ class Loop final : public Replay {
     }
 
     void finish() override {
+        const UnderWay under_way(counters_);
         check();
         if (samples_.empty() || last_sampled_ != counters_.events) sample(true);
         else sample_classes();
         tell_moves();
         model_.tell(counters_);
+        if (config_.verify) erase_all(*index_);
     }
 
     uint64_t pool_pages() const override { return pool_.pages(); }
@@ -131,9 +134,24 @@ class Loop final : public Replay {
         }
     }
 
+    static std::unique_ptr<SwapIndex> make_index(const ReplayConfig& config) {
+        auto index = index_kind(config.index).make({.entry_bytes = Model<P>::index_entry_bytes,
+                                                    .words = slot_words(config),
+                                                    .kernels_layout = config.timing});
+        if (!config.verify) return index;
+        return verified(std::move(index), config.index);
+    }
+
+    static P make_one_pool(const PoolOptions& options, const std::string& name, [[maybe_unused]] bool verify) {
+        if constexpr (std::is_same_v<P, VirtualPool>)
+            if (verify) return P(verified(pool_kind(name).make(), name));
+        return options.make<P>(name);
+    }
     static SwapPool make_pool(const ReplayConfig& config) {
-        if constexpr (std::is_same_v<SwapPool, P>) return config.pool_options.make<P>(config.pool);
-        else return SwapPool([options = config.pool_options, name = config.pool] { return options.make<P>(name); });
+        if constexpr (std::is_same_v<SwapPool, P>) return make_one_pool(config.pool_options, config.pool, config.verify);
+        else return SwapPool([options = config.pool_options, name = config.pool, verify = config.verify] {
+            return make_one_pool(options, name, verify);
+        });
     }
 
     // Flattened: everything that an event of a slot passes through, index apart, is one function without calls.

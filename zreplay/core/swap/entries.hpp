@@ -43,6 +43,7 @@ struct ModelParts {
     const FutureLoads* future_loads = nullptr;  // where the future is asked for
     bool pool_is_bound = false;
     std::string_view mm;  // the reclaim index's name
+    bool verify = false;  // a reclaim order that is virtual
 };
 
 // The two engines meet here: slots_ leads from swap entries to objects, mm_ knows the pages they are in (mm/), and each object

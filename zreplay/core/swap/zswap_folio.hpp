@@ -27,11 +27,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "mm/entry_lru.hpp"
 #include "mm/registry.hpp"
+#include "plugin/verified.hpp"
 #include "swap/entries.hpp"
 #include "swap/slot_bits.hpp"
 
@@ -138,8 +140,9 @@ class ZswapFolio : public Entries<P> {
     using Base::charge, Base::counters_, Base::index_, Base::policy_, Base::pool_;
 
     static Lru make_order([[maybe_unused]] const ModelParts& parts) {
-        if constexpr (std::is_same_v<Lru, VirtualOrder>) return Lru(find_order_kind(parts.mm)->make());
-        else return Lru();
+        if constexpr (!std::is_same_v<Lru, VirtualOrder>) return Lru();
+        else if (parts.verify) return Lru(verified(find_order_kind(parts.mm)->make(), std::string(parts.mm)));
+        else return Lru(find_order_kind(parts.mm)->make());
     }
 
     [[gnu::noinline]] int predicted_rarely(Event event) {
