@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * zswap's index of 6.1 as a plugin: the kernel's lib/rbtree.c, and around it what zswap does with a tree of entries.
+ *
+ * Finding, and finding where to link an entry in, is zswap's own affair, since the kernel's tree leaves comparing to who uses
+ * it: a descent from the root, here as there. What is not ours at all, rebalancing, is measured: lib/rbtree.c is compiled so that each of
+ * its accesses to memory calls one of the functions at the end of this file. So `cache_lines` and `slots_written` are what the
+ * kernel's code touches and writes, whatever our own tree may claim to.
+ */
+#include "shim.h"
+
+#include <linux/rbtree.h>
+#include <stdio.h>
+
+struct entry { /* struct zswap_entry of 6.1, by what its members are and where */
+    struct rb_node links;
+    unsigned long offset;
+    int refcount;
+    unsigned length;
+    void *pool;
+    unsigned long handle;
+    void *objcg;
+};
+_Static_assert(sizeof(struct entry) == 64 && offsetof(struct entry, offset) == 24 && offsetof(struct entry, handle) == 48, "6.1's");
+
+struct tree {
+    struct zr_host *host;
+    struct rb_root roots[ZR_SWAP_TYPES]; /* zswap_tree without its lock */
+    uint64_t entries;
+    uint32_t entry_bytes;
+};
+
+/* ---- one operation's cost ---- */
+
+/* The lines of entries that one descent, and the rebalancing behind it, have touched: each counts once. */
+static _Thread_local struct {
+    uintptr_t lines[256];
+    unsigned count;
+    uint64_t written; /* words */
+    const struct rb_root *root; /* while lib/rbtree.c is at work; it is in no entry, so in no line */
+} touched;
+
+static void touch(uintptr_t address) {
+    const uintptr_t line = address & ~63ul;
+    for (unsigned i = touched.count; i-- > 0;)
+        if (touched.lines[i] == line) return;
+    if (touched.count == 256) __builtin_trap(); /* of 2^60 entries a tree is not as deep */
+    touched.lines[touched.count++] = line;
+}
+
+static void charge_access(struct zr_cost *cost) {
+    cost->cache_lines += touched.count;
+    cost->slots_written += touched.written;
+    touched.count = 0;
+    touched.written = 0;
+}
+
+static void visit(const struct entry *entry, struct zr_cost *cost) {
+    ++cost->nodes_visited;
+    touch((uintptr_t)entry);
+}
+
+/* ---- zswap's tree ---- */
+
+static struct entry *entry_of(struct rb_node *node) { return rb_entry(node, struct entry, links); }
+
+static struct entry *search(struct rb_root *root, uint64_t offset, struct zr_cost *cost) {
+    for (struct rb_node *node = root->rb_node; node;) {
+        struct entry *entry = entry_of(node);
+        visit(entry, cost);
+        if (entry->offset == offset) return entry;
+        node = entry->offset > offset ? node->rb_left : node->rb_right;
+    }
+    return NULL;
+}
+
+/* The entry that is in the way, if there is one. */
+static struct entry *link_in(struct rb_root *root, struct entry *entry, struct zr_cost *cost) {
+    struct rb_node **link = &root->rb_node, *parent = NULL;
+    while (*link) {
+        struct entry *there = entry_of(parent = *link);
+        visit(there, cost);
+        if (there->offset == entry->offset) return there;
+        link = there->offset > entry->offset ? &parent->rb_left : &parent->rb_right;
+    }
+    rb_link_node(&entry->links, parent, link);
+    touch((uintptr_t)entry);
+    touched.written += 2; /* the link to it, its parent; not the zeroes of a new entry */
+    touched.root = root;
+    rb_insert_color(&entry->links, root);
+    touched.root = NULL;
+    return NULL;
+}
+
+static void take_out(struct tree *tree, struct rb_root *root, struct entry *entry, struct zr_cost *cost) {
+    /* The walk to the successor is within rb_erase(), whose accesses are lines and words but no visits; so it is walked before. */
+    if (entry->links.rb_left && entry->links.rb_right)
+        for (struct rb_node *node = entry->links.rb_right; node; node = node->rb_left) visit(entry_of(node), cost);
+    touched.root = root;
+    rb_erase(&entry->links, root);
+    touched.root = NULL;
+    tree->host->free(tree->host, entry);
+    --tree->entries;
+    ++cost->nodes_freed;
+}
+
+/* ---- the plugin's operations ---- */
+
+static int create(const struct zr_index_options *options, struct zr_host *host, void **index) {
+    struct tree *tree = host->alloc(host, sizeof *tree, 16);
+    if (!tree) return -ENOMEM;
+    tree->host = host;
+    tree->entry_bytes = options->entry_bytes;
+    *index = tree;
+    return 0;
+}
+
+static void destroy(void *index) {
+    struct tree *tree = index;
+    for (unsigned type = 0; type < ZR_SWAP_TYPES; ++type)
+        for (struct rb_node *node = rb_first_postorder(&tree->roots[type]), *next; node; node = next) {
+            next = rb_next_postorder(node);
+            tree->host->free(tree->host, entry_of(node));
+        }
+    tree->host->free(tree->host, tree);
+}
+
+static int find(void *index, uint32_t type, uint64_t offset, uint64_t *location, struct zr_cost *cost) {
+    struct tree *tree = index;
+    struct entry *entry = search(&tree->roots[type], offset, cost);
+    charge_access(cost);
+    if (!entry) return -ENOENT;
+    *location = entry->handle;
+    return 0;
+}
+
+static int insert(void *index, uint32_t type, uint64_t offset, uint64_t location, uint64_t *old, struct zr_cost *cost) {
+    struct tree *tree = index;
+    struct entry *entry = tree->host->alloc(tree->host, sizeof *entry, 64), *there;
+    if (!entry) return -ENOMEM;
+    entry->offset = offset;
+    entry->refcount = 1;
+    entry->handle = location;
+    *old = 0;
+    while ((there = link_in(&tree->roots[type], entry, cost))) { /* −EEXIST, in zswap */
+        *old = there->handle;
+        take_out(tree, &tree->roots[type], there, cost);
+        charge_access(cost);
+    }
+    ++touched.written; /* the handle */
+    charge_access(cost);
+    ++tree->entries;
+    ++cost->nodes_allocated;
+    return 0;
+}
+
+static int erase(void *index, uint32_t type, uint64_t offset, uint64_t *old, struct zr_cost *cost) {
+    struct tree *tree = index;
+    struct entry *entry = search(&tree->roots[type], offset, cost);
+    if (entry) {
+        *old = entry->handle;
+        take_out(tree, &tree->roots[type], entry, cost);
+    }
+    charge_access(cost);
+    return entry ? 0 : -ENOENT;
+}
+
+static int move(void *index, uint32_t type, uint64_t offset, uint64_t location, uint64_t *old, struct zr_cost *cost) {
+    struct tree *tree = index;
+    struct entry *entry = search(&tree->roots[type], offset, cost);
+    if (entry) {
+        *old = entry->handle;
+        entry->handle = location;
+        ++touched.written;
+    }
+    charge_access(cost);
+    return entry ? 0 : -ENOENT;
+}
+
+static void for_each(void *index, uint32_t type, void (*visit)(void *arg, uint64_t offset, uint64_t location), void *arg) {
+    struct tree *tree = index;
+    for (struct rb_node *node = rb_first(&tree->roots[type]); node; node = rb_next(node))
+        visit(arg, entry_of(node)->offset, entry_of(node)->handle);
+}
+
+static void memory(void *index, struct zr_index_memory *memory) {
+    struct tree *tree = index;
+    memory->entries = memory->nodes = tree->entries;
+    memory->bytes = tree->entries * tree->entry_bytes;
+}
+
+/* Entries below a link; its height in black ones; −1: `wrong` says what is. */
+static int blacks_below(struct rb_node *node, struct rb_node *parent, uint64_t *entries, const char **wrong) {
+    if (!node) return 0;
+    ++*entries;
+    const bool red = !(node->__rb_parent_color & 1);
+    if (rb_parent(node) != parent) *wrong = "an entry's parent";
+    if (red && (!parent || !(parent->__rb_parent_color & 1))) *wrong = "a red entry without a black parent";
+    if (parent && (parent->rb_left == node) != (entry_of(node)->offset < entry_of(parent)->offset)) *wrong = "the order of offsets";
+    const int left = blacks_below(node->rb_left, node, entries, wrong);
+    if (left != blacks_below(node->rb_right, node, entries, wrong)) *wrong = "the height in black entries";
+    return left + !red;
+}
+
+static int check(void *index, char *message, size_t bytes) {
+    struct tree *tree = index;
+    uint64_t entries = 0;
+    const char *wrong = NULL;
+    for (unsigned type = 0; type < ZR_SWAP_TYPES; ++type) blacks_below(tree->roots[type].rb_node, NULL, &entries, &wrong);
+    if (!wrong && entries != tree->entries) wrong = "the number of entries";
+    if (!wrong) return 0;
+    snprintf(message, bytes, "the kernel's rbtree: %s", wrong);
+    return -EINVAL;
+}
+
+static const struct zr_index_ops ops = {
+    .abi = ZR_PLUGIN_ABI,
+    .size = sizeof ops,
+    .name = "kernel-rbtree",
+    .version = "6.1",
+    .summary = "lib/rbtree.c of Linux 6.1 under zswap's entries",
+    .capabilities = ZR_INDEX_ENTRIES,
+    .create = create,
+    .destroy = destroy,
+    .find = find,
+    .insert = insert,
+    .erase = erase,
+    .move = move,
+    .for_each = for_each,
+    .memory = memory,
+    .check = check,
+};
+static const struct zr_index_ops *const indexes[] = {&ops, NULL};
+const struct zr_plugin zreplay_plugin = {.abi = ZR_PLUGIN_ABI, .size = sizeof zreplay_plugin, .indexes = indexes};
+
+/* ---- what the compiler makes of lib/rbtree.c's accesses, all of them of 8 bytes ---- */
+
+void __tsan_read8(void *address);
+void __tsan_write8(void *address);
+void __tsan_read_range(void *address, long bytes);
+void __tsan_write_range(void *address, long bytes);
+void __tsan_func_entry(void *caller);
+void __tsan_func_exit(void);
+void __tsan_init(void);
+
+void __tsan_read8(void *address) {
+    if (touched.root && address != touched.root) touch((uintptr_t)address);
+}
+void __tsan_write8(void *address) {
+    __tsan_read8(address);
+    touched.written += touched.root != NULL;
+}
+void __tsan_read_range(void *address, long bytes) { (void)bytes, __tsan_read8(address); } /* rb_replace_node(), which nobody calls */
+void __tsan_write_range(void *address, long bytes) { (void)bytes, __tsan_write8(address); }
+void __tsan_func_entry(void *caller) { (void)caller; }
+void __tsan_func_exit(void) {}
+void __tsan_init(void) {}
