@@ -35,27 +35,18 @@ static int evict_object(struct zbud_pool *zbud, unsigned long handle) {
 static const struct zbud_ops evicting = {.evict = evict_object};
 
 static int create(const struct zr_pool_options *options, struct zr_host *host, void **made) {
-    struct pool *pool = host->alloc(host, sizeof *pool, 16);
+    struct pool *pool = shim_create(host, sizeof *pool);
     if (!pool) return -ENOMEM;
-    pool->shim.host = host;
-    shim = &pool->shim;
     pool->zbud = zbud_create_pool(GFP_KERNEL, &evicting);
     if (!pool->zbud) {
-        host->free(host, pool);
+        shim_destroy(&pool->shim);
         return -ENOMEM;
     }
     *made = pool;
     return 0;
 }
 
-static void destroy(void *state) {
-    struct pool *pool = state;
-    shim = &pool->shim;
-    struct zbud_header *header, *next;
-    list_for_each_entry_safe(header, next, &pool->zbud->lru, lru) free_zbud_page(header);
-    zbud_destroy_pool(pool->zbud);
-    pool->shim.host->free(pool->shim.host, pool);
-}
+static void destroy(void *pool) { shim_destroy(pool); }
 
 static int alloc(void *state, uint32_t bytes, uint64_t cookie, uint64_t *handle, struct zr_cost *cost) {
     struct pool *pool = state;

@@ -26,49 +26,18 @@ static struct size_class *class_of(struct pool *pool, uint64_t handle) {
 }
 
 static int create(const struct zr_pool_options *options, struct zr_host *host, void **made) {
-    struct pool *pool = host->alloc(host, sizeof *pool, 16);
+    struct pool *pool = shim_create(host, sizeof *pool);
     if (!pool) return -ENOMEM;
-    pool->shim.host = host;
-    shim = &pool->shim;
     pool->zs = zs_create_pool("zreplay");
     if (!pool->zs) {
-        host->free(host, pool);
+        shim_destroy(&pool->shim);
         return -ENOMEM;
     }
     *made = pool;
     return 0;
 }
 
-/* With the handles of the objects that are still there. */
-static void discard(struct pool *pool, struct size_class *class, struct zspage *zspage) {
-    struct page *page = get_first_page(zspage);
-    while (page) {
-        for (unsigned at = get_first_obj_offset(page); at < PAGE_SIZE; at += class->size) {
-            unsigned long handle;
-            if (obj_allocated(page, page_address(page) + at, &handle)) cache_free_handle(pool->zs, handle);
-        }
-        struct page *next = get_next_page(page);
-        __free_page(page);
-        page = next;
-    }
-    cache_free_zspage(pool->zs, zspage);
-}
-
-static void destroy(void *state) {
-    struct pool *pool = state;
-    shim = &pool->shim;
-    for (unsigned i = 0; i < ZS_SIZE_CLASSES; ++i) {
-        struct size_class *class = pool->zs->size_class[i];
-        if (class->index != i) continue; /* another one's */
-        for (unsigned group = ZS_EMPTY; group < NR_ZS_FULLNESS; ++group) {
-            struct zspage *zspage, *next;
-            list_for_each_entry_safe(zspage, next, &class->fullness_list[group], list) discard(pool, class, zspage);
-            INIT_LIST_HEAD(&class->fullness_list[group]);
-        }
-    }
-    zs_destroy_pool(pool->zs);
-    pool->shim.host->free(pool->shim.host, pool);
-}
+static void destroy(void *pool) { shim_destroy(pool); }
 
 static int alloc(void *state, uint32_t bytes, uint64_t cookie, uint64_t *handle, struct zr_cost *cost) {
     struct pool *pool = state;
@@ -137,19 +106,15 @@ static int migrate(void *state, uint64_t handle, uint32_t *objects, struct zr_co
     struct pool *pool = state;
     shim = &pool->shim;
     unsigned index;
-    struct page *from = page_of(handle, &index), *to = alloc_page(GFP_KERNEL);
-    if (!to) return -EAGAIN;
+    struct page *page = page_of(handle, &index);
     struct size_class *class = class_of(pool, handle);
     *objects = 0;
-    for (unsigned at = get_first_obj_offset(from); at < PAGE_SIZE; at += class->size) {
+    for (unsigned at = get_first_obj_offset(page); at < PAGE_SIZE; at += class->size) {
         unsigned long there;
-        *objects += obj_allocated(from, page_address(from) + at, &there);
+        *objects += obj_allocated(page, page_address(page) + at, &there);
     }
     cost->headers_read += 1 + *objects; /* the zspage, and each object's back pointer */
-    zs_page_isolate(from, 0);
-    const int error = zs_page_migrate(to, from, MIGRATE_SYNC);
-    put_page(to); /* taken for the pool by zs_page_migrate() */
-    return error;
+    return shim_migrate(&zsmalloc_mops, page);
 }
 
 static uint32_t classes(void *state, struct zr_class_row *row, uint32_t rows) {
