@@ -220,6 +220,7 @@ static const struct zr_index_ops ops = {
     .version = "6.1",
     .summary = "lib/rbtree.c of Linux 6.1 under zswap's entries",
     .capabilities = ZR_INDEX_ENTRIES,
+    .like = "rbtree",
     .create = create,
     .destroy = destroy,
     .find = find,

@@ -301,11 +301,12 @@ struct movable_operations {
     void (*putback_page)(struct page *page);
 };
 
-/* What the memory manager does to move a page: −EAGAIN where the owner does not let it go. */
+/* What the memory manager does to move a page: −EBUSY where its owner does not let it go. */
 static __maybe_unused int shim_migrate(const struct movable_operations *owner, struct page *from) {
+    if (!PageMovable(from)) return -EBUSY;
     struct page *to = alloc_page(GFP_KERNEL);
     if (!to) return -EAGAIN;
-    int error = -EAGAIN;
+    int error = -EBUSY;
     lock_page(from);
     if (owner->isolate_page(from, 0)) {
         get_page(from); /* as whoever isolates a page has found it */
@@ -320,6 +321,7 @@ static __maybe_unused int shim_migrate(const struct movable_operations *owner, s
     } else {
         unlock_page(from);
     }
+    if (error) --shim->pages_taken; /* the pool has not had it */
     put_page(to);
     return error;
 }
