@@ -3,11 +3,10 @@
  * zswap's index of 6.1 as a plugin: the kernel's lib/rbtree.c, and around it what zswap does with a tree of entries.
  *
  * Finding, and finding where to link an entry in, is zswap's own affair, since the kernel's tree leaves comparing to who uses
- * it: a descent from the root, here as there. What is not ours at all, rebalancing, is measured: lib/rbtree.c is compiled so that each of
- * its accesses to memory calls one of the functions at the end of this file. So `cache_lines` and `slots_written` are what the
- * kernel's code touches and writes, whatever our own tree may claim to.
+ * it: a descent from the root, here as there, by zswap's rules. What rebalancing touches and writes is counted access by access
+ * (accesses.h).
  */
-#include "shim.h"
+#include "accesses.h"
 
 #include <linux/rbtree.h>
 #include <stdio.h>
@@ -32,27 +31,12 @@ struct tree {
 
 /* ---- one operation's cost ---- */
 
-/* The lines of entries that one descent, and the rebalancing behind it, have touched: each counts once. */
-static _Thread_local struct {
-    uintptr_t lines[256];
-    unsigned count;
-    uint64_t written; /* words */
-    const struct rb_root *root; /* while lib/rbtree.c is at work; it is in no entry, so in no line */
-} touched;
+static _Thread_local const struct rb_root *rebalanced; /* while lib/rbtree.c is at work; the root is in no entry, so in no line */
 
-static void touch(uintptr_t address) {
-    const uintptr_t line = address & ~63ul;
-    for (unsigned i = touched.count; i-- > 0;)
-        if (touched.lines[i] == line) return;
-    if (touched.count == 256) __builtin_trap(); /* of 2^60 entries a tree is not as deep */
-    touched.lines[touched.count++] = line;
-}
-
-static void charge_access(struct zr_cost *cost) {
-    cost->cache_lines += touched.count;
-    cost->slots_written += touched.written;
-    touched.count = 0;
-    touched.written = 0;
+static void accessed(uintptr_t address, unsigned bytes, bool written) {
+    if (!rebalanced) return;
+    if (address != (uintptr_t)rebalanced) touch(address);
+    touched.slots_written += written;
 }
 
 static void visit(const struct entry *entry, struct zr_cost *cost) {
@@ -85,10 +69,10 @@ static struct entry *link_in(struct rb_root *root, struct entry *entry, struct z
     }
     rb_link_node(&entry->links, parent, link);
     touch((uintptr_t)entry);
-    touched.written += 2; /* the link to it, its parent; not the zeroes of a new entry */
-    touched.root = root;
+    touched.slots_written += 2; /* the link to it, its parent; not the zeroes of a new entry */
+    rebalanced = root;
     rb_insert_color(&entry->links, root);
-    touched.root = NULL;
+    rebalanced = NULL;
     return NULL;
 }
 
@@ -96,9 +80,9 @@ static void take_out(struct tree *tree, struct rb_root *root, struct entry *entr
     /* The walk to the successor is within rb_erase(), whose accesses are lines and words but no visits; so it is walked before. */
     if (entry->links.rb_left && entry->links.rb_right)
         for (struct rb_node *node = entry->links.rb_right; node; node = node->rb_left) visit(entry_of(node), cost);
-    touched.root = root;
+    rebalanced = root;
     rb_erase(&entry->links, root);
-    touched.root = NULL;
+    rebalanced = NULL;
     tree->host->free(tree->host, entry);
     --tree->entries;
     ++cost->nodes_freed;
@@ -128,7 +112,7 @@ static void destroy(void *index) {
 static int find(void *index, uint32_t type, uint64_t offset, uint64_t *location, struct zr_cost *cost) {
     struct tree *tree = index;
     struct entry *entry = search(&tree->roots[type], offset, cost);
-    charge_access(cost);
+    charge_touched(cost);
     if (!entry) return -ENOENT;
     *location = entry->handle;
     return 0;
@@ -145,10 +129,10 @@ static int insert(void *index, uint32_t type, uint64_t offset, uint64_t location
     while ((there = link_in(&tree->roots[type], entry, cost))) { /* −EEXIST, in zswap */
         *old = there->handle;
         take_out(tree, &tree->roots[type], there, cost);
-        charge_access(cost);
+        charge_touched(cost);
     }
-    ++touched.written; /* the handle */
-    charge_access(cost);
+    ++touched.slots_written; /* the handle */
+    charge_touched(cost);
     ++tree->entries;
     ++cost->nodes_allocated;
     return 0;
@@ -161,7 +145,7 @@ static int erase(void *index, uint32_t type, uint64_t offset, uint64_t *old, str
         *old = entry->handle;
         take_out(tree, &tree->roots[type], entry, cost);
     }
-    charge_access(cost);
+    charge_touched(cost);
     return entry ? 0 : -ENOENT;
 }
 
@@ -171,9 +155,9 @@ static int move(void *index, uint32_t type, uint64_t offset, uint64_t location, 
     if (entry) {
         *old = entry->handle;
         entry->handle = location;
-        ++touched.written;
+        ++touched.slots_written;
     }
-    charge_access(cost);
+    charge_touched(cost);
     return entry ? 0 : -ENOENT;
 }
 
@@ -233,26 +217,3 @@ static const struct zr_index_ops ops = {
 };
 static const struct zr_index_ops *const indexes[] = {&ops, NULL};
 const struct zr_plugin zreplay_plugin = {.abi = ZR_PLUGIN_ABI, .size = sizeof zreplay_plugin, .indexes = indexes};
-
-/* ---- what the compiler makes of lib/rbtree.c's accesses, all of them of 8 bytes ---- */
-
-void __tsan_read8(void *address);
-void __tsan_write8(void *address);
-void __tsan_read_range(void *address, long bytes);
-void __tsan_write_range(void *address, long bytes);
-void __tsan_func_entry(void *caller);
-void __tsan_func_exit(void);
-void __tsan_init(void);
-
-void __tsan_read8(void *address) {
-    if (touched.root && address != touched.root) touch((uintptr_t)address);
-}
-void __tsan_write8(void *address) {
-    __tsan_read8(address);
-    touched.written += touched.root != NULL;
-}
-void __tsan_read_range(void *address, long bytes) { (void)bytes, __tsan_read8(address); } /* rb_replace_node(), which nobody calls */
-void __tsan_write_range(void *address, long bytes) { (void)bytes, __tsan_write8(address); }
-void __tsan_func_entry(void *caller) { (void)caller; }
-void __tsan_func_exit(void) {}
-void __tsan_init(void) {}

@@ -31,6 +31,11 @@ typedef unsigned gfp_t;
 #define __always_inline inline __attribute__((always_inline))
 #define __acquires(lock)
 #define __releases(lock)
+#define __must_hold(lock)
+#define __must_check
+#define __rcu
+#define __force
+#define __bitwise
 #define EXPORT_SYMBOL(name)
 #define EXPORT_SYMBOL_GPL(name)
 #define MODULE_ALIAS(name)
@@ -49,8 +54,15 @@ typedef unsigned gfp_t;
 #define smp_store_release(p, value) WRITE_ONCE(*(p), value)
 #define smp_load_acquire(p) READ_ONCE(*(p))
 #define rcu_assign_pointer(p, value) WRITE_ONCE(p, value)
+#define RCU_INIT_POINTER(p, value) WRITE_ONCE(p, value)
+#define rcu_dereference_raw(p) READ_ONCE(p)
+#define rcu_dereference_check(p, holds) READ_ONCE(p)
+#define rcu_dereference_protected(p, holds) (p)
+#define rcu_read_lock() ((void)0)
+#define rcu_read_unlock() ((void)0)
 #define BUILD_BUG_ON(x) _Static_assert(!(x), #x)
 #define BUG_ON(x) ((x) ? __builtin_trap() : (void)0)
+#define WARN_ON_ONCE(x) WARN_ON(x)
 #define WARN_ON(x) ({ const bool shim_odd = (x); BUG_ON(shim_odd); shim_odd; })
 #define VM_BUG_ON(x) BUG_ON(x)
 #define VM_BUG_ON_PAGE(x, page) BUG_ON(x)
@@ -64,11 +76,16 @@ typedef unsigned gfp_t;
 #define round_up(n, to) (((n) + (to) - 1) / (to) * (to))
 #define _AC(x, type) x##type
 #define BITS_PER_LONG 64
+#define ULONG_MAX (~0ul)
+#define UINT_MAX (~0u)
+#define MAX_ERRNO 4095
 #define IS_ENABLED(option) option
 #define CONFIG_COMPACTION 1
+#define CONFIG_XARRAY_MULTI 1
+#define CONFIG_BASE_SMALL 0
 
-enum { ENOENT = 2, EAGAIN = 11, ENOMEM = 12, EBUSY = 16, EINVAL = 22, ENOSPC = 28 };
-#define IS_ERR(p) ((unsigned long)(p) >= (unsigned long)-4095)
+enum { ENOENT = 2, EAGAIN = 11, ENOMEM = 12, EBUSY = 16, EEXIST = 17, EINVAL = 22, ENOSPC = 28 };
+#define IS_ERR(p) ((unsigned long)(p) >= (unsigned long)-MAX_ERRNO)
 #define IS_ERR_OR_NULL(p) (!(p) || IS_ERR(p))
 #define PTR_ERR(p) ((long)(p))
 #define ERR_PTR(error) ((void *)(long)(error))
@@ -99,6 +116,13 @@ static inline bool spin_trylock(spinlock_t *lock) { return !lock->locked && (loc
 #define spin_lock_init(lock) ((void)((lock)->locked = false))
 #define spin_lock(lock) BUG_ON(!spin_trylock(lock))
 #define spin_unlock(lock) ((void)((lock)->locked = false))
+#define spin_lock_bh(lock) spin_lock(lock)
+#define spin_unlock_bh(lock) spin_unlock(lock)
+#define spin_lock_irq(lock) spin_lock(lock)
+#define spin_unlock_irq(lock) spin_unlock(lock)
+#define spin_lock_irqsave(lock, flags) spin_lock(lock)
+#define spin_unlock_irqrestore(lock, flags) spin_unlock(lock)
+#define lockdep_is_held(lock) ((lock)->locked)
 #define spin_is_contended(lock) ((void)(lock), 0)
 #define assert_spin_locked(lock) BUG_ON(!(lock)->locked)
 #define rwlock_init(lock) ((void)(*(lock) = (rwlock_t){0}))
@@ -134,6 +158,7 @@ typedef struct {
 #define atomic_long_add(n, atom) ((void)((atom)->counter += (n)))
 #define atomic_long_sub(n, atom) ((void)((atom)->counter -= (n)))
 
+#define __ffs(word) __builtin_ctzl(word)
 static inline bool test_bit(int bit, const unsigned long *word) { return *word >> bit & 1; }
 static inline void set_bit(int bit, unsigned long *word) { *word |= 1ul << bit; }
 static inline void clear_bit(int bit, unsigned long *word) { *word &= ~(1ul << bit); }
@@ -146,6 +171,20 @@ static inline bool test_and_clear_bit(int bit, unsigned long *word) {
     const bool was = test_bit(bit, word);
     clear_bit(bit, word);
     return was;
+}
+
+#define __test_and_set_bit test_and_set_bit
+#define __test_and_clear_bit test_and_clear_bit
+#define __set_bit set_bit
+
+/* Of 64 bits, as the marks of an xarray's node. */
+static inline bool bitmap_empty(const unsigned long *word, unsigned bits) { return !*word; }
+static inline void bitmap_fill(unsigned long *word, unsigned bits) { *word = ~0ul; }
+static inline void bitmap_clear(unsigned long *word, unsigned from, unsigned bits) { *word &= ~((~0ul >> (64 - bits)) << from); }
+static inline unsigned find_next_bit(const unsigned long *word, unsigned bits, unsigned from) {
+    const unsigned long rest = from < bits ? *word & ~0ul << from : 0;
+    const unsigned found = rest ? __builtin_ctzl(rest) : bits;
+    return found < bits ? found : bits;
 }
 
 struct kref {
@@ -184,6 +223,11 @@ static __maybe_unused _Thread_local struct shim *shim; /* of the instance that i
 #define GFP_ATOMIC 0u
 #define __GFP_HIGHMEM 1u
 #define __GFP_MOVABLE 2u
+#define __GFP_NOWARN 0u
+#define __GFP_ACCOUNT 0u
+#define __GFP_BITS_SHIFT 27
+#define GFP_NOWAIT 0u
+#define might_alloc(gfp) ((void)(gfp))
 #define gfpflags_allow_blocking(gfp) true
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1ul << PAGE_SHIFT)
@@ -232,6 +276,10 @@ static inline struct kmem_cache *kmem_cache_create(const char *name, unsigned by
 #define kmem_cache_alloc(cache, gfp) shim_alloc((cache)->bytes, (cache)->alignment)
 #define kmem_cache_zalloc(cache, gfp) kmem_cache_alloc(cache, gfp)
 #define kmem_cache_free(cache, object) shim_free(object)
+/* Nodes of an xarray: defined by who has one. */
+struct list_lru;
+void *shim_alloc_node(void);
+#define kmem_cache_alloc_lru(cache, lru, gfp) shim_alloc_node()
 #define kmemleak_not_leak(object) ((void)(object))
 
 /* ---- pages ---- */
@@ -327,6 +375,12 @@ static __maybe_unused int shim_migrate(const struct movable_operations *owner, s
 }
 
 /* ---- work ---- */
+
+struct rcu_head {
+    struct rcu_head *next;
+    void (*func)(struct rcu_head *);
+};
+#define call_rcu(head, function) (function)(head)
 
 struct work_struct {
     unsigned long pending;
