@@ -35,6 +35,12 @@ class ModelError(ZreplayError):
     exit_code = 5
 
 
+class PluginError(ZreplayError):
+    """A plugin that cannot be loaded, raised something, or answered what cannot be; the message names it."""
+
+    exit_code = 7
+
+
 class CellsFailed(ZreplayError):
     """Some cells of a sweep failed; the others have their answers."""
 

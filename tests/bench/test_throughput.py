@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import zreplay
-from zreplay.replay.config import index_names, pool_names
+from zreplay.plugins.registry import built_in
 
 TRACES = Path(__file__).parents[2] / "traces"
 RECORDING = TRACES / "linux-6.1-zsmalloc-g++.parquet"
@@ -40,8 +40,8 @@ def measure(benchmark, config: zreplay.Config) -> None:
     benchmark.extra_info["million_events_per_second"] = round(best / 1e6, 2)
 
 
-@pytest.mark.parametrize("pool", pool_names())
-@pytest.mark.parametrize("index", index_names())
+@pytest.mark.parametrize("pool", built_in("pool"))
+@pytest.mark.parametrize("index", built_in("index"))
 def test_recording(benchmark, tmp_path, index, pool):
     replay(benchmark, RECORDING, index, pool, tmp_path)
 
@@ -53,7 +53,7 @@ def test_recording_of_6_12(benchmark, tmp_path, recording):
     measure(benchmark, zreplay.Config(trace=trace, out=tmp_path / "run", force=True))
 
 
-@pytest.mark.parametrize("pool", pool_names())
-@pytest.mark.parametrize("index", index_names())
+@pytest.mark.parametrize("pool", built_in("pool"))
+@pytest.mark.parametrize("index", built_in("index"))
 def test_a_million_random_entries(benchmark, tmp_path, a_million_resident, index, pool):
     replay(benchmark, a_million_resident, index, pool, tmp_path)

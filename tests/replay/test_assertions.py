@@ -10,8 +10,9 @@ from byhand import invalidate, load, store, trace
 from core.structures import peek, poke
 
 import zreplay
+from zreplay.plugins.registry import built_in
 from zreplay.replay.batches import COLUMNS
-from zreplay.replay.config import Config, index_names
+from zreplay.replay.config import Config
 from zreplay.replay.designs import DESIGNS
 from zreplay.replay.replaying import make_replay
 from zreplay.trace.files import open_trace
@@ -61,7 +62,7 @@ def test_all_assertions_hold_at_every_event_of_an_excerpt(tmp_path, recording, d
 
 @pytest.mark.parametrize("driven", [False, True], ids=["predicted", "driven"])
 @pytest.mark.parametrize("pool", ["zbud", "z3fold", "zsmalloc"])
-@pytest.mark.parametrize("index", index_names())
+@pytest.mark.parametrize("index", built_in("index"))
 def test_all_assertions_hold_for_every_index_over_every_pool(tmp_path, excerpt, index, pool, driven):
     options = {"totalram_pages": 300, "movable": True, "cma_every": 31, "check_every": 1}
     zreplay.run(Config(trace=excerpt, out=tmp_path / "run", index=index, pool=pool, driven=driven, **options))

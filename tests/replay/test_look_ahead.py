@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 
 from zreplay.errors import ZreplayError
+from zreplay.plugins.registry import built_in
 from zreplay.replay.batches import columns_of
 from zreplay.replay.calls import with_calls
-from zreplay.replay.config import Config, index_names
+from zreplay.replay.config import Config
 from zreplay.replay.designs import DESIGNS
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
@@ -23,7 +24,7 @@ ALWAYS, NEVER = 0, 2**63
 
 POOLS = ("zbud", "z3fold", "zsmalloc", "ideal")
 CELLS: list[dict[str, Any]] = [{"design": design} for design in DESIGNS]
-CELLS += [{"index": index, "pool": pool} for index in index_names() for pool in POOLS]
+CELLS += [{"index": index, "pool": pool} for index in built_in("index") for pool in POOLS]
 CELLS += [{"driven": True}, {"index": "radix-tag", "movable": True, "pool": "zbud", "cma_every": 997}]
 
 

@@ -11,8 +11,8 @@ from byhand import event, invalidate, load, store, trace
 
 import zreplay
 from zreplay.errors import UsageError
+from zreplay.plugins.registry import built_in
 from zreplay.replay import replaying
-from zreplay.replay.config import index_names
 from zreplay.replay.profiles import PROFILES
 
 TIMES = {"seconds", "events_per_second", "ns_per_event"}
@@ -53,7 +53,9 @@ profiles = pytest.mark.parametrize(
 @profiles
 def test_every_metric_but_the_index_columns_is_the_same_whatever_the_index(mixed_trace, tmp_path, model, kernel, pool):
     options = {"model": model, "kernel": kernel, "pool": pool, "check_every": 500}
-    runs = [zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / i, index=i, **options)) for i in index_names()]
+    runs = [
+        zreplay.run(zreplay.Config(trace=mixed_trace, out=tmp_path / i, index=i, **options)) for i in built_in("index")
+    ]
     first = answers(runs[0], TIMES | INDEX)
     assert first["stores_rejected"] > 0 or model == "zram"
     assert all(answers(run, TIMES | INDEX) == first for run in runs)

@@ -17,7 +17,8 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from zreplay.errors import ZreplayError
-from zreplay.replay.config import Config, index_names
+from zreplay.plugins.registry import built_in
+from zreplay.replay.config import Config
 from zreplay.replay.designs import DESIGNS
 from zreplay.replay.run import run
 
@@ -124,7 +125,7 @@ def _replay(recording: str | Path, settings: tuple[tuple[str, Any], ...]) -> Rep
     chosen = dict(settings)
     design = DESIGNS[chosen["design"]].settings if "design" in chosen else {}
     index = chosen.get("index", design.get("index"))
-    if index and index not in index_names():
+    if index and index not in built_in("index"):
         return f"no index {index} in this build"
     if chosen.get("locate", "").startswith(("bits", "value")) and not hasattr(_zreplay, "index_positions"):
         return f"this build's {index} does not say what its slots have room for"

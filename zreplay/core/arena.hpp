@@ -104,6 +104,12 @@ class Arena {
 
     const uint64_t& live() const { return live_; }
 
+    // Whether it is a place that has ever been given out: of an address from somebody who may be wrong.
+    bool holds(const T* place) const {
+        const auto offset = static_cast<size_t>(reinterpret_cast<uintptr_t>(place) - reinterpret_cast<uintptr_t>(memory_.begin()));
+        return memory_.begin() && offset < used_ * Stride && offset % Stride == 0;
+    }
+
   private:
     Reserved memory_;
     size_t used_ = 0;

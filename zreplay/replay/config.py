@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import _zreplay
 
 from zreplay.errors import UsageError
+from zreplay.plugins.registry import KINDS, built_in, load, plug
 from zreplay.replay.designs import DESIGNS, has_bound
-from zreplay.replay.profiles import KERNELS, MM_INDEXES, MODELS, kernel_of, profile_of
+from zreplay.replay.profiles import KERNELS, MODELS, kernel_of, profile_of
 from zreplay.trace.sample import Sample
 
 if TYPE_CHECKING:
@@ -24,33 +25,29 @@ MOST, MOST_PAGES = 2**63 - 1, 2**48
 TOUCHES = ("none", "reference", "activate")
 
 
-#: Models, kernels and reclaim indexes that go together.
-_MODELS_WITH = (
-    ("zswap", "3.12", "pool-lru"),
-    ("zswap", "3.12", "inactive-lru"),
-    ("zswap", "6.1", "pool-lru"),
-    ("zswap", "6.12", "entry-lru"),
-    ("zswap", "6.12", "lru"),
-    ("zswap", "6.12", "belady"),
-    ("zswap", "latest", "entry-lru"),
-    ("zswap", "latest", "lru"),
-    ("zswap", "latest", "belady"),
-    ("zram", "6.1", "none"),
-    ("zram", "6.12", "none"),
-    ("zram", "latest", "none"),
-)
+#: Models and kernels → the reclaim indexes they go with.
+_MODELS_WITH = {
+    ("zswap", "3.12"): ("pool-lru", "inactive-lru"),
+    ("zswap", "6.1"): ("pool-lru",),
+    ("zswap", "6.12"): ("entry-lru", "lru", "belady"),
+    ("zswap", "latest"): ("entry-lru", "lru", "belady"),
+    ("zram", "6.1"): ("none",),
+    ("zram", "6.12"): ("none",),
+    ("zram", "latest"): ("none",),
+}
 #: Fields that the engine is not told; all others are settings of its Replay.make by the same name.
-_NOT_THE_ENGINES = ("trace", "out", "force", "sample_ms", "design", "locate", "pointer_bits", "trace_sample", "sample")
-
-
-def index_names() -> tuple[str, ...]:
-    """Names of the swap indexes, in the order of the engine's registry."""
-    return tuple(name for name, _ in _zreplay.index_kinds())
-
-
-def pool_names() -> tuple[str, ...]:
-    """Names of the pools, in the order of the engine's registry."""
-    return tuple(name for name, _ in _zreplay.pool_kinds())
+_NOT_THE_ENGINES = (
+    "trace",
+    "out",
+    "force",
+    "sample_ms",
+    "design",
+    "locate",
+    "pointer_bits",
+    "trace_sample",
+    "sample",
+    "plugins",
+)
 
 
 @dataclass(frozen=True)
@@ -64,13 +61,12 @@ class Config:
     Attributes:
         trace: the trace to replay.
         out: the run directory to write.
-        index: swap index, a name of :func:`index_names`.
-        pool: allocator, a name of :func:`pool_names`.
+        index, pool, mm: swap index, allocator and reclaim index: a built-in's name or a plugin's path
+            (:func:`zreplay.plugins.registry.plug`), which becomes its name.
         model: ``zswap`` or ``zram``.
         kernel: whose profile, one of :data:`KERNELS`; None: the design's, else the one nearest to
             the trace's release, else 6.1.
         design: a name of :data:`zreplay.replay.designs.DESIGNS`, whose values stand where none is given here.
-        mm: the reclaim index, one of :data:`zreplay.replay.profiles.MM_INDEXES`.
         locate: what a slot says of its object: ``indirect`` (a handle cell), ``bits:N`` (page and N bits), ``value``
             (page frame number and object in a value entry), ``header`` (zbud's page, whose header is asked). None:
             zbud's page and buddy, else a handle cell.
@@ -102,6 +98,7 @@ class Config:
         timing: measure what operations take: no look-ahead, the kernel's own access pattern, one operation in some
             timed. By default a replay is as fast as can be, and no operation has a duration. Counts are the same.
         force: replace an existing run directory.
+        plugins: what is to be loaded for names of index, pool and mm that are no built-in's; filled in.
 
     Raises:
         UsageError: a name or value that cannot be; the message names the option.
@@ -149,20 +146,18 @@ class Config:
     observe: bool = False
     timing: bool = False
     force: bool = False
+    plugins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trace", Path(self.trace))
         object.__setattr__(self, "out", Path(self.out))
         for option, value, names in (
-            ("--index", self.index, index_names()),
-            ("--pool", self.pool, pool_names()),
             ("--model", self.model, MODELS),
             ("--kernel", self.kernel, KERNELS),
             ("--zsmalloc-rule", self.zsmalloc_rule, ("a", "b")),
             ("--z3fold-work", self.z3fold_work, ("immediate", "deferred")),
             ("--missing-size", self.missing_size, MISSING_SIZES),
             ("--design", self.design, tuple(DESIGNS)),
-            ("--mm", self.mm, MM_INDEXES),
             ("--mm-new-page", self.mm_new_page, ("head", "tail")),
             ("--mm-load", self.mm_load, TOUCHES),
             ("--mm-join", self.mm_join, TOUCHES),
@@ -170,6 +165,7 @@ class Config:
         ):
             if value is not None:
                 known(option, value, names)
+        self._plug_in()
         object.__setattr__(self, "sample", sampled_share("--sample", self.sample))
         if self.zsmalloc_groups not in (None, 4, 12):
             raise UsageError(f"--zsmalloc-groups: found {self.zsmalloc_groups}, expected 4 or 12")
@@ -186,6 +182,20 @@ class Config:
         within("--sample-events", self.sample_events, 1, MOST)
         within("--check-every", self.check_every, 0, MOST)
         within("--sample-ms", self.sample_ms, 0.001, 1e12)
+
+    def _plug_in(self) -> None:
+        """Load the plugins that are named, and know each by its name from here on."""
+        loaded = dict.fromkeys(self.plugins)
+        for path in self.plugins:
+            load(Path(path))
+        for kind in KINDS:
+            spec = getattr(self, kind)
+            if spec is None or spec in built_in(kind):
+                continue
+            name, path = plug(kind, spec)
+            object.__setattr__(self, kind, name)
+            loaded |= dict.fromkeys([path] if path else [])
+        object.__setattr__(self, "plugins", tuple(loaded))
 
     def resolved(self, metadata: "TraceMetadata") -> "Config":
         """The same replay with every default filled in from the design, then the trace, then the kernel's profile.
@@ -221,18 +231,18 @@ class Config:
 
     def _consistent(self) -> "Config":
         """Itself, if its choices go together; otherwise a UsageError that names the option to change."""
-        if (self.model, self.kernel, self.mm) not in _MODELS_WITH:
-            there = ", ".join(mm for model, kernel, mm in _MODELS_WITH if (model, kernel) == (self.model, self.kernel))
+        mms = _MODELS_WITH[str(self.model), str(self.kernel)]
+        if self.mm not in mms and ("entry-lru" not in mms or self.mm in built_in("mm")):
             raise UsageError(
-                f"--mm: found '{self.mm}', expected {there} with {self.model} of kernel {self.kernel}; --kernel or "
-                "--model chooses another"
+                f"--mm: found '{self.mm}', expected {', '.join(mms)} with {self.model} of kernel {self.kernel}; --kernel "
+                "or --model chooses another"
             )
         if self.mm == "inactive-lru" and self.pool != "zbud":
             raise UsageError(
                 f"--pool: found '{self.pool}', expected zbud with --mm inactive-lru: the memory manager reclaims a "
                 "page only where the page's objects lie within it"
             )
-        if (self.driven or self.paced) and self.mm in ("inactive-lru", "lru", "belady"):
+        if (self.driven or self.paced) and self.mm not in ("pool-lru", "entry-lru", "none"):
             raise UsageError(f"--driven: not with --mm {self.mm}, whose evictions nobody has recorded; leave one out")
         try:
             if self.sample:
@@ -325,7 +335,7 @@ class Config:
     def model_settings(self) -> dict[str, Any]:
         """What decides the outcome, for the manifest and the summary; paths and output options left out."""
         settings = asdict(self)
-        for name in ("trace", "out", "force", "observe", "check_every", "cgroups"):
+        for name in ("trace", "out", "force", "observe", "check_every", "cgroups", "plugins"):
             del settings[name]
         return {**settings, "slots_hold": self.slots_hold}
 

@@ -15,10 +15,6 @@ MODELS = ("zswap", "zram")
 KERNELS = ("3.12", "6.1", "6.12", "latest")
 #: Which profile is nearest to a release: the last one whose first release it has reached.
 FIRST_RELEASES: dict[str, tuple[int, int]] = {"3.12": (0, 0), "6.1": (4, 0), "6.12": (6, 6), "latest": (6, 18)}
-#: What decides which page or entry is reclaimed next: the pool's own list of pages, the memory manager's lists (over
-#: 3.12), zswap's list of entries (6.12 and later), the order of the stores or knowledge of the future (likewise); zram
-#: reclaims nothing.
-MM_INDEXES = ("pool-lru", "inactive-lru", "entry-lru", "lru", "belady", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +24,7 @@ class Profile:
     Attributes:
         pools: allocators this kernel could be built with, its default first.
         index: the swap index nearest to the kernel's own.
-        mm: the reclaim index, a name of :data:`MM_INDEXES`.
+        mm: the reclaim index: the pool's own list of pages, zswap's list of entries, or none (zram).
         max_pool_percent: limit of the pool, percent of totalram.
         accept_threshold_percent: a full pool accepts again below this percentage of its limit.
         exclusive_loads: a load takes the entry out of zswap.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import _zreplay
 import pyarrow as pa
 
-from zreplay.errors import ModelError
+from zreplay.errors import ModelError, PluginError
 from zreplay.replay.batches import batches_of
 from zreplay.replay.config import Config
 from zreplay.replay.missing_size import SHORT_TRACE_ROWS, RecordedSizes
@@ -149,6 +149,10 @@ class Replaying:
         except _zreplay.CheckFailed as error:
             config = self.config
             raise ModelError(f"{config.trace}: {config.index} over {config.pool}: {error}") from error
+        except _zreplay.PluginFailed as error:
+            raise PluginError(
+                f"{error}; after event {self.replay.counters()['events']} of {self.config.trace}"
+            ) from error
 
 
 def _summary(replay: _zreplay.Replay, config: Config, seconds: dict[str, float]) -> dict[str, Any]:

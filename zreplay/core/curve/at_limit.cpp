@@ -22,7 +22,7 @@ class Simulation {
   public:
     Simulation(const CurveEvents& events, const ReplayConfig& config, std::optional<uint64_t> limit_pages)
         : events_(events),
-          pool_(config.pool_options.make<P>()),
+          pool_(config.pool_options.make<P>(config.pool)),
           limit_(limit_pages),
           accept_(limit_pages ? *limit_pages * config.policy.limits.accept_threshold_percent / 100 : 0),
           in_lru_order_(config.mm == "lru"),

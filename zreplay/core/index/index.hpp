@@ -70,6 +70,9 @@ class SwapIndex {
     // Whether the position is in tags of the tree rather than in the slot.
     virtual bool positions_in_tags() const { return false; }
 
+    // Whether find() and check() may be called at the same time.
+    virtual bool reads_together() const { return true; }
+
     // Where a type's tree begins, laid out as the index's file draws it: for a debugger, and for tests that break it.
     virtual const void* root(uint32_t type) const = 0;
 

@@ -22,7 +22,8 @@ class Belady {
     static_assert(sizeof(Entry) == 64);
 
   public:
-    static constexpr bool knows_the_future = true, makes_room = true;
+    static constexpr bool knows_the_future() { return true; }
+    static constexpr bool makes_room() { return true; }
     static CompressedEntry* entry_of(Location location) { return EntryLru::entry_of(location); }
     static Location location_of(const CompressedEntry* entry) { return EntryLru::location_of(entry); }
     static uint64_t next_load(const CompressedEntry* entry) { return static_cast<const Entry*>(entry)->next_load; }
@@ -62,8 +63,7 @@ class Belady {
     static constexpr int warm_steps = 1;
     static void warm(const CompressedEntry* entry, int) { prefetch_to_write(entry); }
 
-    template <class P>
-    void check(const P&) const {
+    void check() const {
         require(order_.size() == entries_.live(), "every entry is in the order of loads", order_.size(), entries_.live());
         for (const auto& [key, entry] : order_)
             require(place(entry) == key, "an entry knows its next load", entry->next_load, std::get<0>(key));

@@ -40,8 +40,8 @@ class EntryLru {
     static CompressedEntry* entry_of(Location location) { return location.descriptor<CompressedEntry>(); }
     static Location location_of(const CompressedEntry* entry) { return Location(entry, 0); }
 
-    static constexpr bool knows_the_future = false;
-    static constexpr bool makes_room = false;  // a store evicts what it needs the room of, whatever the threshold
+    static constexpr bool knows_the_future() { return false; }
+    static constexpr bool makes_room() { return false; }  // a store evicts what it needs the room of, whatever the threshold
     static uint64_t next_load(const CompressedEntry*) { return 0; }
 
     CompressedEntry* make(SwapEntry slot, Location object, uint32_t length_bytes, uint64_t /*next_load*/, uint64_t group) {
@@ -103,13 +103,12 @@ class EntryLru {
     }
 
     // Throws CheckFailed.
-    template <class P>
-    void check(const P& pool) const {
+    void check() const {
         uint64_t listed = 0;
         for_each([&](const CompressedEntry* entry) {
             if (!entry->object) assertion_failed(9, "an entry on the LRU has an object", 0, entry->slot, 0, 1);
             if (!list_of(entry).is_linked(entry) || ++listed > entries_.live())
-                assertion_failed(9, "the LRU's links meet", pool.page_id(entry->object), entry->slot, listed, entries_.live());
+                assertion_failed(9, "the LRU's links meet", 0, entry->slot, listed, entries_.live());
         });
         require(listed == entries_.live(), "assertion 9: every entry is on the LRU", listed, entries_.live());
     }

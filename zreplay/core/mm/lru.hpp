@@ -13,7 +13,7 @@ namespace zreplay {
 
 class Lru : public EntryLru {
   public:
-    static constexpr bool makes_room = true;
+    static constexpr bool makes_room() { return true; }
 
     CompressedEntry* make(SwapEntry slot, Location object, uint32_t length_bytes, uint64_t next_load, uint64_t /*group*/) {
         CompressedEntry* entry = EntryLru::make(slot, object, length_bytes, next_load, 0);

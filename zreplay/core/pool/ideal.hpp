@@ -36,7 +36,6 @@ class IdealPool {
         cuts_objects ? "a bound: the compressed bytes, in as few pages as they fill"
                      : "a bound: no packing of whole objects into pages takes fewer";
     static constexpr bool evictable = false;
-    static constexpr bool is_bound = true;
     static constexpr bool locations_move = false;
 
     // Fails with −EINVAL: nothing asked for, or more than a page.

@@ -81,8 +81,14 @@ concept Pool = requires(P pool, const P& view, Location location, SwapEntry entr
     { pool.migrate(location) } -> std::same_as<Migration>;
     pool.on_move(OnMove());
     { P::locations_move } -> std::convertible_to<bool>;  // a location names a page, not a handle cell
-    { P::is_bound } -> std::convertible_to<bool>;  // no allocator, but what one can at best reach
 };
+
+// Whether it can reclaim a page: known of a kind, or of one that is plugged in.
+template <class P>
+bool evicts(const P& pool) {
+    if constexpr (requires { pool.evicts(); }) return pool.evicts();
+    else return P::evictable;
+}
 
 // A pool's reclaim attempt in steps, for the pools that have one.
 template <class P, bool = P::evictable>

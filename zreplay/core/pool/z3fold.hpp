@@ -49,7 +49,6 @@ class Z3fold {
     static constexpr std::string_view summary =
         "up to three objects a page, compacted in the background; evicts by its own LRU";
     static constexpr bool evictable = true;
-    static constexpr bool is_bound = false;
     static constexpr bool locations_move = false;
 
     using Options = Z3foldOptions;

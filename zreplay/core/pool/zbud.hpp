@@ -49,7 +49,6 @@ class Zbud {
     static constexpr std::string_view name = "zbud";
     static constexpr std::string_view summary = "at most two objects a page, found by best fit; evicts by its own LRU";
     static constexpr bool evictable = true;
-    static constexpr bool is_bound = false;
     static constexpr bool locations_move = true;
 
     using Options = ZbudOptions;

@@ -63,7 +63,6 @@ class Zsmalloc {
     static constexpr std::string_view summary =
         "size classes over chains of pages; objects move, compaction frees pages";
     static constexpr bool evictable = false;
-    static constexpr bool is_bound = false;
     static constexpr bool locations_move = false;
 
     using Options = ZsmallocOptions;

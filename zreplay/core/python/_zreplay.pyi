@@ -11,6 +11,24 @@ def keep_freed_memory() -> None: ...
 class CheckFailed(AssertionError):
     """A structure found broken by its own check()."""
 
+# --- bind_plugin.cpp ---
+
+plugin_abi: int
+
+class PluginFailed(RuntimeError):
+    """What a plugin did wrong; the message names it."""
+
+class PluggedIn(TypedDict):
+    kind: str
+    label: str
+    name: str
+    version: str
+    summary: str
+    like: str
+    capabilities: int
+
+def load_plugin(path: str, suffix: str) -> list[PluggedIn]: ...
+
 # --- bind_pools.cpp: a location is a word, as a slot of the index would hold it; errors are negative errno values ---
 
 class PoolUsage(TypedDict):
@@ -93,6 +111,7 @@ class IndexPositions(TypedDict):
     is_bound: bool
 
 def index_kinds() -> list[tuple[str, str]]: ...
+def order_kinds() -> list[tuple[str, str]]: ...
 def index_positions(name: str) -> IndexPositions: ...
 
 class Index:

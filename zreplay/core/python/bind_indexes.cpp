@@ -14,6 +14,7 @@
 
 #include "index/registry.hpp"
 #include "index/time_index.hpp"
+#include "mm/registry.hpp"
 #include "module.hpp"
 #include "python/arrow.hpp"
 
@@ -211,6 +212,12 @@ void bind_indexes(nb::module_& module) {
         for (const IndexKind& kind : index_kinds()) kinds.emplace_back(kind.name, kind.summary);
         return kinds;
     }, "Name and one-line summary of each swap index there is.");
+
+    module.def("order_kinds", [] {
+        std::vector<std::pair<std::string, std::string>> kinds;
+        for (const OrderKind& kind : order_kinds()) kinds.emplace_back(kind.name, kind.summary);
+        return kinds;
+    }, "Name and one-line summary of each reclaim order of entries there is, beside 6.12's own.");
 
     module.def("index_positions", [](std::string_view name) {
         const IndexKind& kind = index_kind(name);

@@ -35,6 +35,8 @@ struct AnyOf<PoolList<Kinds...>> {
 template <class P>
 concept Compacts = requires(P pool) { pool.compact(); };
 template <class P>
+concept SaysWhatCompacts = requires(P pool) { pool.can_compact(); };
+template <class P>
 concept MovesObjects = requires(P pool) { pool.moves(); };
 
 [[noreturn]] void no_choice(std::string_view option, std::string_view found, const char* choices) {
@@ -81,14 +83,14 @@ void set_option(Z3foldOptions& options, std::string_view option, nb::handle valu
 }
 
 template <class P>
-std::unique_ptr<P> make_pool(nb::kwargs given) {
+std::unique_ptr<P> make_pool(std::string_view name, nb::kwargs given) {
     if constexpr (requires { typename P::Options; }) {
         typename P::Options options;
         for (auto [key, value] : given) set_option(options, nb::cast<std::string>(key), value);
         return std::make_unique<P>(options);
     } else {
-        if (given.size()) throw nb::type_error((std::string(P::name) + " has no options").c_str());
-        return std::make_unique<P>();
+        if (given.size()) throw nb::type_error((std::string(name) + " has no options").c_str());
+        return std::make_unique<P>(pool_kind(name).make());
     }
 }
 
@@ -160,7 +162,8 @@ class AnyPool {
 
     AnyPool(std::string_view name, nb::kwargs options)
         : pool_(with_pool(
-              name, [&]<class P>(std::type_identity<P>) -> AnyOf<Pools>::Variant { return make_pool<P>(options); })) {
+              name, [&]<class P>(std::type_identity<P>) -> AnyOf<Pools>::Variant { return make_pool<P>(name, options); })),
+          name_(name) {
         visit([&](auto& pool) { pool.charge(cost_); });
     }
 
@@ -172,9 +175,9 @@ class AnyPool {
     int reclaim(uint32_t retries, nb::callable evict) {
         return visit([&]<class P>(P& pool) -> int {
             if constexpr (P::evictable)
-                return pool.reclaim(retries, [&](Location victim) { return nb::cast<bool>(evict(victim.word())); });
-            else
-                cannot(P::name, "reclaim");
+                if (evicts(pool))
+                    return pool.reclaim(retries, [&](Location victim) { return nb::cast<bool>(evict(victim.word())); });
+            cannot(name_, "reclaim");
         });
     }
 
@@ -202,19 +205,21 @@ class AnyPool {
     }
 
     const Cost& cost() const { return cost_; }
+    const std::string& name() const { return name_; }
 
   private:
     Cost cost_;
     AnyOf<Pools>::Variant pool_;
+    std::string name_;
     std::vector<Location> live_;  // apply()'s
 };
 
 AnyReclaim::AnyReclaim(AnyPool& pool, uint32_t retries) {
     pool.visit([&]<class P>(P& kind) {
-        if constexpr (P::evictable)
+        if constexpr (P::evictable && !std::is_same_v<P, VirtualPool>)
             attempt_ = std::make_unique<AttemptOn<P>>(kind, retries);
         else
-            cannot(P::name, "reclaim");
+            cannot(pool.name(), "reclaim in steps");
     });
 }
 
@@ -234,7 +239,7 @@ void bind_pools(nb::module_& module) {
     }, "(name, one-line summary) of each pool.");
 
     module.def("pool_is_bound", [](std::string_view name) {
-        return with_pool(name, []<class P>(std::type_identity<P>) { return P::is_bound; });
+        return pool_kind(name).is_bound;
     }, nb::arg("name"), "Whether it is no allocator but a bound.");
 
     nb::class_<AnyPool>(module, "Pool", "One pool, call by call.")
@@ -265,38 +270,40 @@ void bind_pools(nb::module_& module) {
         .def("page_id", ON_LOCATION(page_id), nb::arg("location"))
         .def("is_resident", [](AnyPool& any, uint64_t word) {
             return any.visit([&]<class P>(P& pool) -> bool {
-                if constexpr (P::evictable) return pool.is_resident(Location::from_word(word));
-                cannot(P::name, "evict, so nothing in it is marked resident");
+                if constexpr (P::evictable)
+                    if (evicts(pool)) return pool.is_resident(Location::from_word(word));
+                cannot(any.name(), "evict, so nothing in it is marked resident");
             });
         }, nb::arg("location"))
         .def("set_resident", [](AnyPool& any, uint64_t word) {
             any.visit([&]<class P>(P& pool) {
-                if constexpr (P::evictable) pool.set_resident(Location::from_word(word), true);
-                else cannot(P::name, "evict, so nothing in it is marked resident");
+                if constexpr (P::evictable)
+                    if (evicts(pool)) return pool.set_resident(Location::from_word(word), true);
+                cannot(any.name(), "evict, so nothing in it is marked resident");
             });
         }, nb::arg("location"))
         .def("object_index", [](AnyPool& any, uint64_t word) {
             return any.visit([&]<class P>(P& pool) -> uint32_t {
                 if constexpr (requires { pool.object_index(Location()); }) return pool.object_index(Location::from_word(word));
-                cannot(P::name, "say an object's index");
+                cannot(any.name(), "say an object's index");
             });
         }, nb::arg("location"))
         .def("start_bytes", [](AnyPool& any, uint64_t word) {
             return any.visit([&]<class P>(P& pool) -> uint32_t {
                 if constexpr (requires { pool.start_bytes(Location()); }) return pool.start_bytes(Location::from_word(word));
-                cannot(P::name, "say where an object starts");
+                cannot(any.name(), "say where an object starts");
             });
         }, nb::arg("location"))
         .def("can_compact", [](AnyPool& any) {
-            return any.visit([]<class P>(P& pool) -> uint64_t {
-                if constexpr (Compacts<P>) return pool.can_compact();
-                cannot(P::name, "compact");
+            return any.visit([&]<class P>(P& pool) -> uint64_t {
+                if constexpr (SaysWhatCompacts<P>) return pool.can_compact();
+                cannot(any.name(), "compact");
             });
         })
         .def("compact", [](AnyPool& any) {
-            return any.visit([]<class P>(P& pool) -> uint64_t {
+            return any.visit([&]<class P>(P& pool) -> uint64_t {
                 if constexpr (Compacts<P>) return pool.compact();
-                cannot(P::name, "compact");
+                cannot(any.name(), "compact");
             });
         })
         .def("migrate", [](AnyPool& any, uint64_t word) {
@@ -313,21 +320,21 @@ void bind_pools(nb::module_& module) {
             return words;
         }, "Of the objects there are, in order of address.")
         .def("moves", [](AnyPool& any) {
-            return any.visit([]<class P>(P& pool) -> nb::dict {
+            return any.visit([&]<class P>(P& pool) -> nb::dict {
                 if constexpr (MovesObjects<P>) return to_dict(pool.moves());
-                cannot(P::name, "move objects");
+                cannot(any.name(), "move objects");
             });
         })
         .def("run_work", [](AnyPool& any) {
-            any.visit([]<class P>(P& pool) {
+            any.visit([&]<class P>(P& pool) {
                 if constexpr (requires { pool.run_work(); }) pool.run_work();
-                else cannot(P::name, "queue work");
+                else cannot(any.name(), "queue work");
             });
         })
         .def("set_cpu", [](AnyPool& any, uint32_t cpu) {
             any.visit([&]<class P>(P& pool) {
                 if constexpr (requires { pool.set_cpu(cpu); }) pool.set_cpu(cpu);
-                else cannot(P::name, "tell CPUs apart");
+                else cannot(any.name(), "tell CPUs apart");
             });
         }, nb::arg("cpu"))
         .def("reclaim", &AnyPool::reclaim, nb::arg("retries"), nb::arg("evict"))

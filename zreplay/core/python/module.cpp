@@ -21,6 +21,7 @@ NB_MODULE(_zreplay, module) {
     }, "Have the process's allocator keep what is freed, for the rest of the process.");
     nanobind::exception<zreplay::CheckFailed>(module, "CheckFailed", PyExc_AssertionError);
     zreplay::bind_arrow(module);
+    zreplay::bind_plugin(module);
     zreplay::bind_replay(module);
     zreplay::bind_curve(module);
     zreplay::bind_ring(module);

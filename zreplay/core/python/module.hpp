@@ -5,6 +5,7 @@
 namespace zreplay {
 
 void bind_arrow(nanobind::module_& module);       // columns handed to Python
+void bind_plugin(nanobind::module_& module);
 void bind_replay(nanobind::module_& module);      // whole replays
 void bind_curve(nanobind::module_& module);      // every limit of a trace
 void bind_ring(nanobind::module_& module);        // a kernel being recorded

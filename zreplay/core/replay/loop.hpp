@@ -42,9 +42,10 @@ class Loop final : public Replay {
           index_(index_kind(config.index).make({.entry_bytes = Model<P>::index_entry_bytes,
                                                 .words = slot_words(config),
                                                 .kernels_layout = config.timing})),
-          pool_(make_pool(config.pool_options)),
+          pool_(make_pool(config)),
           missing_sizes_(config.missing_size, config.seed, config.recorded_sizes.get()),
-          model_(pool_, {*index_, config_.policy, missing_sizes_, costs_, mm_costs_, counters_, config.future_loads.get()}),
+          model_(pool_, {*index_, config_.policy, missing_sizes_, costs_, mm_costs_, counters_, config.future_loads.get(),
+                         pool_kind(config.pool).is_bound, config_.mm}),
           look_ahead_(*index_, pool_, model_),
           early_(model_, config.driven, follows_readings()),
           effects_(*index_, pool_, counters_),
@@ -91,7 +92,7 @@ class Loop final : public Replay {
     // state, which is checked no faster than memory comes, both go on at once.
     void check() override {
         or_name_the_event([&] {
-            if (state_bytes() < (1 << 20)) {
+            if (state_bytes() < (1 << 20) || !index_->reads_together() || std::is_same_v<P, VirtualPool>) {
                 check_structures();
                 model_.check();
                 return;
@@ -130,9 +131,9 @@ class Loop final : public Replay {
         }
     }
 
-    static SwapPool make_pool(const PoolOptions& options) {
-        if constexpr (std::is_same_v<SwapPool, P>) return options.make<P>();
-        else return SwapPool([options] { return options.make<P>(); });
+    static SwapPool make_pool(const ReplayConfig& config) {
+        if constexpr (std::is_same_v<SwapPool, P>) return config.pool_options.make<P>(config.pool);
+        else return SwapPool([options = config.pool_options, name = config.pool] { return options.make<P>(name); });
     }
 
     // Flattened: everything that an event of a slot passes through, index apart, is one function without calls.

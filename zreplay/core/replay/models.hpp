@@ -12,8 +12,8 @@ std::unique_ptr<Replay> replay_zswap_3_12(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zswap_6_1(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zswap_folio(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zswap_two_index(const ReplayConfig& config);
-std::unique_ptr<Replay> replay_zswap_belady(const ReplayConfig& config);
-std::unique_ptr<Replay> replay_zswap_lru(const ReplayConfig& config);
+// As folio, with a reclaim order of mm/registry.hpp.
+std::unique_ptr<Replay> replay_zswap_ordered(const ReplayConfig& config);
 std::unique_ptr<Replay> replay_zram(const ReplayConfig& config);
 
 }  // namespace zreplay

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "mm/registry.hpp"
 #include "replay/models.hpp"
 
 namespace zreplay {
@@ -20,22 +21,27 @@ struct ModelKind {
     std::unique_ptr<Replay> (*make)(const ReplayConfig&);
 };
 
+// Of mm "*": whatever is in mm/registry.hpp.
 constexpr ModelKind kinds[] = {
-    {"zswap", "3.12", "pool-lru", replay_zswap_3_12},    {"zswap", "3.12", "inactive-lru", replay_zswap_two_index},
-    {"zswap", "6.1", "pool-lru", replay_zswap_6_1},      {"zswap", "latest", "entry-lru", replay_zswap_folio},
-    {"zswap", "6.12", "entry-lru", replay_zswap_folio},  {"zswap", "6.12", "belady", replay_zswap_belady},
-    {"zswap", "6.12", "lru", replay_zswap_lru},          {"zswap", "latest", "lru", replay_zswap_lru},
-    {"zswap", "latest", "belady", replay_zswap_belady},  {"zram", "6.1", "none", replay_zram},
-    {"zram", "6.12", "none", replay_zram},               {"zram", "latest", "none", replay_zram},
+    {"zswap", "3.12", "pool-lru", replay_zswap_3_12},   {"zswap", "3.12", "inactive-lru", replay_zswap_two_index},
+    {"zswap", "6.1", "pool-lru", replay_zswap_6_1},     {"zswap", "latest", "entry-lru", replay_zswap_folio},
+    {"zswap", "6.12", "entry-lru", replay_zswap_folio}, {"zswap", "6.12", "*", replay_zswap_ordered},
+    {"zswap", "latest", "*", replay_zswap_ordered},     {"zram", "6.1", "none", replay_zram},
+    {"zram", "6.12", "none", replay_zram},              {"zram", "latest", "none", replay_zram},
 };
+
+bool is(const ModelKind& kind, const ReplayConfig& config) {
+    if (kind.model != config.model || kind.kernel != config.kernel) return false;
+    if (kind.mm == "*") return find_order_kind(config.mm) != nullptr;
+    return config.mm.empty() || kind.mm == config.mm;
+}
 
 }  // namespace
 
 std::unique_ptr<Replay> Replay::make(const ReplayConfig& config) {
     std::string known;
     for (const ModelKind& kind : kinds) {
-        if (kind.model == config.model && kind.kernel == config.kernel && (config.mm.empty() || kind.mm == config.mm))
-            return kind.make(config);
+        if (is(kind, config)) return kind.make(config);
         known += (known.empty() ? "" : ", ") + std::string(kind.model) + " " + std::string(kind.kernel) + " " + std::string(kind.mm);
     }
     throw std::invalid_argument("no model '" + config.model + " " + config.kernel + " " + config.mm + "'; there are " + known);

@@ -9,6 +9,7 @@
 #include <array>
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
@@ -40,6 +41,8 @@ struct ModelParts {
     std::array<Cost, op_count>& mm_costs;  // of the memory manager's index
     Counters& counters;
     const FutureLoads* future_loads = nullptr;  // where the future is asked for
+    bool pool_is_bound = false;
+    std::string_view mm;  // the reclaim index's name
 };
 
 // The two engines meet here: slots_ leads from swap entries to objects, mm_ knows the pages they are in (mm/), and each object
@@ -61,7 +64,7 @@ class Entries {
           missing_sizes_(parts.missing_sizes),
           costs_(parts.costs),
           mm_costs_(parts.mm_costs),
-          header_bytes_(P::is_bound ? 0 : header_bytes) {
+          header_bytes_(parts.pool_is_bound ? 0 : header_bytes) {
         if (slots_.names_places() || P::locations_move)
             pool.on_move([this](SwapEntry entry, Location now) { slots_.moved(entry, now); });
     }

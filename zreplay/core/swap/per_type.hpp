@@ -20,7 +20,6 @@ class PerType {
   public:
     static constexpr std::string_view name = P::name;
     static constexpr bool evictable = P::evictable;
-    static constexpr bool is_bound = P::is_bound;
     static constexpr bool locations_move = P::locations_move;
     using Reclaim = typename ReclaimOf<P>::type;
 

@@ -19,7 +19,7 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
 
   public:
     // The swap entry's header is in front of every object while the allocator could evict (to 6.4/6.5).
-    Zswap61(P& pool, const ModelParts& parts) : Base(pool, parts, P::evictable ? 8 : 0) {}
+    Zswap61(P& pool, const ModelParts& parts) : Base(pool, parts, evicts(pool) ? 8 : 0) {}
     using PoolType = P;
     static constexpr uint32_t index_entry_bytes = 64;
 
@@ -129,6 +129,7 @@ class Zswap61 : public ZswapUnderFrontswap<P> {
         // With two CPUs the request may be one that the run before has already answered, as the model sees it: a store queues
         // the work a moment after its call.
         if constexpr (P::evictable) {
+            if (!evicts(pool_)) return run_shrink_work();
             shrink_pending_ = false;
             ++counters_.shrinks;
             reclaim_.emplace(pool_, Base::reclaim_retries);

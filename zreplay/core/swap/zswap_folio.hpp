@@ -30,8 +30,8 @@
 #include <utility>
 #include <vector>
 
-#include "mm/belady.hpp"
 #include "mm/entry_lru.hpp"
+#include "mm/registry.hpp"
 #include "swap/entries.hpp"
 #include "swap/slot_bits.hpp"
 
@@ -43,7 +43,7 @@ class ZswapFolio : public Entries<P> {
     static constexpr int reclaim_retries = 16;
 
   public:
-    ZswapFolio(P& pool, const ModelParts& parts) : Base(pool, parts, 0), future_loads_(parts.future_loads) {
+    ZswapFolio(P& pool, const ModelParts& parts) : Base(pool, parts, 0), lru_(make_order(parts)), future_loads_(parts.future_loads) {
         Base::entries_apart_ = true;
         for (uint64_t cgroup : policy_.cgroups) lru_.add_group(cgroup << 16);
         // Slots name entries, so a moved page is told to them: one walk to the entry, and the write.
@@ -75,7 +75,7 @@ class ZswapFolio : public Entries<P> {
 
     // Throws CheckFailed.
     void check() {
-        lru_.check(pool_);
+        lru_.check();
         index_.charge_nobody();
         lru_.for_each([&](const CompressedEntry* entry) {
             if (Location found = index_.find(entry->slot); found != Lru::location_of(entry))
@@ -136,6 +136,11 @@ class ZswapFolio : public Entries<P> {
 
   private:
     using Base::charge, Base::counters_, Base::index_, Base::policy_, Base::pool_;
+
+    static Lru make_order([[maybe_unused]] const ModelParts& parts) {
+        if constexpr (std::is_same_v<Lru, VirtualOrder>) return Lru(find_order_kind(parts.mm)->make());
+        else return Lru();
+    }
 
     [[gnu::noinline]] int predicted_rarely(Event event) {
         switch (event.op) {
@@ -217,7 +222,7 @@ class ZswapFolio : public Entries<P> {
 
     int admit() {
         if (!policy_.limits.totalram_pages) return 0;
-        if constexpr (Lru::makes_room) return make_room();
+        if (lru_.makes_room()) return make_room();
         if (pool_.pages() >= max_pages()) {
             ++counters_.pool_limit_hit;
             reached_full_ = true;
@@ -235,7 +240,7 @@ class ZswapFolio : public Entries<P> {
         ++counters_.shrinks;
         while (pool_.pages() >= max_pages()) {
             auto* entry = lru_.oldest(0);
-            if (!entry || (Lru::knows_the_future && lru_.next_load(entry) <= next_load_)) return -e_nomem;
+            if (!entry || (lru_.knows_the_future() && lru_.next_load(entry) <= next_load_)) return -e_nomem;
             evict(entry);
         }
         charge(Op::store);
