@@ -110,6 +110,13 @@ struct XaNode {
         return 1 + more_head + more_tags;
     }
 
+    // An erase looks at the slot behind, which might be a sibling, and takes away all three marks, set or not.
+    static uint32_t lines_behind(uint32_t index) {
+        const uint32_t line = (40 + 8 * (index + 1)) / 64;
+        return index + 1 < fan_out && line != (40 + 8 * index) / 64 && line != tag_line;
+    }
+    static constexpr uint32_t tag_words_of_erase = 3;
+
     // What a node knows beside the rules of the tree.
     void check(uint32_t type, uint64_t first_offset, uint32_t index_in_parent, const void* head) const {
         uint32_t values = 0;
