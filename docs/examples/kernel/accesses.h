@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the kernel's code touches: its file is compiled with -fsanitize=thread, of which only this much is used that each of its accesses to
- * memory becomes a call of a function here. So what is counted is what it does, whatever our own tree may say that it does.
+ * What the kernel's code touches: its file is compiled with -fsanitize=thread, of which only this much is used that each of
+ * its accesses to memory becomes a call of a function here. So what is counted is what it does, whatever our own tree may
+ * say that it does.
  */
 #ifndef ACCESSES_H
 #define ACCESSES_H

@@ -2,9 +2,9 @@
  *
  * zswap's index of 6.1 as a plugin: the kernel's lib/rbtree.c, and around it what zswap does with a tree of entries.
  *
- * Finding, and finding where to link an entry in, is zswap's own affair, since the kernel's tree leaves comparing to who uses
- * it: a descent from the root, here as there, by zswap's rules. What rebalancing touches and writes is counted access by access
- * (accesses.h).
+ * Finding, and finding where to link an entry in, is zswap's own affair, since the kernel's tree leaves comparing to who
+ * uses it: a descent from the root, here as there, by zswap's rules. What rebalancing touches and writes is counted access
+ * by access (accesses.h).
  */
 #include "accesses.h"
 
@@ -20,7 +20,7 @@ struct entry { /* struct zswap_entry of 6.1, by what its members are and where *
     unsigned long handle;
     void *objcg;
 };
-_Static_assert(sizeof(struct entry) == 64 && offsetof(struct entry, offset) == 24 && offsetof(struct entry, handle) == 48, "6.1's");
+_Static_assert(sizeof(struct entry) == 64 && offsetof(struct entry, handle) == 48, "6.1's");
 
 struct tree {
     struct zr_host *host;
@@ -31,7 +31,7 @@ struct tree {
 
 /* ---- one operation's cost ---- */
 
-static _Thread_local const struct rb_root *rebalanced; /* while lib/rbtree.c is at work; the root is in no entry, so in no line */
+static _Thread_local const struct rb_root *rebalanced; /* while lib/rbtree.c is at work; a root is in no entry's line */
 
 static void accessed(uintptr_t address, unsigned bytes, bool written) {
     if (!rebalanced) return;
@@ -77,7 +77,7 @@ static struct entry *link_in(struct rb_root *root, struct entry *entry, struct z
 }
 
 static void take_out(struct tree *tree, struct rb_root *root, struct entry *entry, struct zr_cost *cost) {
-    /* The walk to the successor is within rb_erase(), whose accesses are lines and words but no visits; so it is walked before. */
+    /* The walk to the successor is within rb_erase(), of which only accesses are told; so it is walked before. */
     if (entry->links.rb_left && entry->links.rb_right)
         for (struct rb_node *node = entry->links.rb_right; node; node = node->rb_left) visit(entry_of(node), cost);
     rebalanced = root;
@@ -180,7 +180,8 @@ static int blacks_below(struct rb_node *node, struct rb_node *parent, uint64_t *
     const bool red = !(node->__rb_parent_color & 1);
     if (rb_parent(node) != parent) *wrong = "an entry's parent";
     if (red && (!parent || !(parent->__rb_parent_color & 1))) *wrong = "a red entry without a black parent";
-    if (parent && (parent->rb_left == node) != (entry_of(node)->offset < entry_of(parent)->offset)) *wrong = "the order of offsets";
+    if (parent && (parent->rb_left == node) != (entry_of(node)->offset < entry_of(parent)->offset))
+        *wrong = "the order of offsets";
     const int left = blacks_below(node->rb_left, node, entries, wrong);
     if (left != blacks_below(node->rb_right, node, entries, wrong)) *wrong = "the height in black entries";
     return left + !red;
@@ -201,8 +202,8 @@ static const struct zr_index_ops ops = {
     .abi = ZR_PLUGIN_ABI,
     .size = sizeof ops,
     .name = "kernel-rbtree",
-    .version = "6.1",
-    .summary = "lib/rbtree.c of Linux 6.1 under zswap's entries",
+    .version = RELEASE,
+    .summary = "lib/rbtree.c of Linux " RELEASE " under zswap's entries",
     .capabilities = ZR_INDEX_ENTRIES,
     .like = "rbtree",
     .create = create,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kernel's lib/xarray.c of 6.1 as a plugin: xa_load(), xa_store() and xa_erase() on an array for each swap type, the slots as
- * the built-in xarray has them (zreplay/core/index/xarray.hpp). Lines and words are counted access by access (accesses.h); the
- * nodes visited are those on the way to the slot, which is walked once more.
+ * The kernel's lib/xarray.c of 6.1 or 6.12 as a plugin: xa_load(), xa_store() and xa_erase() on an array for each swap type, the
+ * slots as the built-in xarray has them (zreplay/core/index/xarray.hpp). Lines and words are counted access by access
+ * (accesses.h), but for the zeroes of a new node; the nodes visited are those on the way to the slot, which is walked once
+ * more.
  */
 #include "accesses.h"
 
@@ -19,15 +20,24 @@ struct arrays {
 /* ---- nodes, and what is counted of them ---- */
 
 enum { NODE_ALIGNMENT = 1024, SLAB_BYTES = 584 };
-_Static_assert(sizeof(struct xa_node) == 576, "a node of 6.1's");
+_Static_assert(sizeof(struct xa_node) == 576, "of 6.1's and 6.12's");
 
 static _Thread_local struct {
     struct xarray *array; /* of the call under way */
     uintptr_t stack;      /* below it are the kernel's own variables */
     struct zr_cost *cost;
+    uintptr_t nodes[32]; /* made by it */
+    unsigned made;
+    const uint64_t *begun; /* a word of theirs that has been written, if not with zero */
 } call;
 
+static void count_begun(void) {
+    touched.slots_written += call.begun && *call.begun;
+    call.begun = NULL;
+}
+
 static void accessed(uintptr_t address, unsigned bytes, bool written) {
+    count_begun();
     if (!call.array || (address < call.stack && address >= (uintptr_t)__builtin_frame_address(0))) return;
     if (address >= (uintptr_t)call.array && address < (uintptr_t)(call.array + 1)) {
         touched.slots_written += written && address == (uintptr_t)&call.array->xa_head;
@@ -36,10 +46,13 @@ static void accessed(uintptr_t address, unsigned bytes, bool written) {
     const unsigned at = address % NODE_ALIGNMENT;
     touch(address);
     if (!written) return;
-    if (at == offsetof(struct xa_node, parent) || (at >= offsetof(struct xa_node, slots) && at < offsetof(struct xa_node, marks)))
-        ++touched.slots_written;
-    else if (at >= offsetof(struct xa_node, marks))
+    if (at >= offsetof(struct xa_node, marks)) {
         ++touched.tag_words_written;
+    } else if (at == offsetof(struct xa_node, parent) || at >= offsetof(struct xa_node, slots)) {
+        for (unsigned i = 0; i < call.made; ++i)
+            if (call.nodes[i] == address - at) call.begun = (const uint64_t *)address;
+        touched.slots_written += !call.begun;
+    }
 }
 
 struct kmem_cache *radix_tree_node_cachep; /* named by xarray.c, used in shim_alloc_node() */
@@ -50,6 +63,7 @@ void *shim_alloc_node(void) {
     INIT_LIST_HEAD(&node->private_list);
     ++((struct arrays *)shim)->nodes;
     ++call.cost->nodes_allocated;
+    call.nodes[call.made++ % 32] = (uintptr_t)node;
     return node;
 }
 
@@ -70,7 +84,9 @@ static struct xarray *begin(struct arrays *arrays, uint32_t type, struct zr_cost
     ({                                                        \
         call.stack = (uintptr_t)__builtin_frame_address(0);   \
         call.array = (array_);                                \
+        call.made = 0;                                        \
         __typeof__(expression) result_ = (expression);        \
+        count_begun();                                        \
         call.array = NULL;                                    \
         charge_touched(call.cost);                            \
         result_;                                              \
@@ -97,7 +113,7 @@ static const unsigned tags[] = {0, 1, 3}, third_of_tag[] = {0, 1, 0, 2};
 static void *encode(const struct arrays *arrays, uint64_t location) {
     if (location == ZR_SAME_FILLED) return xa_mk_value(0);
     if (arrays->words == ZR_WORDS_VALUE) return (void *)location;
-    const unsigned low = arrays->words == ZR_WORDS_WIDE ? 63 : 7; /* bits that may say a position: of a narrow word 1 and 2 */
+    const unsigned low = arrays->words == ZR_WORDS_WIDE ? 63 : 7; /* bits that may say a position */
     const unsigned position = (location & low) >> 1 | (location & 1) << 5;
     return xa_tag_pointer((void *)((location & ~(uint64_t)low) | position / 3 << 2), tags[position % 3]);
 }
@@ -180,10 +196,11 @@ static void count_below(const struct xa_node *node, uint64_t *nodes, uint64_t *e
             continue;
         }
         const struct xa_node *child = xa_to_node(entry);
-        if (child->parent != node || child->offset != i || child->shift + XA_CHUNK_SHIFT != node->shift) *wrong = "a node's place";
+        if (child->parent != node || child->offset != i || child->shift + XA_CHUNK_SHIFT != node->shift)
+            *wrong = "a node's place";
         count_below(child, nodes, entries, wrong);
     }
-    if (used != node->count || !used) *wrong = "the slots used of a node";
+    if (used != node->count) *wrong = "the slots used of a node";
 }
 
 static int check(void *index, char *message, size_t bytes) {
@@ -206,11 +223,12 @@ static const struct zr_index_ops ops = {
     .abi = ZR_PLUGIN_ABI,
     .size = sizeof ops,
     .name = "kernel-xarray",
-    .version = "6.1",
-    .summary = "lib/xarray.c of Linux 6.1",
+    .version = RELEASE,
+    .summary = "lib/xarray.c of Linux " RELEASE,
     .capabilities = ZR_INDEX_VALUES,
     .positions_64 = 48,
     .positions_32 = 3,
+    .like = "xarray",
     .create = create,
     .destroy = destroy,
     .find = find,

@@ -2,8 +2,8 @@
  *
  * The kernel's mm/z3fold.c of 6.1 as a plugin, on one CPU, its work done as soon as the operation that queued it is over.
  *
- * Its handles are the plugin's. zswap keeps the swap entry in the object's first eight bytes, so that an object that is to be
- * evicted, for which z3fold makes a handle of its own, can be told whose it is; here the host's cookie is there.
+ * Its handles are the plugin's. zswap keeps the swap entry in the object's first eight bytes, so that of an object that is
+ * to be evicted, for which z3fold makes another handle, is known whose it is; here the host's cookie is there.
  */
 #include "shim.h"
 
@@ -22,6 +22,10 @@ static bool is_headless(uint64_t handle) { return handle & 1 << PAGE_HEADLESS; }
 
 static struct z3fold_header *header_of(uint64_t handle) {
     return (struct z3fold_header *)((is_headless(handle) ? handle : *(unsigned long *)handle) & PAGE_MASK);
+}
+
+static uint32_t objects_in(const struct z3fold_header *header) {
+    return (header->first_chunks != 0) + (header->middle_chunks != 0) + (header->last_chunks != 0);
 }
 
 static unsigned bytes_of(uint64_t handle) {
@@ -102,10 +106,11 @@ static int check(void *state, char *message, size_t bytes) {
                           ? PAGE_SIZE
                           : (header->first_chunks + header->middle_chunks + header->last_chunks) * CHUNK_SIZE;
     }
-    if (pages == z3fold_get_pool_size(pool->z3fold) && used_bytes == pool->used_bytes) return 0;
-    snprintf(message, bytes, "the kernel's z3fold: %llu pages, of them on the LRU %llu; bytes in them %llu, expected %llu",
-             (unsigned long long)z3fold_get_pool_size(pool->z3fold), (unsigned long long)pages, (unsigned long long)used_bytes,
-             (unsigned long long)pool->used_bytes);
+    const char *wrong = NULL;
+    if (pages != z3fold_get_pool_size(pool->z3fold)) wrong = "the pages on the LRU";
+    if (used_bytes != pool->used_bytes) wrong = "the bytes used";
+    if (!wrong) return 0;
+    snprintf(message, bytes, "the kernel's z3fold: %s", wrong);
     return -EINVAL;
 }
 
@@ -129,10 +134,9 @@ static int reclaim(void *state, uint32_t retries, struct zr_cost *cost) {
 static int migrate(void *state, uint64_t handle, uint32_t *objects, struct zr_cost *cost) {
     struct pool *pool = state;
     shim = &pool->shim;
-    const struct z3fold_header *header = header_of(handle);
     ++cost->headers_read;
-    *objects = is_headless(handle) ? 1 : (header->first_chunks != 0) + (header->middle_chunks != 0) + (header->last_chunks != 0);
-    const int error = shim_migrate(&z3fold_mops, virt_to_page(header));
+    *objects = is_headless(handle) ? 1 : objects_in(header_of(handle));
+    const int error = shim_migrate(&z3fold_mops, virt_to_page(header_of(handle)));
     shim_run_work();
     return error;
 }
@@ -146,7 +150,7 @@ static uint32_t classes(void *state, struct zr_class_row *row, uint32_t rows) {
         const bool headless = test_bit(PAGE_HEADLESS, &page->private);
         struct zr_class_row *here = &by_free[headless ? 0 : num_free_chunks(header)];
         ++here->pages;
-        here->objects += headless ? 1 : (header->first_chunks != 0) + (header->middle_chunks != 0) + (header->last_chunks != 0);
+        here->objects += headless ? 1 : objects_in(header);
     }
     uint32_t count = 0;
     for (uint32_t i = 0; i <= NCHUNKS; ++i) {
@@ -162,8 +166,8 @@ static const struct zr_pool_ops ops = {
     .abi = ZR_PLUGIN_ABI,
     .size = sizeof ops,
     .name = "kernel-z3fold",
-    .version = "6.1",
-    .summary = "mm/z3fold.c of Linux 6.1",
+    .version = RELEASE,
+    .summary = "mm/z3fold.c of Linux " RELEASE,
     .capabilities = ZR_POOL_EVICTS | ZR_POOL_MIGRATES | ZR_POOL_LRU,
     .create = create,
     .destroy = destroy,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kernel's mm/zbud.c of 6.1 as a plugin. zswap keeps the swap entry in the object's first eight bytes, so that an object
- * that is to be evicted can be told whose it is; here the host's cookie is there.
+ * The kernel's mm/zbud.c of 6.1 as a plugin. zswap keeps the swap entry in the object's first eight bytes, so that of an
+ * object that is to be evicted is known whose it is; here the host's cookie is there.
  */
 #include "shim.h"
 
@@ -87,10 +87,12 @@ static int check(void *state, char *message, size_t bytes) {
     }
     for (unsigned i = 0; i < NCHUNKS; ++i)
         list_for_each_entry(header, &pool->zbud->unbuddied[i], buddy) ++listed;
-    if (pages == pool->zbud->pages_nr && listed == pages && chunks == pool->used_chunks) return 0;
-    snprintf(message, bytes, "the kernel's zbud: %llu pages, of them on the LRU %llu, on the other lists %llu; chunks in them %llu, expected %llu",
-             (unsigned long long)pool->zbud->pages_nr, (unsigned long long)pages, (unsigned long long)listed,
-             (unsigned long long)chunks, (unsigned long long)pool->used_chunks);
+    const char *wrong = NULL;
+    if (pages != pool->zbud->pages_nr) wrong = "the pages on the LRU";
+    if (listed != pages) wrong = "the pages on the lists by free chunks";
+    if (chunks != pool->used_chunks) wrong = "the chunks in use";
+    if (!wrong) return 0;
+    snprintf(message, bytes, "the kernel's zbud: %s", wrong);
     return -EINVAL;
 }
 
@@ -135,8 +137,8 @@ static const struct zr_pool_ops ops = {
     .abi = ZR_PLUGIN_ABI,
     .size = sizeof ops,
     .name = "kernel-zbud",
-    .version = "6.1",
-    .summary = "mm/zbud.c of Linux 6.1",
+    .version = RELEASE,
+    .summary = "mm/zbud.c of Linux " RELEASE,
     .capabilities = ZR_POOL_EVICTS | ZR_POOL_LRU,
     .like = "zbud",
     .create = create,

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kernel's mm/zsmalloc.c of 6.1 as a plugin: its handles are the plugin's, since compaction and migration change what
- * they lead to, never them.
+ * The kernel's mm/zsmalloc.c of 6.1 or 6.12 as a plugin: its handles are the plugin's, since compaction and migration change
+ * what they lead to, never them.
  */
 #include "shim.h"
 
 #include <mm/zsmalloc.c>
 #include <stdio.h>
+
+#ifdef CONFIG_ZSMALLOC_CHAIN_SIZE /* from 6.3 on */
+enum { GROUPS = NR_FULLNESS_GROUPS, OBJ_ALLOCATED = ZS_OBJS_ALLOCATED, OBJ_USED = ZS_OBJS_INUSE };
+#define zs_stat_get class_stat_read
+#else
+enum { GROUPS = NR_ZS_FULLNESS };
+#endif
 
 struct pool {
     struct shim shim; /* first: whoever is called finds it */
@@ -72,7 +79,7 @@ static int check(void *state, char *message, size_t bytes) {
         struct size_class *class = pool->zs->size_class[i];
         if (class->index != i) continue;
         uint64_t objects = 0;
-        for (unsigned group = ZS_EMPTY; group < NR_ZS_FULLNESS; ++group) {
+        for (unsigned group = 0; group < GROUPS; ++group) {
             struct zspage *zspage;
             list_for_each_entry(zspage, &class->fullness_list[group], list) {
                 if (get_fullness_group(class, zspage) != group) wrong = "a zspage's group";
@@ -137,8 +144,8 @@ static const struct zr_pool_ops ops = {
     .abi = ZR_PLUGIN_ABI,
     .size = sizeof ops,
     .name = "kernel-zsmalloc",
-    .version = "6.1",
-    .summary = "mm/zsmalloc.c of Linux 6.1",
+    .version = RELEASE,
+    .summary = "mm/zsmalloc.c of Linux " RELEASE,
     .capabilities = ZR_POOL_COMPACTS | ZR_POOL_MIGRATES | ZR_POOL_SPANS,
     .create = create,
     .destroy = destroy,
