@@ -47,6 +47,6 @@ def test_kernels_own_tree_has_the_shape_that_ours_has(name, plugin_of):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", POOLS)
 def test_kernels_own_pool_chooses_the_victims_and_places_that_ours_does(name, plugin_of):
-    found = compare_random(name, plugin_of(name), seed=5)
+    found = compare_random(name, plugin_of(name), seed=5, steps=6000)
     assert not found.differs
-    assert found.depths > 50_000
+    assert found.depths > 10_000
