@@ -137,20 +137,25 @@ def test_costs_of_a_tree_of_one_and_two_levels():
     assert_costs(index, index.find, 0, 2, visited=1, lines=1)
     assert_costs(index, index.find, 0, 64, visited=1, lines=1)  # the top's shift says no
     # Growing: line 0 of both tops; the new top's slot 0, the head, the old top's parent. The walk: line 0 of the new
-    # top (shift, count, slot 1) and of the leaf; slot and parent, then the slot.
-    assert_costs(index, index.insert, 0, 64, LAST, visited=2, lines=2 + 1 + 1, made=2, words=3 + 2 + 1)
+    # top (shift, count, slot 1) once more, and of the leaf; slot and parent, then the slot.
+    assert_costs(index, index.insert, 0, 64, LAST, visited=2, lines=2 + 1, made=2, words=3 + 2 + 1)
     assert_costs(index, index.find, 0, 64, visited=2, lines=2)
     assert_costs(index, index.find, 0, 64 + 3, visited=2, lines=3)
     assert_costs(index, index.insert, 0, 64, FIRST, visited=2, lines=2, words=1)  # one walk: it replaces
     assert_costs(index, index.update, 0, 64, LAST, visited=2, lines=2, words=1)
     assert_costs(index, index.erase, 0, 65, visited=2, lines=2)  # not there: a lookup
-    # The walk, the leaf's marks in line 8 (a store of nothing clears them), then leaf and top go: line 0 of the old
-    # leaf, which is the top again. Words: two slots, the head, the parent.
-    assert_costs(index, index.erase, 0, 64, visited=2, lines=2 + 1 + 1, freed=2, words=4)
-    assert_costs(index, index.erase, 0, 5, visited=1, lines=2 + 1, freed=1, words=2)
+    assert_costs(index, index.update, 0, 64, LAST, visited=2, lines=2)  # it is there already
+    # The walk, the leaf's three marks in line 8 (a store of nothing clears them, set or not), then leaf and top go:
+    # line 0 of the old leaf, which is the top again. Words: two slots, the head, the parent.
+    assert_costs(index, index.erase, 0, 64, visited=2, lines=2 + 1 + 1, freed=2, words=4, tags=3)
+    assert_costs(index, index.erase, 0, 5, visited=1, lines=2 + 1, freed=1, words=2, tags=3)
     assert_costs(index, index.erase, 0, 5)
     assert_costs(index, index.insert, 0, 0, FIRST, words=1)  # the head
     assert_costs(index, index.find, 0, 0)
+    assert_costs(index, index.insert, 0, 2, FIRST, visited=1, lines=1, made=1, words=3)  # slot 0, the head, slot 2
+    # An erase looks at the slot behind, which is in line 1. The entry left goes back to the head, where its slot sends
+    # who still reads there.
+    assert_costs(index, index.erase, 0, 2, visited=1, lines=1 + 1 + 1, freed=1, words=1 + 1 + 1, tags=3)
 
 
 def test_store_is_one_walk_where_the_radix_tree_needs_two():

@@ -93,6 +93,10 @@ struct RadixNode {
         bool more_tags = tags && slot_line != tag_line && !(head && tag_line == head_line);
         return 1 + more_head + more_tags;
     }
+
+    // What an erase touches and writes beyond its rules, as the xarray's does.
+    static constexpr uint32_t lines_behind(uint32_t) { return 0; }
+    static constexpr uint32_t tag_words_of_erase = 0;
 };
 static_assert(sizeof(RadixNode<6>) == 560);
 static_assert(offsetof(RadixNode<6>, slots) == 24 && offsetof(RadixNode<6>, tags) == 536);

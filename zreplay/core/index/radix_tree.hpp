@@ -105,10 +105,10 @@ class RadixTree {
     uint64_t put(SwapEntry entry, uint64_t word, Cost& cost) {
         Root& root = roots_.make(entry);
         Node* leaf = path(root, entry, cost);
-        ++cost.slots_written;
         const uint32_t index = Node::index_at(entry.offset(), 0);
         const uint64_t old = leaf ? leaf->slots[index] : root.first;
         entries_ += !old;
+        cost.slots_written += old != word;  // the kernel looks first
         if (!leaf) root.first = word;
         else if (old) leaf->replace(index, word);
         else leaf->fill(index, word);
@@ -134,6 +134,8 @@ class RadixTree {
         const uint64_t word = leaf->slots[index];
         if (!word) return 0;
         --entries_;
+        cost.cache_lines += Node::lines_behind(index);
+        cost.tag_words_written += Node::tag_words_of_erase;
         // Without a tag at the root there is none below: the tags' line is counted, as the kernel reads it, but left alone.
         if constexpr (counts_leaves) {
             Leaf* noted = walks_ ? nullptr : &leaves_.at(entry);
@@ -419,7 +421,8 @@ class RadixTree {
                 top->tags[tag] = root.tags >> tag & 1;
                 cost.tag_words_written += top->tags[tag];
             }
-            cost.cache_lines += 1 + (root.tags && Node::tag_line != Node::head_line);
+            // A walk that reads heads, which follows, comes by the topmost's; another top's is touched again by the next.
+            cost.cache_lines += !Node::walk_reads_head + (root.tags && Node::tag_line != Node::head_line);
             if (height) {
                 Node::unmark(root.first)->adopt(top);
                 ++cost.slots_written;
@@ -482,8 +485,10 @@ class RadixTree {
                 Node::unmark(root.first)->adopt(nullptr);
                 ++cost.slots_written;
                 ++cost.cache_lines;
+            } else {
+                note_leaf(first, nullptr);
+                cost.slots_written += Node::walk_reads_head;  // the xarray's slot now sends who is reading there back
             }
-            if (!height) note_leaf(first, nullptr);
             arena_.release(top);
             ++cost.nodes_freed;
         }

@@ -10,8 +10,8 @@
 
 namespace zreplay {
 
-// A write is of one link word (a parent's word carries the colour), a line is of an entry that the descent did not already
-// touch.
+// A write is of one link word (a parent's word carries the colour), as often as the kernel writes it; a line is of an entry that
+// the operation has not touched before.
 template <class Nodes, class Depths>
 struct RbtreeChange {
     using Ref = typename Nodes::Ref;
@@ -26,14 +26,11 @@ struct RbtreeChange {
     bool is_red(Ref entry) const { return entry && nodes[entry].colour() == rb::red; }
     bool is_black(Ref entry) const { return !is_red(entry); }  // an empty link is black
 
-    void set_parent(Ref entry, Ref parent) {
-        nodes[entry].link(parent, nodes[entry].colour());
+    void link(Ref entry, Ref parent, uint32_t colour) {
+        nodes[entry].link(parent, colour);
         ++writes;
     }
-    void paint(Ref entry, uint32_t colour) {
-        nodes[entry].link(nodes[entry].parent(), colour);
-        ++writes;
-    }
+    void set_parent(Ref entry, Ref parent) { link(entry, parent, nodes[entry].colour()); }
     void set_child(Ref entry, bool side, Ref child) {
         nodes[entry].child[side] = child;
         ++writes;
@@ -44,32 +41,31 @@ struct RbtreeChange {
         ++writes;
     }
 
-    // `top` goes down on `side`; its child of the other side takes its place.
-    void rotate(Ref top, bool side, uint32_t depth) {
-        Ref rising = nodes[top].child[!side];
+    // `top` goes down on `side`, below its child of the other side; what was between them changes parents. Whose child that
+    // one is now, and both their parents' words, are left to who turns twice.
+    void turn(Ref top, Ref rising, bool side, uint32_t depth) {
         depths.rotates(nodes, top, rising, side, depth);
         Ref crossing = nodes[rising].child[side];
         set_child(top, !side, crossing);
-        if (crossing) {
-            set_parent(crossing, top);
-            ++lines;
-        }
-        Ref parent = nodes[top].parent();
-        set_parent(rising, parent);
-        replace_child(parent, top, rising);
         set_child(rising, side, top);
-        set_parent(top, rising);
+        if (crossing) set_parent(crossing, top);
+    }
+    // It takes the place of `top`, and its colour.
+    void settle(Ref top, Ref rising, uint32_t colour_of_top) {
+        Ref parent = nodes[top].parent();
+        link(rising, parent, nodes[top].colour());
+        link(top, rising, colour_of_top);
+        replace_child(parent, top, rising);
     }
 
     // `entry` becomes the child of an entry at its key's side, or the root.
     void hang(Ref entry, Ref parent, uint32_t depth) {
-        nodes[entry].link(parent, rb::red);
-        ++writes;
+        link(entry, parent, rb::red);
         (parent ? nodes[parent].child[nodes[entry].offset < nodes[parent].offset] : root) = entry;
         rebalance_after_insert(entry, depth);
     }
 
-    // `entry` is new and red. Either its parent is black, or colours move up, or two rotations end it.
+    // `entry` is new and red. Either its parent is black, or colours move up, or two turns end it.
     void rebalance_after_insert(Ref entry, uint32_t depth) {
         while (Ref parent = nodes[entry].parent()) {
             if (is_black(parent)) return;
@@ -78,62 +74,64 @@ struct RbtreeChange {
             Ref uncle = nodes[grandparent].child[!side];
             lines += uncle != Ref{};
             if (is_red(uncle)) {
-                paint(parent, rb::black);
-                paint(uncle, rb::black);
-                paint(grandparent, rb::red);
+                link(uncle, grandparent, rb::black);
+                link(parent, grandparent, rb::black);
+                link(grandparent, nodes[grandparent].parent(), rb::red);
                 entry = grandparent;
                 depth -= 2;
                 continue;
             }
-            if (nodes[parent].child[!side] == entry) {
-                rotate(parent, side, depth - 1);
+            if (nodes[parent].child[!side] == entry) {  // its children were a path's and an uncle's
+                turn(parent, entry, side, depth - 1);
+                link(parent, entry, rb::red);
                 parent = entry;
+            } else {
+                lines += nodes[parent].child[!side] != Ref{};
             }
-            paint(parent, rb::black);
-            paint(grandparent, rb::red);
-            rotate(grandparent, !side, depth - 2);
+            turn(grandparent, parent, !side, depth - 2);
+            settle(grandparent, parent, rb::red);
             return;
         }
-        paint(entry, rb::black);
+        link(entry, Ref{}, rb::black);
     }
 
-    // Paths through `entry` (which may be empty) under `parent`, which is at `depth`, lack one black.
-    void rebalance_after_erase(Ref entry, Ref parent, uint32_t depth) {
-        while (parent && is_black(entry)) {
+    // The empty link under `parent`, which is at `depth`, lacks one black.
+    void rebalance_after_erase(Ref parent, uint32_t depth) {
+        for (Ref entry{}; parent; --depth) {
             const bool side = nodes[parent].child[left] == entry;
             Ref sibling = nodes[parent].child[!side];  // there is one: its paths have a black more
-            ++lines;
+            lines += sibling != left_of_erased;
             if (is_red(sibling)) {
-                paint(sibling, rb::black);
-                paint(parent, rb::red);
-                rotate(parent, side, depth);
+                Ref black = nodes[sibling].child[side];
+                ++lines;
+                turn(parent, sibling, side, depth);
+                settle(parent, sibling, rb::red);
                 ++depth;
-                sibling = nodes[parent].child[!side];
+                sibling = black;
             }
             Ref near = nodes[sibling].child[side];
             Ref far = nodes[sibling].child[!side];
             lines += (near != Ref{}) + (far != Ref{});
             if (is_black(near) && is_black(far)) {
-                paint(sibling, rb::red);
+                link(sibling, parent, rb::red);
                 entry = parent;
                 parent = nodes[entry].parent();
-                --depth;
-                continue;
+                if (is_black(entry)) continue;
+                link(entry, parent, rb::black);
+                return;
             }
             if (is_black(far)) {
-                paint(near, rb::black);
-                paint(sibling, rb::red);
-                rotate(sibling, !side, depth + 1);
+                for (Ref below : nodes[near].child) lines += below != Ref{};
+                turn(sibling, near, !side, depth + 1);
+                set_child(parent, !side, near);
                 far = sibling;
                 sibling = near;
             }
-            paint(sibling, nodes[parent].colour());
-            paint(parent, rb::black);
-            paint(far, rb::black);
-            rotate(parent, side, depth);
+            turn(parent, sibling, side, depth);
+            link(far, sibling, rb::black);
+            settle(parent, sibling, rb::black);
             return;
         }
-        if (is_red(entry)) paint(entry, rb::black);
     }
 
     // Takes `entry` out of the tree; gives the number of entries stepped on to find its successor, if it needed one.
@@ -166,17 +164,20 @@ struct RbtreeChange {
                 set_child(successor, right, below_right);
                 set_parent(below_right, successor);
             }
-            lines += (orphan != Ref{}) + 1;  // and the left child
+            lines += (orphan != Ref{}) + 1;
+            left_of_erased = below_left;
             replace_child(above, entry, successor);
             set_child(successor, left, below_left);
             set_parent(below_left, successor);
             nodes[successor].parent_and_colour = nodes[entry].parent_and_colour;
             ++writes;
         }
-        if (orphan) set_parent(orphan, parent);
-        if (lost_black) rebalance_after_erase(orphan, parent, parent_depth);
+        if (orphan) link(orphan, parent, rb::black);  // it was red
+        else if (lost_black) rebalance_after_erase(parent, parent_depth);
         return steps;
     }
+
+    Ref left_of_erased{};  // touched already, and a sibling perhaps
 };
 
 }  // namespace zreplay

@@ -110,6 +110,18 @@ struct XaNode {
         return 1 + more_head + more_tags;
     }
 
+    // An erase looks at the slot behind, which might be a sibling, and takes away all three marks, set or not.
+    static constexpr uint64_t last_of_lines = [] {  // bit i: behind slot i another line begins that is not the marks'
+        uint64_t slots = 0;
+        for (uint32_t i = 0; i + 1 < fan_out; ++i) {
+            const uint32_t behind = 40 + 8 * (i + 1);
+            slots |= uint64_t{behind % 64 == 0 && behind / 64 != tag_line} << i;
+        }
+        return slots;
+    }();
+    static constexpr uint32_t lines_behind(uint32_t index) { return last_of_lines >> index & 1; }
+    static constexpr uint32_t tag_words_of_erase = 3;
+
     // What a node knows beside the rules of the tree.
     void check(uint32_t type, uint64_t first_offset, uint32_t index_in_parent, const void* head) const {
         uint32_t values = 0;

@@ -131,7 +131,11 @@ class ZswapUnderFrontswap : public Entries<P, Mm> {
         charge(Op::shrink);
         int result = -e_inval;  // zsmalloc cannot evict: the call fails every time
         if constexpr (P::evictable)
-            result = pool_of(entry).reclaim(reclaim_retries, [this](Location victim) { return write_back(victim); });
+            result = pool_of(entry).reclaim(reclaim_retries, [this](Location victim) {
+                const bool evicted = write_back(victim);
+                charge(Op::shrink);  // whose affair the next page is
+                return evicted;
+            });
         if (result) ++counters_.reject_reclaim_fail;
         return result;
     }
