@@ -1,4 +1,4 @@
-"""docs/plugins.md: what it shows is in the examples, and what it says to type works, from begin to end."""
+"""docs/plugins*.md: what they show is in the examples, and what they say to type works, from begin to end."""
 
 import os
 import re
@@ -33,7 +33,9 @@ def test_it_names_every_operation_and_capability_of_pools_that_is_optional():
 
 
 @pytest.mark.slow
-def test_what_it_says_to_type_works(tmp_path: Path):
+@pytest.mark.parametrize("page", ["plugins.md", "plugins-in-python.md"])
+def test_what_it_says_to_type_works(page: str, tmp_path: Path):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     for folder in ("docs", "traces"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     verb = tmp_path / "bin" / "zreplay"
@@ -43,7 +45,7 @@ def test_what_it_says_to_type_works(tmp_path: Path):
     verb.chmod(0o755)
     environment = {**os.environ, "PATH": f"{verb.parent}:{os.environ['PATH']}"}
     stdout = ""
-    for language, block in re.findall(r"^```(sh|text)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE):
+    for language, block in re.findall(r"^```(sh|text)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         if language == "text":
             missing = [line for line in block.splitlines() if without_hash(line) not in without_hash(stdout)]
             assert missing == [], stdout

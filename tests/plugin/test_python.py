@@ -160,7 +160,7 @@ def test_a_class_can_be_tried_without_a_replay():
 
 
 def test_the_python_that_the_page_shows_is_the_examples_own():
-    page = (ROOT / "docs" / "plugins-python-part.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "plugins-in-python.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     assert len(blocks) == 2
     for block in blocks:

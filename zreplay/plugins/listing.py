@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 
 from zreplay.errors import ZreplayError
+from zreplay.plugins.installed import GROUPS, names
 from zreplay.plugins.registry import ENVIRONMENT, KINDS, Variant, built_in, environment, load_named, plug, variant
-
-#: Groups of entry points by which installed packages offer theirs, by kind.
-GROUPS = {"index": "zreplay.indexes", "pool": "zreplay.pools", "mm": "zreplay.orders"}
 
 
 def everything(specs: Sequence[str]) -> tuple[list[Variant], list[str]]:
@@ -17,7 +15,8 @@ def everything(specs: Sequence[str]) -> tuple[list[Variant], list[str]]:
     """
     found = [variant(kind, name) for kind in KINDS for name in built_in(kind)]
     failed: list[str] = []
-    for kind, name in _installed():
+    brought = [(kind, name) for kind in KINDS for name in names(kind)]
+    for kind, name in brought:
         try:
             found.append(variant(kind, plug(kind, name)[0]))
         except ZreplayError as error:
@@ -31,9 +30,3 @@ def everything(specs: Sequence[str]) -> tuple[list[Variant], list[str]]:
         found += load_named(spec, option="SPEC")
     kinds = list(KINDS)
     return sorted(dict.fromkeys(found), key=lambda one: kinds.index(one.kind)), failed
-
-
-def _installed() -> list[tuple[str, str]]:
-    from importlib.metadata import entry_points
-
-    return [(kind, point.name) for kind, group in GROUPS.items() for point in entry_points(group=group)]
