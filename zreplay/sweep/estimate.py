@@ -95,7 +95,8 @@ def _try(cells: Sequence[Cell]) -> tuple[int, float, int]:
     """
     largest = max((cell.config.share for cell in cells), key=lambda share: share.keep / share.of)
     alike = [cell.config for cell in cells if cell.config.share == largest]
-    some = [alike[at * (len(alike) - 1) // max(CELLS - 1, 1)] for at in range(min(CELLS, len(alike)))]
+    tried = min(CELLS, len(alike))
+    some = [alike[at * (len(alike) - 1) // max(tried - 1, 1)] for at in range(tried)]
     sample = Sample.parse(some[0].sample)
     trace = sampled(open_trace(some[0].trace), sample)
     sizes = RecordedSizes(trace, some)

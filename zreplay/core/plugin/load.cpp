@@ -65,9 +65,8 @@ Plugged told(Plugged::Kind kind, const Ops& ops, const std::string& suffix) {
 
 #define OPERATION(name) {#name, ops.name != nullptr}
 
-}  // namespace
-
-Plugged plug_in(const zr_index_ops& given, const std::string& origin, const std::string& suffix, const void* context) {
+// A table as long as ours, every operation there that has to be.
+zr_index_ops checked(const zr_index_ops& given, const std::string& origin) {
     require_table(origin, "index", given, offsetof(zr_index_ops, check) + sizeof(given.check),
                   ZR_INDEX_VALUES | ZR_INDEX_TAGS | ZR_INDEX_ENTRIES);
     const zr_index_ops ops = whole(given);
@@ -76,6 +75,36 @@ Plugged plug_in(const zr_index_ops& given, const std::string& origin, const std:
                         OPERATION(for_each), OPERATION(memory), OPERATION(check)});
     if (ops.look && (ops.look_steps < 1 || ops.look_steps > Ahead::groups - 1))
         gave(origin, std::string(ops.name) + ": look_steps", ops.look_steps, "1 to 7");
+    return ops;
+}
+
+zr_pool_ops checked(const zr_pool_ops& given, const std::string& origin) {
+    require_table(origin, "pool", given, offsetof(zr_pool_ops, check) + sizeof(given.check),
+                  ZR_POOL_EVICTS | ZR_POOL_COMPACTS | ZR_POOL_MIGRATES | ZR_POOL_SPANS | ZR_POOL_LRU);
+    const zr_pool_ops ops = whole(given);
+    require_operations(origin, ops,
+                       {OPERATION(create), OPERATION(destroy), OPERATION(alloc), OPERATION(free), OPERATION(memory), OPERATION(check),
+                        {"reclaim", ops.reclaim || !(ops.capabilities & ZR_POOL_EVICTS)},
+                        {"compact", ops.compact || !(ops.capabilities & ZR_POOL_COMPACTS)},
+                        {"migrate", ops.migrate || !(ops.capabilities & ZR_POOL_MIGRATES)}});
+    return ops;
+}
+
+zr_mm_ops checked(const zr_mm_ops& given, const std::string& origin) {
+    require_table(origin, "mm", given, offsetof(zr_mm_ops, check) + sizeof(given.check), ZR_MM_MAKES_ROOM | ZR_MM_GROUPS);
+    const zr_mm_ops ops = whole(given);
+    require_operations(origin, ops,
+                       {OPERATION(create), OPERATION(destroy), OPERATION(stored), OPERATION(gone), OPERATION(loaded), OPERATION(next),
+                        OPERATION(visited), OPERATION(memory), OPERATION(check)});
+    return ops;
+}
+
+#undef OPERATION
+
+}  // namespace
+
+Plugged plug_in(const zr_index_ops& given, const std::string& origin, const std::string& suffix, const void* context) {
+    const zr_index_ops ops = checked(given, origin);
     const Plugged plugged = told(Plugged::Kind::index, ops, suffix);
     auto make = [ops, context, label = plugged.label](bool small) {
         return [=](IndexOptions options) -> std::unique_ptr<SwapIndex> {
@@ -89,14 +118,7 @@ Plugged plug_in(const zr_index_ops& given, const std::string& origin, const std:
 }
 
 Plugged plug_in(const zr_pool_ops& given, const std::string& origin, const std::string& suffix, const void* context) {
-    require_table(origin, "pool", given, offsetof(zr_pool_ops, check) + sizeof(given.check),
-                  ZR_POOL_EVICTS | ZR_POOL_COMPACTS | ZR_POOL_MIGRATES | ZR_POOL_SPANS | ZR_POOL_LRU);
-    const zr_pool_ops ops = whole(given);
-    require_operations(origin, ops,
-                       {OPERATION(create), OPERATION(destroy), OPERATION(alloc), OPERATION(free), OPERATION(memory), OPERATION(check),
-                        {"reclaim", ops.reclaim || !(ops.capabilities & ZR_POOL_EVICTS)},
-                        {"compact", ops.compact || !(ops.capabilities & ZR_POOL_COMPACTS)},
-                        {"migrate", ops.migrate || !(ops.capabilities & ZR_POOL_MIGRATES)}});
+    const zr_pool_ops ops = checked(given, origin);
     const Plugged plugged = told(Plugged::Kind::pool, ops, suffix);
     add_pool_kind({.name = plugged.label, .summary = plugged.summary,
                    .make = [ops, context, label = plugged.label] { return std::make_unique<PluginPool>(ops, label, context); }});
@@ -104,18 +126,12 @@ Plugged plug_in(const zr_pool_ops& given, const std::string& origin, const std::
 }
 
 Plugged plug_in(const zr_mm_ops& given, const std::string& origin, const std::string& suffix, const void* context) {
-    require_table(origin, "mm", given, offsetof(zr_mm_ops, check) + sizeof(given.check), ZR_MM_MAKES_ROOM | ZR_MM_GROUPS);
-    const zr_mm_ops ops = whole(given);
-    require_operations(origin, ops,
-                       {OPERATION(create), OPERATION(destroy), OPERATION(stored), OPERATION(gone), OPERATION(loaded), OPERATION(next),
-                        OPERATION(visited), OPERATION(memory), OPERATION(check)});
+    const zr_mm_ops ops = checked(given, origin);
     const Plugged plugged = told(Plugged::Kind::mm, ops, suffix);
     add_order_kind({.name = plugged.label, .summary = plugged.summary,
                     .make = [ops, context, label = plugged.label] { return std::make_unique<PluginOrder>(ops, label, context); }});
     return plugged;
 }
-
-#undef OPERATION
 
 std::vector<Plugged> load_plugin(const std::string& path, const std::string& suffix) {
     void* object = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -124,13 +140,17 @@ std::vector<Plugged> load_plugin(const std::string& path, const std::string& suf
     if (!plugin) throw PluginFailed(path, "has no symbol zreplay_plugin, expected one of type struct zr_plugin (zreplay_plugin.h)");
     require_abi(path, plugin->abi);
     const zr_plugin tables = whole(*plugin);
-    std::vector<Plugged> all;
-    auto add = [&](auto* const* list) {
-        for (; list && *list; ++list) all.push_back(plug_in(**list, path, suffix));
+    auto each = [&](auto&& act) {
+        auto over = [&](auto* const* list) {
+            for (; list && *list; ++list) act(**list);
+        };
+        over(tables.indexes);
+        over(tables.pools);
+        over(tables.mms);
     };
-    add(tables.indexes);
-    add(tables.pools);
-    add(tables.mms);
+    each([&](const auto& table) { checked(table, path); });  // all, before one is registered
+    std::vector<Plugged> all;
+    each([&](const auto& table) { all.push_back(plug_in(table, path, suffix)); });
     if (all.empty()) throw PluginFailed(path, "has no table of an index, a pool or a reclaim order, expected at least one");
     return all;
 }
