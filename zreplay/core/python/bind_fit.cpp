@@ -1,0 +1,147 @@
+// Counting a trace for a recipe, and drawing rows of one.
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "event_batch.hpp"
+#include "module.hpp"
+#include "trace/fit.hpp"
+#include "trace/fitted.hpp"
+
+namespace zreplay {
+
+namespace nb = nanobind;
+
+namespace {
+
+nb::dict words_of(const RowKind& kind) {
+    nb::dict row;
+    row["op"] = nb::str(op_names[static_cast<size_t>(kind.op)].data());
+    row["of"] = nb::str(place_names[static_cast<size_t>(kind.from)].data());
+    row["to"] = nb::str(place_names[static_cast<size_t>(kind.to)].data());
+    if (kind.result != RowKind::no_result) row["result"] = kind.result;
+    if (kind.asked_by != RowKind::nobody) row["asked_by"] = kind.asked_by;
+    row["sized"] = kind.sized;
+    row["takes"] = kind.takes;
+    return row;
+}
+
+template <size_t N>
+size_t number_of(const std::array<std::string_view, N>& words, nb::handle word) {
+    const std::string text = nb::cast<std::string>(word);
+    for (size_t i = 0; i < N; ++i)
+        if (words[i] == text) return i;
+    throw nb::value_error(("unknown word '" + text + "'").c_str());
+}
+
+RowKind kind_of(nb::dict row) {
+    RowKind kind;
+    kind.op = static_cast<Op>(number_of(op_names, row["op"]));
+    kind.from = static_cast<Place>(number_of(place_names, row["of"]));
+    kind.to = static_cast<Place>(number_of(place_names, row["to"]));
+    if (row.contains("result")) kind.result = nb::cast<int32_t>(row["result"]);
+    if (row.contains("asked_by")) kind.asked_by = nb::cast<uint8_t>(row["asked_by"]);
+    kind.sized = nb::cast<bool>(row["sized"]);
+    kind.takes = nb::cast<bool>(row["takes"]);
+    return kind;
+}
+
+FittedRecipe recipe_of(nb::dict tables) {
+    FittedRecipe recipe;
+    for (nb::handle item : nb::cast<nb::list>(tables["kinds"])) {
+        const auto given = nb::cast<nb::dict>(item);
+        recipe.kinds.push_back({
+            .row = kind_of(given),
+            .rows = nb::cast<std::vector<uint64_t>>(given["rows"]),
+            .runs = nb::cast<std::vector<uint64_t>>(given["runs"]),
+            .next = nb::cast<std::vector<uint32_t>>(given["next"]),
+            .previous = nb::cast<std::vector<uint32_t>>(given["previous"]),
+            .rank = nb::cast<std::vector<std::vector<uint32_t>>>(given["rank"]),
+            .refused_sizes = nb::cast<std::vector<uint32_t>>(given["refused_sizes"]),
+        });
+    }
+    recipe.sizes = nb::cast<std::vector<std::vector<uint32_t>>>(tables["sizes"]);
+    recipe.alike = nb::cast<uint32_t>(tables["alike"]);
+    recipe.phases = static_cast<uint32_t>(recipe.sizes.size());
+    recipe.area_slots = nb::cast<uint64_t>(tables["area_slots"]);
+    recipe.oldest_first = nb::cast<bool>(tables["oldest_first"]);
+    recipe.seed = nb::cast<uint64_t>(tables["seed"]);
+    return recipe;
+}
+
+template <class T>
+std::vector<T> first(const std::vector<T>& values, size_t rows) {
+    return {values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rows)};
+}
+
+ColumnsOut columns(const std::shared_ptr<const FittedBatch>& batch) {
+    ColumnsOut out;
+    const size_t rows = batch->rows;
+    out.add("ts_ns", "l", first(batch->ts_ns, rows));
+    out.add("op", "c", first(batch->op, rows));
+    out.add("cpu", "S", first(batch->cpu, rows));
+    auto add = [&](const char* name, const char* format, const auto& values, const std::vector<uint8_t>& bits) {
+        std::vector<uint8_t> valid(rows);
+        for (size_t row = 0; row < rows; ++row) valid[row] = bits[row / 8] >> row % 8 & 1;
+        out.add(name, format, first(values, rows), valid);
+    };
+    add("type", "C", batch->type, batch->has_slot);
+    add("offset", "L", batch->offset, batch->has_slot);
+    add("size", "I", batch->size, batch->has_size);
+    add("result", "i", batch->result, batch->has_result);
+    add("call_rows", "I", batch->call_rows, batch->has_call_rows);
+    add("asked_by", "c", batch->asked_by, batch->has_asked_by);
+    return out;
+}
+
+nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
+    const Fit::Counts& counts = fit.counts(kind, phase);
+    nb::dict out;
+    out["rows"] = counts.rows;
+    out["runs"] = counts.runs;
+    out["next"] = counts.next;
+    out["previous"] = counts.previous;
+    out["ranks"] = std::vector<uint32_t>(counts.ranks.begin(), counts.ranks.end());
+    return out;
+}
+
+}  // namespace
+
+void bind_fit(nb::module_& module) {
+    nb::class_<Fit>(module, "Fit", "Counts a trace of so many rows, in so many phases.")
+        .def(nb::init<uint64_t, uint32_t>(), nb::arg("rows"), nb::arg("phases"))
+        .def("add",
+             [](Fit& fit, nb::handle batch) {
+                 ArrowBatch arrow(batch);
+                 EventBatch rows = numbered_events(arrow);
+                 nb::gil_scoped_release unlocked;
+                 fit.add(rows);
+             },
+             nb::arg("batch"))
+        .def("kinds", [](const Fit& fit) {
+            nb::list out;
+            for (const RowKind& kind : fit.kinds()) out.append(words_of(kind));
+            return out;
+        })
+        .def("counts", &counted, nb::arg("kind"), nb::arg("phase"))
+        .def("sizes", &Fit::sizes, nb::arg("phase"))
+        .def("refused_sizes", &Fit::refused_sizes, nb::arg("kind"))
+        .def_ro("pairs", &Fit::pairs)
+        .def_ro("alike", &Fit::alike)
+        .def_ro("rows", &Fit::rows)
+        .def_ro("kinds_left_out", &Fit::kinds_left_out);
+    nb::class_<FittedSynth>(module, "FittedSynth", "Rows of a fitted recipe.")
+        .def(nb::new_([](nb::dict tables) { return new FittedSynth(recipe_of(tables)); }), nb::arg("tables"))
+        .def("next",
+             [](FittedSynth& synth, size_t rows) {
+                 std::shared_ptr<const FittedBatch> batch;
+                 {
+                     nb::gil_scoped_release unlocked;
+                     batch = synth.next(rows);
+                 }
+                 return columns(batch);
+             },
+             nb::arg("rows"), "The next rows, as columns; fewer at the end.");
+}
+
+}  // namespace zreplay

@@ -1,0 +1,105 @@
+// Free slots of one swap area, given out as the kernel does: a cluster of 256 that is wholly free, filled in order; when
+// there is none, the next free slot from where the last one was found. Slot 0 is the header's.
+//
+// Which free cluster comes first is the device's affair: on an SSD the one that has been free the longest ("swap: change
+// block allocation algorithm for SSD", 3.12), else the lowest.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <functional>
+#include <numeric>
+#include <vector>
+
+#include "types.hpp"
+
+namespace zreplay {
+
+class AreaSlots {
+  public:
+    static constexpr uint32_t cluster_slots = 256, cluster_words = cluster_slots / 64;
+
+    // `slots` are rounded up to whole clusters. `oldest_first`: as on an SSD.
+    AreaSlots(uint64_t slots, bool oldest_first)
+        : oldest_first_(oldest_first), used_(slots / 64 + 1), in_use_(slots / cluster_slots + 1) {
+        used_.resize(in_use_.size() * cluster_words);
+        free_.resize(in_use_.size());
+        std::iota(free_.begin(), free_.end(), 0u);
+        free_count_ = free_.size();
+        take_slot(0);
+        filling_ = take_cluster();
+        next_ = 1;
+    }
+
+    uint64_t slots() const { return used_.size() * 64; }
+    uint64_t slots_free() const { return slots() - taken_; }
+
+    // There is a free slot.
+    uint64_t take() {
+        if (next_ == cluster_slots || is_used(uint64_t{filling_} * cluster_slots + next_)) find_next();
+        const uint64_t slot = uint64_t{filling_} * cluster_slots + next_++;
+        take_slot(slot);
+        return slot;
+    }
+
+    void give_back(uint64_t slot) {
+        used_[slot / 64] &= ~(uint64_t{1} << slot % 64);
+        --taken_;
+        const auto cluster = static_cast<uint32_t>(slot / cluster_slots);
+        if (--in_use_[cluster] == 0 && cluster != filling_) put_cluster(cluster);
+    }
+
+  private:
+    bool is_used(uint64_t slot) const { return used_[slot / 64] >> slot % 64 & 1; }
+    void take_slot(uint64_t slot) {
+        used_[slot / 64] |= uint64_t{1} << slot % 64;
+        ++taken_;
+        ++in_use_[slot / cluster_slots];
+    }
+
+    void find_next() {
+        if (in_use_[filling_] == 0) put_cluster(filling_);
+        if (free_count_) {
+            filling_ = take_cluster();
+            next_ = 0;
+            return;
+        }
+        // The kernel scans: the free slot that comes next, round and round.
+        uint64_t word = (uint64_t{filling_} * cluster_slots + next_) / 64 % used_.size();
+        while (used_[word] == ~uint64_t{0}) word = (word + 1) % used_.size();
+        const uint64_t slot = word * 64 + static_cast<uint64_t>(std::countr_one(used_[word]));
+        filling_ = static_cast<uint32_t>(slot / cluster_slots);
+        next_ = static_cast<uint32_t>(slot % cluster_slots);
+    }
+
+    uint32_t take_cluster() {
+        --free_count_;
+        if (oldest_first_) {
+            const uint32_t cluster = free_[first_];
+            first_ = (first_ + 1) % free_.size();
+            return cluster;
+        }
+        // A heap of the lowest: few clusters, and one for every 256 slots.
+        std::pop_heap(free_.begin(), free_.begin() + static_cast<std::ptrdiff_t>(free_count_ + 1), std::greater<>());
+        return free_[free_count_];
+    }
+    void put_cluster(uint32_t cluster) {
+        if (oldest_first_) {
+            free_[(first_ + free_count_++) % free_.size()] = cluster;
+            return;
+        }
+        free_[free_count_++] = cluster;
+        std::push_heap(free_.begin(), free_.begin() + static_cast<std::ptrdiff_t>(free_count_), std::greater<>());
+    }
+
+    bool oldest_first_;
+    std::vector<uint64_t> used_;     // a bit a slot
+    std::vector<uint16_t> in_use_;   // slots of each cluster
+    std::vector<uint32_t> free_;     // clusters: a ring, or a heap
+    size_t first_ = 0, free_count_ = 0;
+    uint64_t taken_ = 0;
+    uint32_t filling_ = 0, next_ = 0;
+};
+
+}  // namespace zreplay

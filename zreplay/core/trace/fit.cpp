@@ -1,0 +1,146 @@
+#include "trace/fit.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace zreplay {
+
+Fit::Fit(uint64_t rows, uint32_t phases) : expected_rows_(std::max<uint64_t>(rows, 1)), phases_(phases) {
+    sizes_.assign(phases, std::vector<uint64_t>(page_bytes + 1));
+    cursors_.fill(AgeList::nowhere);
+}
+
+void Fit::add(const EventBatch& batch) {
+    for (int64_t i = 0; i < batch.rows; ++i, ++rows) {
+        const auto phase = static_cast<uint32_t>(std::min<uint64_t>(rows * phases_ / expected_rows_, phases_ - 1));
+        const bool has_slot = batch.type.has(i) && batch.offset.has(i);
+        const SwapEntry slot = has_slot ? batch.entry(i) : SwapEntry{};
+        Life life{Place::none, 0};
+        if (has_slot)
+            if (auto found = lives_.find(slot.word); found != lives_.end()) life = found->second;
+        const RowKind kind = kind_of(batch, i, life.place);
+        const uint32_t number = number_of(kind);
+        if (number == no_kind) {
+            ++kinds_left_out;
+            continue;
+        }
+        Counts& counts = counts_[size_t{number} * phases_ + phase];
+        ++counts.rows;
+        counts.runs += number != last_kind_;
+        last_kind_ = number;
+        if (life.place != Place::none) count_place(number, counts, life);
+        if (kind.op == Op::store) count_size(batch, i, number, phase);
+        if (kind.op == Op::invalidate_area) clear_type(batch.type.get(i, 0));
+        else if (has_slot) move(slot, kind);
+    }
+}
+
+RowKind Fit::kind_of(const EventBatch& batch, int64_t row, Place from) const {
+    RowKind kind{.op = batch.op(row), .from = from, .to = from};
+    const bool has_result = batch.result.has(row);
+    const int32_t result = batch.result.get(row, 0);
+    const bool compressed = from == Place::fresh || from == Place::read;
+    switch (kind.op) {
+        case Op::store:
+            kind.to = result < 0 ? Place::device : Place::fresh;
+            kind.sized = batch.size.has(row);
+            break;
+        case Op::load:
+            kind.takes = result >= 0 && (batch.call_rows.has(row) || batch.call_ts_ns.has(row));
+            if (from != Place::none) kind.to = kind.takes || result < 0 || !compressed ? Place::back : Place::read;
+            break;
+        case Op::invalidate: kind.to = Place::none; break;
+        case Op::writeback:
+            if (result >= 0 && compressed) kind.to = Place::device;
+            break;
+        default: break;
+    }
+    // What a kernel counted is its own affair; that it refused, and what an entry came to, are kinds.
+    if (has_result) kind.result = result <= 0 || kind.op == Op::visit ? result : RowKind::no_result;
+    if (batch.asked_by.has(row)) kind.asked_by = static_cast<uint8_t>(batch.asked_by[row]);
+    return kind;
+}
+
+uint32_t Fit::number_of(const RowKind& kind) {
+    auto found = std::find(kinds_.begin(), kinds_.end(), kind);
+    if (found != kinds_.end()) return static_cast<uint32_t>(found - kinds_.begin());
+    if (kinds_.size() == most_kinds) return no_kind;
+    kinds_.push_back(kind);
+    counts_.resize(kinds_.size() * phases_);
+    return static_cast<uint32_t>(kinds_.size() - 1);
+}
+
+void Fit::count_place(uint32_t kind, Counts& counts, const Life& life) {
+    const AgeList& list = lists_[static_cast<size_t>(life.place)];
+    const uint64_t older = list.older(life.position), last = std::exchange(cursors_[kind], life.position);
+    if (last != AgeList::nowhere) {
+        const uint64_t older_than_last = list.older(last);
+        if (older == older_than_last + list.has(last)) {
+            ++counts.next;
+            return;
+        }
+        if (older + 1 == older_than_last) {
+            ++counts.previous;
+            return;
+        }
+    }
+    const uint64_t rank = list.size() - 1 - older;
+    uint64_t bin = rank * coarse_bins / list.size() + fine_bins - 1;
+    if (bin == fine_bins - 1) {
+        const uint64_t share = (rank * coarse_bins << fine_bins) / list.size();  // of 2^fine_bins
+        bin = share ? static_cast<uint64_t>(std::bit_width(share) - 1) : 0;
+    }
+    ++counts.ranks[std::min<uint64_t>(bin, rank_bins - 1)];
+}
+
+void Fit::move(SwapEntry slot, const RowKind& kind) {
+    const bool stays = kind.to == kind.from && kind.op != Op::load && kind.op != Op::store;
+    if (stays) return;
+    if (kind.from != Place::none) lists_[static_cast<size_t>(kind.from)].remove(lives_.at(slot.word).position);
+    if (kind.to == Place::none) {
+        lives_.erase(slot.word);
+        return;
+    }
+    AgeList& list = lists_[static_cast<size_t>(kind.to)];
+    if (list.full())
+        for (size_t i = 0; i < kinds_.size(); ++i)
+            if (kinds_[i].from == kind.to && cursors_[i] != AgeList::nowhere) cursors_[i] = list.older(cursors_[i]);
+    const uint64_t position = list.append(slot.word, [&](uint64_t word, uint64_t now) { lives_.at(word).position = now; });
+    lives_[slot.word] = {kind.to, position};
+}
+
+void Fit::count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase) {
+    if (!kinds_[kind].sized) return;
+    const uint32_t size = batch.size[row];
+    if (kinds_[kind].to == Place::fresh) {
+        ++sizes_[phase][std::min(size, page_bytes)];
+        if (last_size_ >= 0) {
+            ++pairs;
+            alike += last_size_ / 64 == size / 64;
+        }
+        last_size_ = size;
+    } else {
+        auto& sizes = refused_sizes_[kind];
+        if (sizes.empty()) sizes.resize(2 * page_bytes + 1);
+        ++sizes[std::min(size, 2 * page_bytes)];
+    }
+}
+
+std::vector<uint64_t> Fit::refused_sizes(size_t kind) const {
+    auto found = refused_sizes_.find(kind);
+    return found == refused_sizes_.end() ? std::vector<uint64_t>{} : found->second;
+}
+
+void Fit::clear_type(uint32_t type) {
+    for (auto life = lives_.begin(); life != lives_.end();) {
+        if (life->first >> SwapEntry::type_shift != type) {
+            ++life;
+            continue;
+        }
+        lists_[static_cast<size_t>(life->second.place)].remove(life->second.position);
+        life = lives_.erase(life);
+    }
+}
+
+}  // namespace zreplay

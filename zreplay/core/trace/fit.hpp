@@ -1,0 +1,71 @@
+// What a generator needs to know of a trace to make another one like it, counted in one pass (zreplay/trace/fit.py makes a
+// recipe of it, fitted.hpp rows of the recipe).
+//
+// The trace is cut into as many phases of equal numbers of rows. Of each kind of row (slot_lives.hpp), in each phase: how
+// many, in how many runs, and to which slots: those of one place stand in a list in the order in which they came there, and
+// a row takes the one next to the one that the last row of its kind has taken, or jumps to one of some rank.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "events.hpp"
+#include "trace/slot_lives.hpp"
+
+namespace zreplay {
+
+class Fit {
+  public:
+    // Ranks of jumps are counted in shares of the list's length, 0 the youngest: the first of `coarse` bins is cut into `fine`
+    // by powers of two, so that slots just come can be told apart.
+    static constexpr uint32_t coarse_bins = 256, fine_bins = 16, rank_bins = coarse_bins + fine_bins - 1;
+    static constexpr size_t most_kinds = 64;
+
+    struct Counts {
+        uint64_t rows = 0, runs = 0, next = 0, previous = 0;
+        std::array<uint32_t, rank_bins> ranks{};
+        uint64_t jumps() const { return rows - next - previous; }
+    };
+
+    Fit(uint64_t rows, uint32_t phases);
+    void add(const EventBatch& batch);
+
+    const std::vector<RowKind>& kinds() const { return kinds_; }
+    const Counts& counts(size_t kind, uint32_t phase) const { return counts_[kind * phases_ + phase]; }
+    // Of stores taken, and of all of a kind that was refused, by bytes.
+    const std::vector<uint64_t>& sizes(uint32_t phase) const { return sizes_[phase]; }
+    std::vector<uint64_t> refused_sizes(size_t kind) const;
+    // Pairs of sizes that follow each other: all, and those in the same 64 bytes.
+    uint64_t pairs = 0, alike = 0;
+    uint64_t rows = 0, kinds_left_out = 0;
+
+  private:
+    struct Life {
+        Place place;
+        uint64_t position;
+    };
+    static constexpr uint32_t no_kind = ~0u;
+
+    RowKind kind_of(const EventBatch& batch, int64_t row, Place from) const;
+    uint32_t number_of(const RowKind& kind);
+    void count_place(uint32_t kind, Counts& counts, const Life& life);
+    void move(SwapEntry slot, const RowKind& kind);
+    void count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase);
+    void clear_type(uint32_t type);
+
+    uint64_t expected_rows_;
+    uint32_t phases_;
+    std::vector<RowKind> kinds_;
+    std::vector<Counts> counts_;  // kind, phase
+    std::vector<std::vector<uint64_t>> sizes_;
+    std::unordered_map<size_t, std::vector<uint64_t>> refused_sizes_;
+    std::array<AgeList, place_count> lists_;
+    std::unordered_map<uint64_t, Life> lives_;
+    std::array<uint64_t, most_kinds> cursors_;  // by kind: where its last slot stood
+    uint32_t last_kind_ = no_kind;
+    int64_t last_size_ = -1;
+};
+
+}  // namespace zreplay

@@ -1,0 +1,98 @@
+// The generator of fitted recipes: rows drawn from the tables of a trace (fit.hpp says what was counted there).
+//
+// A phase has so many rows of each kind, in so many runs; the order of the runs is drawn, and all compositions of a kind's
+// rows into its runs are equally likely. So each phase ends with as many slots in each place as it was counted with. Which
+// slot a row takes: of the list of the place that its kind is of, the one next to its kind's last, or one by rank.
+//
+// A kind that finds nobody in its place waits, into the next phase if it must. All is O(slots not free) in memory, and a row
+// takes constant work but for finding a rank, which is a logarithm.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "random.hpp"
+#include "trace/area_slots.hpp"
+#include "trace/slot_lives.hpp"
+
+namespace zreplay {
+
+struct FittedRecipe {
+    static constexpr uint32_t whole = 10'000;  // shares and ranks are in parts of it
+
+    struct Kind {
+        RowKind row;
+        std::vector<uint64_t> rows, runs;        // by phase
+        std::vector<uint32_t> next, previous;    // likewise, shares of the rows
+        std::vector<std::vector<uint32_t>> rank;  // likewise: quantiles of a jump's rank, in shares of the list, ascending
+        std::vector<uint32_t> refused_sizes;     // of stores that were refused with a size, one as likely as another
+    };
+    std::vector<Kind> kinds;
+    std::vector<std::vector<uint32_t>> sizes;  // of stores taken, by phase: ascending, one as likely as another
+    uint32_t alike = 0;                        // share of the sizes that are near the last
+    uint32_t phases = 1;
+    uint64_t area_slots = 1;
+    bool oldest_first = true;
+    uint64_t seed = 0;
+};
+
+struct FittedBatch {
+    explicit FittedBatch(size_t rows);
+    static void set(std::vector<uint8_t>& bits, size_t row) { bits[row / 8] |= static_cast<uint8_t>(1u << row % 8); }
+
+    size_t rows;
+    std::vector<int64_t> ts_ns;
+    std::vector<int8_t> op;
+    std::vector<uint8_t> type;
+    std::vector<uint64_t> offset;
+    std::vector<uint32_t> size;
+    std::vector<uint16_t> cpu;
+    std::vector<int32_t> result;
+    std::vector<uint32_t> call_rows;
+    std::vector<int8_t> asked_by;
+    std::vector<uint8_t> has_slot, has_size, has_result, has_call_rows, has_asked_by;
+    size_t slots = 0, sizes = 0, results = 0, calls = 0, asked = 0;  // how many have one
+};
+
+class FittedSynth {
+  public:
+    explicit FittedSynth(FittedRecipe recipe);
+
+    // The next rows, fewer where the trace ends, none behind its end.
+    std::shared_ptr<const FittedBatch> next(size_t rows);
+
+  private:
+    struct Left {
+        uint64_t rows = 0, runs = 0;
+    };
+
+    bool begin_run();
+    bool can(size_t kind) const;
+    void enter_phase();
+    void draw(FittedBatch& batch, size_t row);
+    uint64_t choose(size_t kind);
+    uint32_t size_of(const FittedRecipe::Kind& kind);
+    void move(size_t kind, uint64_t position, SwapEntry slot);
+    bool chance(uint64_t part, uint64_t whole) { return (random_.next() >> 32) * whole < part << 32; }
+    uint64_t below(uint64_t limit) { return static_cast<uint64_t>((static_cast<unsigned __int128>(random_.next()) * limit) >> 64); }
+    AgeList& list(Place place) { return lists_[static_cast<size_t>(place)]; }
+    const AgeList& list(Place place) const { return lists_[static_cast<size_t>(place)]; }
+
+    FittedRecipe recipe_;
+    Random random_;
+    AreaSlots area_;
+    std::array<AgeList, place_count> lists_;
+    std::vector<Left> left_;          // of the phase, by kind
+    std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
+    uint64_t left_in_phase_ = 0;
+    uint32_t phase_ = 0;
+    bool begun_ = false;
+    static constexpr size_t no_kind = ~size_t{0};
+    size_t kind_ = no_kind;
+    int64_t time_ns_ = 0;
+    uint32_t size_place_ = 0;
+};
+
+}  // namespace zreplay

@@ -1,0 +1,46 @@
+// The life of a swap slot as a trace shows it, in the few words that `zreplay synth --fit` counts and draws by.
+//
+//          store, taken                       load                       load (6.1), again
+//   none ───────────────▶ fresh ──────────────────────▶ read ───────────────┐
+//     │                     │  writeback ┌──────────────┘ ◀─────────────────┘
+//     │ store, refused      ▼            ▼
+//     └──────────────────▶ device ──────────────▶ back       load since 6.9: fresh ▶ back
+//                                load, missed
+//
+// An invalidate leads from anywhere to none. A store of a slot that is not none leads from there to fresh or device.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "trace/age_list.hpp"
+#include "types.hpp"
+
+namespace zreplay {
+
+enum class Place : uint8_t {
+    none,    // no slot, or one that the trace has not stored to since it was freed
+    fresh,   // compressed, and not loaded since its store
+    read,    // compressed, and loaded
+    device,  // refused or written back
+    back,    // loaded from the device, or taken out by its load: in memory, and in zswap no more
+};
+inline constexpr size_t place_count = 5;
+inline constexpr std::array<std::string_view, place_count> place_names{"none", "fresh", "read", "device", "back"};
+
+// A kind of row: what happened, to a slot from where, what the kernel said. `to` is where the slot is afterwards.
+struct RowKind {
+    static constexpr int32_t no_result = 1 << 20;
+    static constexpr uint8_t nobody = 255;
+
+    Op op = Op::store;
+    Place from = Place::none, to = Place::none;
+    int32_t result = no_result;
+    uint8_t asked_by = nobody;
+    bool sized = false;  // of a store
+    bool takes = false;  // of a load: the entry, as since 6.9
+    friend bool operator==(const RowKind&, const RowKind&) = default;
+};
+
+}  // namespace zreplay
