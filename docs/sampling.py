@@ -16,7 +16,8 @@ sys.path.pop(0)  # this folder
 
 from zreplay.replay.config import Config  # noqa: E402
 from zreplay.replay.run import run  # noqa: E402
-from zreplay.trace.synth import Recipe, synth  # noqa: E402
+from zreplay.trace.recipes.pattern import PatternRecipe as Recipe  # noqa: E402
+from zreplay.trace.synth import synth  # noqa: E402
 
 RECORDINGS = sorted((HERE.parent / "traces").glob("*.parquet"))
 FIGURES = ("pool_pages_peak", "pool_pages_mean", "hit_percent", "device_reads", "device_writes")

@@ -1,5 +1,7 @@
 """Every error zreplay raises on purpose, and the exit code each becomes."""
 
+from collections.abc import Sequence
+
 
 class ZreplayError(Exception):
     """An error to show in one line: the thing, the value found, the value expected, the option that mends it."""
@@ -45,3 +47,11 @@ class Interrupted(ZreplayError):
     """Ctrl-C in something that keeps what it has finished."""
 
     exit_code = 130
+
+
+def nearest(found: str, names: Sequence[str]) -> str:
+    """The names that are expected, and which of them was meant if one is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(found, names, n=1)
+    return f"{', '.join(names)}; did you mean {near[0]}?" if near else ", ".join(names)

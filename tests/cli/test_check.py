@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from zreplay.errors import TraceError
 from zreplay.trace.check import check
 from zreplay.trace.files import open_trace
-from zreplay.trace.synth import Recipe, synth
+from zreplay.trace.recipes.pattern import PatternRecipe as Recipe
+from zreplay.trace.synth import synth
 
 TRACES = Path(__file__).parents[2] / "traces"
 GOOD = [store(1, 100, result=0), load(1, result=0), invalidate(1)]

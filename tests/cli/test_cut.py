@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from zreplay import open_trace
 from zreplay.trace.cut import Selection, cut
+from zreplay.trace.recipes.pattern import PatternRecipe as Recipe
 from zreplay.trace.sample import Sample
-from zreplay.trace.synth import Recipe, synth
+from zreplay.trace.synth import synth
 
 TRACES = Path(__file__).parents[2] / "traces"
 RECORDING = TRACES / "linux-6.1-zbud-lzo-mixed-2cpu.parquet"

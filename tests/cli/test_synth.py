@@ -52,3 +52,42 @@ def test_an_existing_trace_is_kept_without_force(zreplay_synth, tmp_path: Path):
     message = f"zreplay: {path}: already exists; --force replaces it\n"
     assert zreplay_synth("-o", path, "--events", 10) == (2, "", message)
     assert zreplay_synth("-o", path, "--events", 10, "--force", "-q") == (0, "", "")
+
+
+def test_a_recipe_of_options_gives_the_bytes_of_the_options(zreplay_synth, tmp_path: Path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('kind = "pattern"\nevents = 1000\nresident = 50\npattern = "zipf"\nseed = 7\n')
+    assert zreplay_synth(recipe, "-q", "-o", tmp_path / "a") == (0, "", "")
+    zreplay_synth("--events", 1000, "--resident", 50, "--pattern", "zipf", "--seed", 7, "-q", "-o", tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    zreplay_synth(recipe, "--scale", "2x", "--seed", 8, "-q", "-o", tmp_path / "c")
+    zreplay_synth("--events", 2000, "--resident", 100, "--pattern", "zipf", "--seed", 8, "-q", "-o", tmp_path / "d")
+    assert (tmp_path / "c").read_bytes() == (tmp_path / "d").read_bytes()
+    zreplay_synth(recipe, "--scale", "2x", "--events", 7, "-q", "-o", tmp_path / "e")
+    assert pq.read_metadata(tmp_path / "e").num_rows == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--resident", 50), "--resident: found beside {}, expected without; the recipe itself says resident"),
+        (("--scale", "40000000000x"), "--scale: found 40000000000x, expected a factor like 4x or 0.5x"),
+        (("--scale", "100000x"), "--scale 100000x: resident: found 10000000000, expected 1 to 1,073,741,824"),
+        (("--seed", -1), "--seed: found -1, expected 0 to "),
+    ],
+)
+def test_options_that_do_not_go_with_a_recipe(zreplay_synth, tmp_path: Path, arguments, message):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('kind = "pattern"\n')
+    code, out, error = zreplay_synth(recipe, "-o", tmp_path / "trace", *arguments)
+    assert (code, out) == (2, "")
+    assert error.startswith(f"zreplay: {message.format(recipe)}")
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [recipe]
+
+
+def test_no_such_recipe(zreplay_synth, tmp_path: Path):
+    code, _, error = zreplay_synth("phne", "-o", tmp_path / "trace")
+    assert code == 2
+    assert error.startswith("zreplay: phne: no such file, and no recipe: expected one of ")
+    assert zreplay_synth("phne.toml", "-o", tmp_path / "trace") == (2, "", "zreplay: phne.toml: no such file\n")

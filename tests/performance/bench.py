@@ -13,7 +13,8 @@ import _zreplay
 from performance.bars import Figure
 from tqdm import tqdm
 
-from zreplay.trace.synth import Recipe, parse_sizes
+from zreplay.trace.recipes.pattern import PatternRecipe as Recipe
+from zreplay.trace.recipes.sizes import parse_sizes
 
 HERE = Path(__file__).parent
 TRACES = HERE.parents[1] / "traces"

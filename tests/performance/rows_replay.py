@@ -22,7 +22,7 @@ from performance.bench import (
 )
 
 from zreplay.analysis.statistics import paired_ratio
-from zreplay.trace.synth import Recipe
+from zreplay.trace.recipes.pattern import PatternRecipe as Recipe
 
 
 def million_random(bench: Bench) -> Recipe:

@@ -25,7 +25,8 @@ from core.reference_pool_zsmalloc import Object, ReferenceZsmalloc, Zspage, clas
 
 from zreplay.replay.config import Config
 from zreplay.replay.run import run_together
-from zreplay.trace.synth import Recipe, synth
+from zreplay.trace.recipes.pattern import PatternRecipe as Recipe
+from zreplay.trace.synth import synth
 
 PAGE = 4096
 TRACES = Path(__file__).parents[2] / "traces"

@@ -15,8 +15,9 @@ from zreplay.errors import UsageError
 from zreplay.replay import curve as curves
 from zreplay.replay.curve import CHECKED, Curve, Limits, check, config_of, curve, sample_of, spread
 from zreplay.trace.cut import Selection, cut
+from zreplay.trace.recipes.pattern import PatternRecipe as Recipe
 from zreplay.trace.sample import WHOLE, Sample
-from zreplay.trace.synth import Recipe, synth
+from zreplay.trace.synth import synth
 
 TRACES = Path(__file__).parents[2] / "traces"
 COUNTS = ("loads_hit", "loads_missed", "stores_rejected", "writebacks")

@@ -15,7 +15,8 @@ from zreplay.replay.designs import DESIGNS
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
 from zreplay.trace.files import open_trace
-from zreplay.trace.synth import Recipe, synth
+from zreplay.trace.recipes.pattern import PatternRecipe as Recipe
+from zreplay.trace.synth import synth
 
 TRACES = Path(__file__).parents[2] / "traces"
 RECORDINGS = ("linux-6.1-zbud-lzo-writeback", "linux-6.12-zsmalloc-zstd-database-cgroup", "linux-6.12-zram-zstd-2cpu")

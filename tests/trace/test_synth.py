@@ -16,13 +16,16 @@ from hypothesis import strategies as st
 
 from zreplay import open_trace
 from zreplay.errors import TraceError, UsageError
-from zreplay.trace.synth import PATTERNS, RANGES, Recipe, batches, parse_sizes, sizes_of, synth
+from zreplay.trace.recipes.pattern import PATTERNS, RANGES
+from zreplay.trace.recipes.pattern import PatternRecipe as Recipe
+from zreplay.trace.recipes.sizes import parse_sizes, sizes_of
+from zreplay.trace.synth import synth
 
 MASK = 2**64 - 1
 
 
 def rows(recipe: Recipe, batch_rows: int = 4096) -> list[dict]:
-    return pa.Table.from_batches(batches(recipe, batch_rows)).to_pylist()
+    return pa.Table.from_batches(recipe.batches(batch_rows)).to_pylist()
 
 
 def replay(recipe: Recipe) -> list[int]:
@@ -248,7 +251,7 @@ COUNT = 20_000
 
 
 def store_sizes(recipe: Recipe) -> list[int]:
-    sizes = pa.chunked_array([batch["size"] for batch in batches(recipe)])
+    sizes = pa.chunked_array([batch["size"] for batch in recipe.batches()])
     return sorted(size for size in sizes.to_pylist() if size)
 
 
@@ -331,7 +334,7 @@ def test_sizes_from_what_is_not_a_trace(tmp_path):
 def test_a_number_out_of_range_is_refused_by_name(name):
     first, last = RANGES[name]
     for wrong in (first - 1 if first != 2 else 1, -1, last + 1):
-        with pytest.raises(UsageError, match=f"^--{name.replace('_', '-')}: found .*, expected "):
+        with pytest.raises(UsageError, match=f"^{name}: found .*, expected "):
             Recipe(**{name: wrong})
 
 
@@ -341,12 +344,12 @@ def test_a_number_out_of_range_is_refused_by_name(name):
      "normal:9", "normal:nan,1", "normal:9,0", "mixed:1"],
 )  # fmt: skip
 def test_sizes_that_cannot_be(text):
-    with pytest.raises(UsageError, match=r"--sizes: found .*expected mixed, uniform:LO-HI"):
+    with pytest.raises(UsageError, match=r"sizes: found .*expected mixed, uniform:LO-HI"):
         parse_sizes(text)
 
 
 def test_shares_that_leave_nothing_for_a_turn_over():
-    with pytest.raises(UsageError, match=r"--load-share and --rewrite-share: found 0.9 \+ 0.1"):
+    with pytest.raises(UsageError, match=r"load_share and rewrite_share: found 0.9 \+ 0.1"):
         Recipe(load_share=0.9, rewrite_share=0.1)
 
 
@@ -390,7 +393,7 @@ def test_the_file_is_a_trace_that_says_how_it_was_made(tmp_path):
 def test_the_rows_of_the_file_are_those_drawn_whoever_reads_it(tmp_path, changes):
     recipe = Recipe(events=300_000, resident=1000, **changes)
     synth(recipe, tmp_path / "trace")
-    drawn = pa.Table.from_batches(batches(recipe))
+    drawn = pa.Table.from_batches(recipe.batches())
     words = drawn.set_column(1, "op", drawn["op"].cast(pa.string()))
     trace = open_trace(tmp_path / "trace")
     read = pa.Table.from_batches(trace.batches(drawn.column_names))

@@ -2,16 +2,47 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from zreplay.trace.recipes.kinds import Recipe
+
+#: Options that a recipe's file is changed by; the others are a recipe of their own.
+_OF_EVERY_RECIPE = ("events", "seed")
+
+
+def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from zreplay.trace.recipes.kinds import find_recipe, ready_names
+
+    for name in ready_names():
+        found = find_recipe(name)
+        print(f"{name:<10} {found.recipe.events:>14,} events  {found.title}")
+    ctx.exit()
+
 
 @click.command("synth", short_help="Generate a trace.")
+@click.argument("recipe", required=False)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="TRACE", help="The file to write."
 )
 @click.option("--force", is_flag=True, help="Replace TRACE if it exists.")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_ready,
+    help="List the ready recipes.",
+)
+@click.option(
+    "--scale",
+    metavar="N[x]",
+    help="Of RECIPE: N times the memory and N times the events, of the same shape; 4x, or 0.5x.",
+)
 @click.option("--events", type=int, default=10_000_000, show_default=True, metavar="N", help="Rows of the trace.")
 @click.option(
     "--resident",
@@ -78,27 +109,74 @@ import click
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Another seed, another trace.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
-def command(output: Path, force: bool, quiet: bool, sizes: str | None, sizes_from: Path | None, **numbers: Any) -> None:
-    """Generate a trace: stores, loads and invalidates of slots, as many and as spread out as you say.
+@click.pass_context
+def command(
+    ctx: click.Context, /, recipe: str | None, output: Path, force: bool, quiet: bool, scale: str | None, **options: Any
+) -> None:
+    """Generate a trace: of RECIPE, which is a file or one that is ready (--list), or of the options below.
 
     The same arguments give the same bytes. The trace's metadata says how it was made (zreplay info).
 
     \b
+    zreplay synth phone -o phone.parquet --scale 4x
+    zreplay synth mine.toml -o mine.parquet --seed 2
     zreplay synth -o million.parquet --events 50000000 --resident 1000000 --pattern random
     zreplay synth -o like-gcc.parquet --sizes-from traces/linux-6.1-zsmalloc-g++.parquet
     """
-    from zreplay.errors import UsageError
-    from zreplay.trace.synth import Recipe, synth
+    from zreplay.trace.synth import synth
 
-    if sizes and sizes_from:
-        raise UsageError("--sizes and --sizes-from: found both, expected one")
-    recipe = Recipe(sizes=sizes or "mixed", sizes_from=sizes_from, **numbers)
+    made: Recipe = _of_file(ctx, recipe, scale, options) if recipe else _of_options(scale, options)
     if quiet or not sys.stderr.isatty():
-        synth(recipe, output, force=force)
+        synth(made, output, force=force)
     else:
         from tqdm import tqdm  # 30 ms, for those who watch
 
-        with tqdm(total=recipe.events, unit=" events", unit_scale=True, leave=False) as bar:
-            synth(recipe, output, force=force, progress=bar.update)
+        with tqdm(total=made.events, unit=" events", unit_scale=True, leave=False) as bar:
+            synth(made, output, force=force, progress=bar.update)
     if not quiet:
-        print(f"{output}: {recipe.events:,} events, {output.stat().st_size / 1e6:.1f} MB")
+        print(f"{output}: {made.events:,} events, {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _of_options(scale: str | None, options: dict[str, Any]) -> "Recipe":
+    from zreplay.errors import UsageError
+    from zreplay.trace.recipes.pattern import PatternRecipe
+    from zreplay.trace.recipes.tables import RecipeError
+
+    if scale is not None:
+        raise UsageError("--scale: found without RECIPE, expected with one; without, say --events and --resident")
+    if options["sizes"] and options["sizes_from"]:
+        raise UsageError("--sizes and --sizes-from: found both, expected one")
+    options["sizes"] = options["sizes"] or "mixed"
+    try:
+        return PatternRecipe(**options)
+    except RecipeError as error:
+        names = " and ".join(f"--{key.replace('_', '-')}" for key in error.key.split(" and "))
+        raise UsageError(f"{names}: {error.complaint}") from error
+
+
+def _of_file(ctx: click.Context, name: str, scale: str | None, options: dict[str, Any]) -> "Recipe":
+    from dataclasses import replace
+
+    from zreplay.errors import UsageError
+    from zreplay.trace.recipes.kinds import find_recipe, scale_factor
+    from zreplay.trace.recipes.tables import RecipeError
+
+    given = {
+        key: value
+        for key, value in options.items()
+        if ctx.get_parameter_source(key) is not click.core.ParameterSource.DEFAULT
+    }
+    for key in given:
+        if key not in _OF_EVERY_RECIPE:
+            option = f"--{key.replace('_', '-')}"
+            raise UsageError(f"{option}: found beside {name}, expected without; the recipe itself says {key}")
+    made = find_recipe(name).recipe
+    if scale is not None:
+        try:
+            made = made.scaled(scale_factor(scale))
+        except RecipeError as error:
+            raise UsageError(f"--scale {scale}: {error}") from error
+    try:
+        return replace(made, **given)  # type: ignore[type-var]
+    except RecipeError as error:
+        raise UsageError(f"--{error}") from error

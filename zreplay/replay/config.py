@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import _zreplay
 
-from zreplay.errors import UsageError
+from zreplay.errors import UsageError, nearest
 from zreplay.replay.designs import DESIGNS, has_bound
 from zreplay.replay.profiles import KERNELS, MM_INDEXES, MODELS, kernel_of, profile_of
 from zreplay.trace.sample import Sample
@@ -339,11 +339,7 @@ def known(option: str, value: str, names: tuple[str, ...]) -> str:
     """``value`` if it is one of ``names``; otherwise a UsageError that suggests the nearest."""
     if value in names:
         return value
-    from difflib import get_close_matches
-
-    near = get_close_matches(value, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-    raise UsageError(f"{option}: found {value!r}, expected one of {', '.join(names)}; {hint}")
+    raise UsageError(f"{option}: found {value!r}, expected one of {nearest(value, names)}")
 
 
 def sampled_share(option: str, text: str | None) -> str | None:
