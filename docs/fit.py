@@ -21,16 +21,16 @@ from zreplay.replay.cells import answers  # noqa: E402
 from zreplay.replay.config import Config, index_names  # noqa: E402
 from zreplay.replay.profiles import profile_of  # noqa: E402
 from zreplay.trace.files import open_trace  # noqa: E402
-from zreplay.trace.fit import tables  # noqa: E402
-from zreplay.trace.fitted import synth as fitted_synth  # noqa: E402
-from zreplay.trace.synth import Recipe, synth  # noqa: E402
+from zreplay.trace.fit import fit  # noqa: E402
+from zreplay.trace.recipes.pattern import PatternRecipe  # noqa: E402
+from zreplay.trace.synth import synth  # noqa: E402
 
 RECORDINGS = sorted((HERE.parent / "traces").glob("*.parquet"))
 #: Every other one was looked at when the method was made.
 TUNED_ON = frozenset(path.stem for path in RECORDINGS[::2])
 #: Traces that the generator makes; nothing was tuned on them either.
 GENERATED = {
-    pattern: Recipe(events=300_000, resident=30_000, pattern=pattern, seed=7)
+    pattern: PatternRecipe(events=300_000, resident=30_000, pattern=pattern, seed=7)
     for pattern in ("random", "clustered", "zipf", "scan")
 }
 FIGURES = ("pool_pages_peak", "pool_pages_mean")
@@ -122,10 +122,10 @@ class Result:
 
 def result_of(trace: Path, work: Path) -> Result:
     """Fit a recipe to a trace, generate its trace, and replay both."""
-    found = tables(trace)
+    recipe = fit(trace)
     made = work / f"made-{trace.name}"
-    rows = fitted_synth(found, made, force=True)
-    return Result(trace.stem, open_trace(trace).rows, rows, replayed(trace), replayed(made))
+    synth(recipe, made, force=True)
+    return Result(trace.stem, open_trace(trace).rows, recipe.events, replayed(trace), replayed(made))
 
 
 def line_of(result: Result, note: str) -> str:

@@ -1,117 +1,206 @@
-"""A recipe fitted to a trace: what core/trace/fit.hpp counts of it, as tables of a fixed size."""
+"""A recipe fitted to a trace: what core/trace/fit.hpp counts of it, in tables whose size does not grow with the trace."""
 
+import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import _zreplay
 
-from zreplay.trace.files import open_trace
+from zreplay.errors import TraceError, UsageError
+from zreplay.trace.files import TraceMetadata, open_trace
+from zreplay.trace.recipes.fitted import WHOLE, FittedRecipe, Rows
+from zreplay.trace.recipes.tables import to_table, toml_text
+from zreplay.trace.schema import ASKERS, PAGE_SIZE
 
+#: Parts of the trace with equal numbers of rows that are counted apart.
 PHASES = 32
-QUANTILES = 17
-SIZES = 128
-WHOLE = 10_000
-COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", "call_ts_ns", "call_rows", "asked_by", "cpu", "pid", "cgroup")
-COARSE, FINE = 256, 16
+#: Quantiles kept of ranks, and of sizes.
+RANKS, SIZES, REFUSED_SIZES = 17, 128, 32
+#: Jumps of a kind in a phase from which on their ranks are kept apart, and jumps for each quantile.
+ENOUGH_JUMPS, JUMPS_A_QUANTILE = 8, 4
+#: Rows of a trace that say too little: a phase should have some.
+FEWEST_ROWS = 100 * PHASES
+_COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", "call_ts_ns", "call_rows", "asked_by")
 
 
-def _bin_edges() -> list[float]:
-    fine = [0.0] + [2.0**i / 2**FINE / COARSE for i in range(1, FINE)]
-    return fine + [i / COARSE for i in range(1, COARSE + 1)]
+def fit(path: Path) -> FittedRecipe:
+    """The recipe of a trace. Raises UsageError and TraceError: no trace, or too little in it."""
+    trace = open_trace(path)
+    if trace.rows < FEWEST_ROWS:
+        raise TraceError(f"{path}: found {trace.rows:,} events, expected at least {FEWEST_ROWS:,} to fit a recipe to")
+    counted = _zreplay.Fit(trace.rows, PHASES)
+    for batch in trace.batches(_COLUMNS):
+        counted.add(batch)
+    sizes = [quantiles_of_sizes(counted.sizes(phase), SIZES) for phase in range(PHASES)]
+    if not any(sizes):
+        raise TraceError(f"{path}: found no store with a size, expected some to fit a recipe to")
+    rows = [_rows_of(counted, number, kind) for number, kind in enumerate(counted.kinds())]
+    return FittedRecipe(
+        rows=tuple(rows),
+        sizes=tuple(_without_gaps(sizes)),
+        events=sum(sum(kind.rows) for kind in rows),
+        area_slots=counted.last_slot - counted.first_slot + 1 + 256,
+        alike=round(WHOLE * _alike(counted)),
+        **_machine(trace.metadata),
+    )
 
 
-EDGES = _bin_edges()
+def _machine(metadata: TraceMetadata) -> dict[str, Any]:
+    """Of a machine what a replay's defaults need; of the kernel's release the two numbers that choose its profile."""
+    release = re.match(r"\d+\.\d+", metadata.source_kernel or "")
+    return {
+        "model": metadata.model or "zswap",
+        "source_kernel": release[0] if release else None,
+        "compressor": metadata.compressor,
+        "pool": metadata.pool,
+        "max_pool_percent": metadata.max_pool_percent,
+        "accept_threshold_percent": metadata.accept_threshold_percent,
+        "totalram_pages": metadata.totalram_pages,
+        "cpus": min(metadata.cpus or 1, 1024),
+    }
 
 
-def quantiles_of_ranks(counts: list[int], steps: int = QUANTILES) -> list[int]:
+def _rows_of(counted: _zreplay.Fit, number: int, kind: dict[str, Any]) -> Rows:
+    phases = [counted.counts(number, phase) for phase in range(PHASES)]
+    if "asked_by" in kind:
+        kind["asked_by"] = ASKERS[kind["asked_by"]]
+    tables: dict[str, Any] = {name: tuple(phase[name] for phase in phases) for name in ("rows", "runs")}
+    if kind["of"] != "none":
+        together = [sum(counts) for counts in zip(*(phase["ranks"] for phase in phases), strict=True)]
+        tables |= {name: tuple(_share(phase[name], phase["rows"]) for phase in phases) for name in ("next", "previous")}
+        tables["rank"] = tuple(_ranks(phase["ranks"]) for phase in phases)
+        tables["ranks"] = quantiles_of_ranks(together, RANKS) or (0, WHOLE)
+    return Rows(**kind, **tables, sizes=quantiles_of_sizes(counted.refused_sizes(number), REFUSED_SIZES))
+
+
+def _share(part: int, whole: int) -> int:
+    return WHOLE * part // whole if whole else 0
+
+
+def _ranks(counts: Sequence[int]) -> tuple[int, ...]:
+    jumps = sum(counts)
+    if jumps < ENOUGH_JUMPS:
+        return ()
+    return quantiles_of_ranks(counts, min(RANKS, 1 + jumps // JUMPS_A_QUANTILE))
+
+
+def _edges() -> list[float]:
+    """Of the bins of ranks (Fit::rank_bins), in parts of the list."""
+    coarse, fine = _zreplay.Fit.coarse_bins, _zreplay.Fit.fine_bins
+    return [0.0, *(2.0 ** (i - fine) / coarse for i in range(1, fine)), *(i / coarse for i in range(1, coarse + 1))]
+
+
+_EDGES = _edges()
+
+
+def quantiles_of_ranks(counts: Sequence[int], many: int) -> tuple[int, ...]:
+    """The rank that 0/(many-1), 1/(many-1) … 1 of the counted do not exceed, in parts of WHOLE; of none, none."""
     total = sum(counts)
     if not total:
-        return []
-    points = []
-    below = 0
-    bins = iter(enumerate(counts))
-    at, count = next(bins)
-    for step in range(steps):
-        wanted = step * total / (steps - 1)
-        while count == 0 or (below + count < wanted and at < len(counts) - 1):
-            below += count
-            following = next(bins, None)
-            if following is None:
-                break
-            at, count = following
-        part = (wanted - below) / count if count else 1
-        low, high = EDGES[at], EDGES[at + 1]
-        points.append(min(WHOLE, round(WHOLE * (low + min(max(part, 0), 1) * (high - low)))))
-    return points
+        return ()
+    found = []
+    below, bins = 0, [i for i, count in enumerate(counts) if count]
+    at = 0
+    for step in range(many):
+        wanted = step * total / (many - 1)
+        while at < len(bins) - 1 and below + counts[bins[at]] < wanted:
+            below += counts[bins[at]]
+            at += 1
+        low, high = _EDGES[bins[at]], _EDGES[bins[at] + 1]
+        found.append(round(WHOLE * (low + (wanted - below) / counts[bins[at]] * (high - low))))
+    return tuple(found)
 
 
-def points_of_sizes(counts: list[int], points: int = SIZES) -> list[int]:
+def quantiles_of_sizes(counts: Sequence[int], many: int) -> tuple[int, ...]:
+    """The sizes at (i + 1/2)/many of those counted by bytes, i from 0 to many - 1; of none, none."""
     total = sum(counts)
     if not total:
-        return []
+        return ()
     found, below, size = [], 0, 0
-    for point in range(points):
-        wanted = (point + 0.5) * total / points
-        while below + counts[size] < wanted:
+    for i in range(many):
+        while below + counts[size] < (i + 0.5) * total / many:
             below += counts[size]
             size += 1
         found.append(size)
-    return found
+    return tuple(found)
 
 
-def tables(path: Path, phases: int = PHASES) -> dict[str, Any]:
-    trace = open_trace(path)
-    fit = _zreplay.Fit(trace.rows, phases)
-    offsets = set()
-    for batch in trace.batches(COLUMNS):
-        fit.add(batch)
-        offsets |= set(batch["offset"].drop_null().to_pylist())
-    kinds = []
-    for number, kind in enumerate(fit.kinds()):
-        if kind["of"] == "none" and kind["op"] in ("load", "invalidate", "visit"):
+def _without_gaps(sizes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """A phase in which nothing was stored has the sizes of the one before; the first ones of the first that has any."""
+    known = next(quantiles for quantiles in sizes if quantiles)
+    filled = []
+    for quantiles in sizes:
+        known = quantiles or known
+        filled.append(known)
+    return filled
 
-            continue
-        counts = [fit.counts(number, phase) for phase in range(phases)]
-        together = [sum(column) for column in zip(*(one["ranks"] for one in counts), strict=True)]
-        overall = quantiles_of_ranks(together) or [0, WHOLE]
-        ranks = []
-        for one in counts:
-            jumps = sum(one["ranks"])
-            ranks.append(quantiles_of_ranks(one["ranks"], min(QUANTILES, 1 + max(1, jumps // 4))) if jumps >= 8 else overall)
-        kinds.append(
-            kind
-            | {
-                "rows": [one["rows"] for one in counts],
-                "runs": [one["runs"] for one in counts],
-                "next": [WHOLE * one["next"] // max(1, one["rows"]) for one in counts],
-                "previous": [WHOLE * one["previous"] // max(1, one["rows"]) for one in counts],
-                "rank": ranks,
-                "refused_sizes": points_of_sizes(fit.refused_sizes(number), 32) if fit.refused_sizes(number) else [],
-            }
-        )
-    sizes = [points_of_sizes(fit.sizes(phase)) for phase in range(phases)]
-    known = next(one for one in sizes if one)
-    for phase in range(phases):
-        sizes[phase] = known = sizes[phase] or known
-    agree = fit.alike / max(1, fit.pairs)
-    expected = 0.0
-    total = 0
-    for phase in range(phases):
-        counts = fit.sizes(phase)
-        n = sum(counts)
-        if n:
-            bins = [sum(counts[i : i + 64]) / n for i in range(0, 4097, 64)]
-            expected += n * sum(b * b for b in bins)
-            total += n
-    expected /= max(total, 1)
-    alike = max(0.0, (agree - expected) / (1 - expected)) if expected < 1 else 0.0
-    return {
-        "kinds": kinds,
-        "sizes": sizes,
-        "alike": round(WHOLE * alike),
-        "area_slots": int(max(offsets) - min(offsets) + 1 + 256),
-        "oldest_first": True,
-        "seed": 0,
-        "rows": sum(sum(kind["rows"]) for kind in kinds),
-        "metadata": trace.metadata,
-    }
+
+def _alike(counted: _zreplay.Fit) -> float:
+    """The share of stores whose size is near the last one's because it is the last one's: beyond what chance does."""
+    by_chance, stores = 0.0, 0
+    for phase in range(PHASES):
+        counts = counted.sizes(phase)
+        total = sum(counts)
+        if total:
+            by_chance += sum(sum(counts[i : i + 64]) ** 2 for i in range(0, PAGE_SIZE + 1, 64)) / total
+            stores += total
+    by_chance /= stores
+    found = counted.alike / counted.pairs if counted.pairs else 0.0
+    return max(0.0, (found - by_chance) / (1 - by_chance)) if by_chance < 1 else 0.0
+
+
+_HEAD = """# A recipe fitted to a trace (zreplay synth --fit; docs/fit.md says what each number is, and what they tell of the
+# trace). `zreplay synth` makes a trace of it, with --scale 4x one of four times the memory and the events.
+# Shares and ranks are parts of 10,000. Arrays have an element for each phase, an equal part of the trace's rows.
+
+"""
+_COMMENTS = {
+    "events": "rows of all phases; where more are asked for, all slots are freed and the first phase begins again",
+    "area_slots": "how large the swap area is",
+    "alike": "stores whose size is near the last one's because that one's was",
+    "sizes": "compressed bytes of the stores that are taken, 0 for a same-filled page: quantiles, each as likely",
+    "model": "the machine, for a replay's defaults",
+    "op": "from place to place: none, fresh (stored), read (loaded since), device (refused, written back), back (in memory)",
+    "next": "of slots that came into their place right after, right before the last one's",
+    "rank": "of the others: quantiles of their rank among those in the place, the youngest first; []: `ranks`, of all phases",
+}
+
+
+def recipe_text(recipe: FittedRecipe, title: str) -> str:
+    """The recipe's file, with a comment where one is needed."""
+    told = set()
+    lines = []
+    table = to_table(recipe)
+    order = ["title", *(name for name in table if name not in ("rows", "sizes", "events")), "sizes", "rows"]
+    table["title"] = title
+    text = toml_text({"kind": "fitted", "title": title, "events": table["events"], **{name: table[name] for name in order}})
+    for line in text.splitlines():
+        key = line.partition(" = ")[0]
+        if key in _COMMENTS and key not in told:
+            told.add(key)
+            lines.append(f"# {_COMMENTS[key]}")
+        lines.append(line)
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def write_recipe(trace: Path, output: Path, *, force: bool = False) -> FittedRecipe:
+    """Fit a recipe to a trace and write its file, whole or not at all.
+
+    Raises UsageError if `output` exists (unless `force`) or cannot be written, and as fit() does.
+    """
+    if output.is_dir():
+        raise UsageError(f"{output}: is a directory, expected the name of a file to write")
+    if output.exists() and not force:
+        raise UsageError(f"{output}: already exists; --force replaces it")
+    recipe = fit(trace)
+    beside = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_text(recipe_text(recipe, f"fitted to {trace.stem}"), encoding="utf-8")
+        beside.replace(output)
+    except OSError as error:
+        raise UsageError(f"{output}: cannot write: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return recipe

@@ -57,7 +57,7 @@ FittedRecipe recipe_of(nb::dict tables) {
             .next = nb::cast<std::vector<uint32_t>>(given["next"]),
             .previous = nb::cast<std::vector<uint32_t>>(given["previous"]),
             .rank = nb::cast<std::vector<std::vector<uint32_t>>>(given["rank"]),
-            .refused_sizes = nb::cast<std::vector<uint32_t>>(given["refused_sizes"]),
+            .sizes = nb::cast<std::vector<uint32_t>>(given["sizes"]),
         });
     }
     recipe.sizes = nb::cast<std::vector<std::vector<uint32_t>>>(tables["sizes"]);
@@ -69,28 +69,18 @@ FittedRecipe recipe_of(nb::dict tables) {
     return recipe;
 }
 
-template <class T>
-std::vector<T> first(const std::vector<T>& values, size_t rows) {
-    return {values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rows)};
-}
-
 ColumnsOut columns(const std::shared_ptr<const FittedBatch>& batch) {
     ColumnsOut out;
     const size_t rows = batch->rows;
-    out.add("ts_ns", "l", first(batch->ts_ns, rows));
-    out.add("op", "c", first(batch->op, rows));
-    out.add("cpu", "S", first(batch->cpu, rows));
-    auto add = [&](const char* name, const char* format, const auto& values, const std::vector<uint8_t>& bits) {
-        std::vector<uint8_t> valid(rows);
-        for (size_t row = 0; row < rows; ++row) valid[row] = bits[row / 8] >> row % 8 & 1;
-        out.add(name, format, first(values, rows), valid);
-    };
-    add("type", "C", batch->type, batch->has_slot);
-    add("offset", "L", batch->offset, batch->has_slot);
-    add("size", "I", batch->size, batch->has_size);
-    add("result", "i", batch->result, batch->has_result);
-    add("call_rows", "I", batch->call_rows, batch->has_call_rows);
-    add("asked_by", "c", batch->asked_by, batch->has_asked_by);
+    out.add_shared("ts_ns", "l", batch, batch->ts_ns);
+    out.add_shared("op", "c", batch, batch->op);
+    out.add_shared("type", "C", batch, batch->type, batch->has_type, rows - batch->types);
+    out.add_shared("offset", "L", batch, batch->offset, batch->has_slot, rows - batch->slots);
+    out.add_shared("size", "I", batch, batch->size, batch->has_size, rows - batch->sizes);
+    out.add_shared("cpu", "S", batch, batch->cpu);
+    out.add_shared("result", "i", batch, batch->result, batch->has_result, rows - batch->results);
+    out.add_shared("call_rows", "I", batch, batch->call_rows, batch->has_call_rows, rows - batch->calls);
+    out.add_shared("asked_by", "c", batch, batch->asked_by, batch->has_asked_by, rows - batch->asked);
     return out;
 }
 
@@ -128,8 +118,12 @@ void bind_fit(nb::module_& module) {
         .def("refused_sizes", &Fit::refused_sizes, nb::arg("kind"))
         .def_ro("pairs", &Fit::pairs)
         .def_ro("alike", &Fit::alike)
+        .def_ro("first_slot", &Fit::first_slot)
+        .def_ro("last_slot", &Fit::last_slot)
         .def_ro("rows", &Fit::rows)
-        .def_ro("kinds_left_out", &Fit::kinds_left_out);
+        .def_ro("kinds_left_out", &Fit::kinds_left_out)
+        .def_prop_ro_static("coarse_bins", [](nb::handle) { return Fit::coarse_bins; })
+        .def_prop_ro_static("fine_bins", [](nb::handle) { return Fit::fine_bins; });
     nb::class_<FittedSynth>(module, "FittedSynth", "Rows of a fitted recipe.")
         .def(nb::new_([](nb::dict tables) { return new FittedSynth(recipe_of(tables)); }), nb::arg("tables"))
         .def("next",
@@ -141,7 +135,7 @@ void bind_fit(nb::module_& module) {
                  }
                  return columns(batch);
              },
-             nb::arg("rows"), "The next rows, as columns; fewer at the end.");
+             nb::arg("rows"), "The next rows, as columns; `op` and `asked_by` are numbers of the format's words.");
 }
 
 }  // namespace zreplay

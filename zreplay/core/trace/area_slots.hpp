@@ -35,10 +35,14 @@ class AreaSlots {
     uint64_t slots() const { return used_.size() * 64; }
     uint64_t slots_free() const { return slots() - taken_; }
 
-    // There is a free slot.
-    uint64_t take() {
+    // Which one comes next; there is a free one.
+    uint64_t next() {
         if (next_ == cluster_slots || is_used(uint64_t{filling_} * cluster_slots + next_)) find_next();
-        const uint64_t slot = uint64_t{filling_} * cluster_slots + next_++;
+        return uint64_t{filling_} * cluster_slots + next_;
+    }
+    uint64_t take() {
+        const uint64_t slot = next();
+        ++next_;
         take_slot(slot);
         return slot;
     }

@@ -27,10 +27,14 @@ void Fit::add(const EventBatch& batch) {
         }
         Counts& counts = counts_[size_t{number} * phases_ + phase];
         ++counts.rows;
-        counts.runs += number != last_kind_;
+        counts.runs += number != last_kind_ || counts.rows == 1;
         last_kind_ = number;
         if (life.place != Place::none) count_place(number, counts, life);
-        if (kind.op == Op::store) count_size(batch, i, number, phase);
+        if (kind.op == Op::store) {
+            count_size(batch, i, number, phase);
+            first_slot = std::min(first_slot, slot.offset());
+            last_slot = std::max(last_slot, slot.offset());
+        }
         if (kind.op == Op::invalidate_area) clear_type(batch.type.get(i, 0));
         else if (has_slot) move(slot, kind);
     }

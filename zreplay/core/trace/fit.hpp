@@ -40,6 +40,7 @@ class Fit {
     // Pairs of sizes that follow each other: all, and those in the same 64 bytes.
     uint64_t pairs = 0, alike = 0;
     uint64_t rows = 0, kinds_left_out = 0;
+    uint64_t first_slot = ~uint64_t{0}, last_slot = 0;  // offsets stored to
 
   private:
     struct Life {

@@ -7,7 +7,7 @@ namespace zreplay {
 
 FittedBatch::FittedBatch(size_t rows)
     : rows(rows), ts_ns(rows), op(rows), type(rows), offset(rows), size(rows), cpu(rows), result(rows), call_rows(rows),
-      asked_by(rows), has_slot((rows + 7) / 8), has_size((rows + 7) / 8), has_result((rows + 7) / 8),
+      asked_by(rows), has_type((rows + 7) / 8), has_slot((rows + 7) / 8), has_size((rows + 7) / 8), has_result((rows + 7) / 8),
       has_call_rows((rows + 7) / 8), has_asked_by((rows + 7) / 8) {}
 
 FittedSynth::FittedSynth(FittedRecipe recipe)
@@ -18,13 +18,11 @@ FittedSynth::FittedSynth(FittedRecipe recipe)
       cursors_(recipe_.kinds.size(), AgeList::nowhere) {}
 
 void FittedSynth::enter_phase() {
-    left_in_phase_ = 0;
     for (size_t kind = 0; kind < left_.size(); ++kind) {
         left_[kind].rows += recipe_.kinds[kind].rows[phase_];  // to what has waited
         left_[kind].runs += recipe_.kinds[kind].runs[phase_];
         left_[kind].runs = std::min(left_[kind].runs, left_[kind].rows);
         if (left_[kind].rows && !left_[kind].runs) left_[kind].runs = 1;
-        left_in_phase_ += left_[kind].rows;
     }
 }
 
@@ -63,24 +61,40 @@ bool FittedSynth::begin_run() {
 
 std::shared_ptr<const FittedBatch> FittedSynth::next(size_t rows) {
     auto batch = std::make_shared<FittedBatch>(rows);
-    size_t row = 0;
-    for (; row < rows; ++row) {
+    for (size_t row = 0; row < rows; ++row) {
         const bool goes_on = kind_ != no_kind && can(kind_) && left_[kind_].runs > 0;
         // Of the rows that are left of a kind, each is as likely as any other to begin a new run.
         if (!goes_on || chance(left_[kind_].runs - 1, left_[kind_].rows)) {
             if (goes_on) --left_[kind_].runs;
-            if (!begin_run()) break;
+            if (!begin_run()) {
+                begin_anew(*batch, row);
+                continue;
+            }
         }
         draw(*batch, row);
     }
-    batch->rows = row;
     return batch;
+}
+
+// The area is switched off, which frees all slots, and on again.
+void FittedSynth::begin_anew(FittedBatch& batch, size_t row) {
+    time_ns_ += 1;
+    batch.ts_ns[row] = time_ns_;
+    batch.op[row] = static_cast<int8_t>(Op::invalidate_area);
+    FittedBatch::set(batch.has_type, row);
+    ++batch.types;
+    for (AgeList& one : lists_) one.clear();
+    area_ = AreaSlots(recipe_.area_slots, recipe_.oldest_first);
+    std::fill(left_.begin(), left_.end(), Left{});
+    std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
+    kind_ = no_kind;
+    phase_ = 0;
+    begun_ = false;
 }
 
 void FittedSynth::draw(FittedBatch& batch, size_t row) {
     const FittedRecipe::Kind& kind = recipe_.kinds[kind_];
     --left_[kind_].rows;
-    --left_in_phase_;
     batch.op[row] = static_cast<int8_t>(kind.row.op);
     time_ns_ += 1 + static_cast<int64_t>(random_.next() & 2047);
     batch.ts_ns[row] = time_ns_;
@@ -111,13 +125,23 @@ void FittedSynth::draw(FittedBatch& batch, size_t row) {
         cursors_[kind_] = position;
     } else if (kind.row.op == Op::store) {
         slot = SwapEntry(0, area_.take());
+    } else if (kind.row.op == Op::load || kind.row.op == Op::invalidate || kind.row.op == Op::visit) {
+        slot = SwapEntry(0, area_.next());  // one that is free
     } else {
+        if (kind.row.op != Op::invalidate_area) return;
+        FittedBatch::set(batch.has_type, row);
+        ++batch.types;
+        for (AgeList& one : lists_) one.clear();
+        area_ = AreaSlots(recipe_.area_slots, recipe_.oldest_first);
+        std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
         return;
     }
     batch.type[row] = static_cast<uint8_t>(slot.type());
     batch.offset[row] = slot.offset();
     FittedBatch::set(batch.has_slot, row);
+    FittedBatch::set(batch.has_type, row);
     ++batch.slots;
+    ++batch.types;
     move(kind_, position, slot);
 }
 
@@ -142,12 +166,12 @@ uint64_t FittedSynth::choose(size_t number) {
     const uint64_t step = along >> 32, part = along & 0xffffffff;
     const uint64_t low = quantiles[step], high = quantiles[step + 1];
     const auto rank = static_cast<uint64_t>(
-        (static_cast<unsigned __int128>((low << 32) + (high - low) * part) * of.size() >> 32) / FittedRecipe::whole);
+        __extension__ static_cast<unsigned __int128>((low << 32) + (high - low) * part) * of.size() / FittedRecipe::whole >> 32);
     return of.nth(of.size() - 1 - std::min(rank, of.size() - 1));
 }
 
 uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind) {
-    if (!kind.refused_sizes.empty()) return kind.refused_sizes[below(kind.refused_sizes.size())];
+    if (!kind.sizes.empty()) return kind.sizes[below(kind.sizes.size())];
     const std::vector<uint32_t>& sizes = recipe_.sizes[phase_];
     const auto count = static_cast<uint32_t>(sizes.size());
     const uint32_t near = std::max(1u, count / 16);
@@ -160,7 +184,7 @@ uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind) {
 
 void FittedSynth::move(size_t number, uint64_t position, SwapEntry slot) {
     const RowKind& kind = recipe_.kinds[number].row;
-    if (kind.to == kind.from && kind.op != Op::load && kind.op != Op::store) return;
+    if (kind.to == kind.from && (kind.from == Place::none || (kind.op != Op::load && kind.op != Op::store))) return;
     if (kind.from != Place::none) list(kind.from).remove(position);
     if (kind.to == Place::none) {
         area_.give_back(slot.offset());

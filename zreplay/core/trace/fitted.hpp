@@ -27,7 +27,7 @@ struct FittedRecipe {
         std::vector<uint64_t> rows, runs;        // by phase
         std::vector<uint32_t> next, previous;    // likewise, shares of the rows
         std::vector<std::vector<uint32_t>> rank;  // likewise: quantiles of a jump's rank, in shares of the list, ascending
-        std::vector<uint32_t> refused_sizes;     // of stores that were refused with a size, one as likely as another
+        std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another
     };
     std::vector<Kind> kinds;
     std::vector<std::vector<uint32_t>> sizes;  // of stores taken, by phase: ascending, one as likely as another
@@ -52,15 +52,15 @@ struct FittedBatch {
     std::vector<int32_t> result;
     std::vector<uint32_t> call_rows;
     std::vector<int8_t> asked_by;
-    std::vector<uint8_t> has_slot, has_size, has_result, has_call_rows, has_asked_by;
-    size_t slots = 0, sizes = 0, results = 0, calls = 0, asked = 0;  // how many have one
+    std::vector<uint8_t> has_type, has_slot, has_size, has_result, has_call_rows, has_asked_by;
+    size_t types = 0, slots = 0, sizes = 0, results = 0, calls = 0, asked = 0;  // how many have one
 };
 
 class FittedSynth {
   public:
     explicit FittedSynth(FittedRecipe recipe);
 
-    // The next rows, fewer where the trace ends, none behind its end.
+    // The next rows. When all phases have been, all slots are freed and the first begins again.
     std::shared_ptr<const FittedBatch> next(size_t rows);
 
   private:
@@ -71,12 +71,13 @@ class FittedSynth {
     bool begin_run();
     bool can(size_t kind) const;
     void enter_phase();
+    void begin_anew(FittedBatch& batch, size_t row);
     void draw(FittedBatch& batch, size_t row);
     uint64_t choose(size_t kind);
     uint32_t size_of(const FittedRecipe::Kind& kind);
     void move(size_t kind, uint64_t position, SwapEntry slot);
     bool chance(uint64_t part, uint64_t whole) { return (random_.next() >> 32) * whole < part << 32; }
-    uint64_t below(uint64_t limit) { return static_cast<uint64_t>((static_cast<unsigned __int128>(random_.next()) * limit) >> 64); }
+    uint64_t below(uint64_t limit) { return static_cast<uint64_t>(__extension__ static_cast<unsigned __int128>(random_.next()) * limit >> 64); }
     AgeList& list(Place place) { return lists_[static_cast<size_t>(place)]; }
     const AgeList& list(Place place) const { return lists_[static_cast<size_t>(place)]; }
 
@@ -86,7 +87,6 @@ class FittedSynth {
     std::array<AgeList, place_count> lists_;
     std::vector<Left> left_;          // of the phase, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
-    uint64_t left_in_phase_ = 0;
     uint32_t phase_ = 0;
     bool begun_ = false;
     static constexpr size_t no_kind = ~size_t{0};

@@ -1,0 +1,238 @@
+"""Recipes of the kind ``fitted``: what `zreplay synth --fit` has counted of a trace (zreplay/trace/fit.py).
+
+The events are drawn by the engine (core/trace/fitted.hpp), which says what the tables do; docs/fit.md says how they come
+about and what they still tell of the trace.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+import _zreplay
+import pyarrow as pa
+
+from zreplay import __version__
+from zreplay.trace.files import TraceMetadata
+from zreplay.trace.recipes.kinds import BATCH_ROWS
+from zreplay.trace.recipes.tables import RecipeError, check_fields, from_table, number, word
+from zreplay.trace.schema import ASKERS, METADATA_WORDS, OPS, PAGE_SIZE, SCHEMA, WORDS
+
+#: Shares and ranks are in parts of it.
+WHOLE = 10_000
+#: Where a slot is (core/trace/slot_lives.hpp).
+PLACES = ("none", "fresh", "read", "device", "back")
+_MISSING = dataclasses.MISSING
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one kind. Arrays have an element for each phase.
+
+    Attributes:
+        op, result, asked_by: as in the trace.
+        of, to: where its slot is before and after; one of PLACES. `of` none: a free slot, of a store; no slot, else.
+        sized: a store that says its size.
+        takes: a load that takes the entry out of zswap.
+        rows, runs: how many, in how many runs.
+        next, previous: of them, parts in WHOLE whose slot came into its place right after, right before the last one's.
+        rank: of the others: quantiles of the slot's rank in its place, the one that came last first, in parts of its
+            slots; evenly spaced, the least first. An empty one: `ranks`.
+        ranks: the same over all phases.
+        sizes: of a store that was refused with a size: quantiles, each as likely.
+    """
+
+    op: str = word(_MISSING, *OPS)
+    of: str = word("none", *PLACES)
+    to: str = word("none", *PLACES)
+    result: int | None = number(None, -4095, 5)
+    asked_by: str | None = word(None, *ASKERS)
+    sized: bool = False
+    takes: bool = False
+    rows: tuple[int, ...] = ()
+    runs: tuple[int, ...] = ()
+    next: tuple[int, ...] = ()
+    previous: tuple[int, ...] = ()
+    rank: tuple[tuple[int, ...], ...] = ()
+    ranks: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        _check_numbers("rows", self.rows, 0, 10**15)
+        for name in ("runs", "next", "previous", *(["rank"] if self.of != "none" else [])):
+            if len(getattr(self, name)) != len(self.rows) and (name in ("runs", "rank") or self.of != "none"):
+                raise RecipeError(name, f"found {len(getattr(self, name))} numbers, expected {len(self.rows)}, as of rows")
+        _check_numbers("runs", self.runs, 0, 10**15)
+        _check_numbers("sizes", self.sizes, 0, 2 * PAGE_SIZE)
+        for phase, (rows, runs) in enumerate(zip(self.rows, self.runs, strict=True), 1):
+            if not min(1, rows) <= runs <= rows:
+                raise RecipeError(f"runs {phase}", f"found {runs}, expected {min(1, rows)} to {rows}, the rows")
+        if self.of == "none":
+            return
+        for phase, shares in enumerate(zip(self.next, self.previous, strict=True), 1):
+            if min(shares) < 0 or sum(shares) > WHOLE:
+                found = " + ".join(map(str, shares))
+                raise RecipeError(f"next and previous {phase}", f"found {found}, expected at most {WHOLE:,} together")
+        for phase, quantiles in enumerate(self.rank, 1):
+            _check_quantiles(f"rank {phase}", quantiles or self.ranks)
+
+
+def _check_numbers(name: str, values: Sequence[int], first: int, last: int) -> None:
+    for place, value in enumerate(values, 1):
+        if not first <= value <= last:
+            raise RecipeError(f"{name} {place}", f"found {value}, expected {first:,} to {last:,}")
+
+
+def _check_quantiles(name: str, values: Sequence[int], last: int = WHOLE) -> None:
+    if len(values) < 2:
+        raise RecipeError(name, f"found {len(values)} quantiles, expected at least 2")
+    _check_numbers(name, values, 0, last)
+    if any(below > above for below, above in pairwise(values)):
+        raise RecipeError(name, "found a quantile below the one before, expected them ascending")
+
+
+@dataclass(frozen=True)
+class FittedRecipe:
+    """A trace like another one. Raises RecipeError, with the field's name, for a value that cannot be.
+
+    Attributes:
+        events: rows; when all phases have been, all slots are freed and the first phase begins again.
+        area_slots: of the swap area.
+        oldest_cluster: of free clusters the kernel takes that which has been free the longest, else the lowest.
+        sizes: of stores that are taken, in each phase: quantiles of the bytes, each as likely.
+        alike: of these, parts in WHOLE that lie near the last one.
+        rows: the kinds of rows.
+        model, source_kernel, compressor, pool, max_pool_percent, accept_threshold_percent, totalram_pages, cpus: the
+            machine, as in a trace's metadata.
+    """
+
+    rows: tuple[Rows, ...]
+    sizes: tuple[tuple[int, ...], ...]
+    events: int = number(_MISSING, 1, 10**15)
+    area_slots: int = number(_MISSING, 1, 2**40)
+    oldest_cluster: bool = True
+    alike: int = number(0, 0, WHOLE)
+    seed: int = number(0, 0, 2**64 - 1)
+    model: str = word("zswap", *METADATA_WORDS["model"])
+    source_kernel: str | None = None
+    compressor: str | None = None
+    pool: str | None = word(None, *METADATA_WORDS["pool"])
+    max_pool_percent: int | None = number(None, 1, 100)
+    accept_threshold_percent: int | None = number(None, 0, 100)
+    totalram_pages: int | None = number(None, 1, 2**48)
+    cpus: int = number(1, 1, 1024)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for phase, quantiles in enumerate(self.sizes, 1):
+            if not quantiles:
+                raise RecipeError(f"sizes {phase}", "found none, expected at least one")
+            _check_numbers(f"sizes {phase}", quantiles, 0, PAGE_SIZE)
+        for place, kind in enumerate(self.rows, 1):
+            if len(kind.rows) != len(self.sizes):
+                found = f"found {len(kind.rows)} numbers, expected {len(self.sizes)}, one for each phase, as of sizes"
+                raise RecipeError(f"rows {place}: rows", found)
+        if not self.one_round:
+            raise RecipeError("rows", "found none, expected at least one")
+
+    @property
+    def one_round(self) -> int:
+        """Rows of all phases."""
+        return sum(sum(kind.rows) for kind in self.rows)
+
+    @classmethod
+    def from_toml(cls, table: Mapping[str, Any], folder: Path) -> Self:
+        """The keys are the fields."""
+        return from_table(cls, table, folder)
+
+    def scaled(self, factor: Fraction) -> Self:
+        """Rows, runs, slots and memory times `factor`: of ranks, shares and sizes nothing changes."""
+        rows = tuple(
+            replace(kind, rows=(counts := _times(kind.rows, factor)), runs=_runs(_times(kind.runs, factor), counts))
+            for kind in self.rows
+        )
+        return replace(
+            self,
+            rows=rows,
+            events=max(1, round(self.events * factor)),
+            area_slots=max(1, round(self.area_slots * factor)),
+            totalram_pages=None if self.totalram_pages is None else max(1, round(self.totalram_pages * factor)),
+        )
+
+    def columns(self) -> pa.Schema:
+        """The columns that a fitted trace has; a kernel's own counters are not among them."""
+        names = ["ts_ns", "op", "type", "offset", "size", "cpu", "result"]
+        names += ["call_rows"] if any(kind.takes for kind in self.rows) else []
+        names += ["asked_by"] if any(kind.asked_by for kind in self.rows) else []
+        return pa.schema([SCHEMA.field(name) for name in names])
+
+    def encodings(self) -> dict[str, str]:
+        """As of a recording: offsets stand in runs, sizes have not been drawn one by one."""
+        return {}
+
+    def batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """The events in order; `batch_rows` does not change them."""
+        synth = _zreplay.FittedSynth(self._tables())
+        schema = self.columns()
+        words = {name: pa.array(words) for name, words in WORDS.items()}
+        for first in range(0, self.events, batch_rows):
+            drawn = pa.record_batch(synth.next(min(batch_rows, self.events - first)))
+            columns = [
+                pa.DictionaryArray.from_arrays(drawn[name], words[name], safe=False) if name in words else drawn[name]
+                for name in schema.names
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def metadata(self) -> TraceMetadata:
+        """What the trace says about itself: the machine's part of the recipe."""
+        return TraceMetadata(
+            clock="synthetic",
+            model=self.model,
+            source_kernel=self.source_kernel,
+            compressor=self.compressor,
+            pool=self.pool,
+            max_pool_percent=self.max_pool_percent,
+            accept_threshold_percent=self.accept_threshold_percent,
+            totalram_pages=self.totalram_pages,
+            cpus=self.cpus,
+            lost_events=0,
+            converter=f"zreplay synth {__version__}",
+            synth=json.dumps({"kind": "fitted", "events": self.events, "seed": self.seed}, sort_keys=True),
+        )
+
+    def _tables(self) -> dict[str, Any]:
+        kinds = []
+        for kind in self.rows:
+            row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
+            row |= {name: list(getattr(kind, name)) for name in ("rows", "runs", "next", "previous", "sizes")}
+            if kind.result is not None:
+                row["result"] = kind.result
+            if kind.asked_by is not None:
+                row["asked_by"] = ASKERS.index(kind.asked_by)
+            row["rank"] = [list(quantiles or kind.ranks) for quantiles in kind.rank]
+            kinds.append(row)
+        return {
+            "kinds": kinds,
+            "sizes": [list(quantiles) for quantiles in self.sizes],
+            "alike": self.alike,
+            "area_slots": self.area_slots,
+            "oldest_first": self.oldest_cluster,
+            "seed": self.seed,
+        }
+
+
+def _times(counts: Sequence[int], factor: Fraction) -> tuple[int, ...]:
+    """Each times `factor`, rounded so that the sum of any first ones is as right as a whole number can be."""
+    sums = [0]
+    for count in counts:
+        sums.append(sums[-1] + count)
+    return tuple(round(above * factor) - round(below * factor) for below, above in pairwise(sums))
+
+
+def _runs(runs: Sequence[int], rows: Sequence[int]) -> tuple[int, ...]:
+    return tuple(min(max(min(1, many), some), many) for some, many in zip(runs, rows, strict=True))
