@@ -30,9 +30,11 @@ def fit(path: Path) -> FittedRecipe:
     trace = open_trace(path)
     if trace.rows < FEWEST_ROWS:
         raise TraceError(f"{path}: found {trace.rows:,} events, expected at least {FEWEST_ROWS:,} to fit a recipe to")
-    counted = _zreplay.Fit(trace.rows, PHASES)
-    for batch in trace.batches(_COLUMNS):
-        counted.add(batch)
+    counted = None
+    for _ in range(2):  # what a row could be of is known when all have been counted
+        counted = _zreplay.Fit(trace.rows, PHASES, counted)
+        for batch in trace.batches(_COLUMNS):
+            counted.add(batch)
     sizes = [quantiles_of_sizes(counted.sizes(phase), SIZES) for phase in range(PHASES)]
     if not any(sizes):
         raise TraceError(f"{path}: found no store with a size, expected some to fit a recipe to")
@@ -69,7 +71,7 @@ def _rows_of(counted: _zreplay.Fit, number: int, kind: dict[str, Any]) -> Rows:
     tables: dict[str, Any] = {name: tuple(phase[name] for phase in phases) for name in ("rows", "runs")}
     if kind["of"] != "none":
         together = [sum(counts) for counts in zip(*(phase["ranks"] for phase in phases), strict=True)]
-        tables |= {name: tuple(_share(phase[name], phase["rows"]) for phase in phases) for name in ("next", "previous")}
+        tables |= {name: tuple(_share(phase[name], phase["rows"]) for phase in phases) for name in ("ahead", "back", "next")}
         tables["rank"] = tuple(_ranks(phase["ranks"]) for phase in phases)
         tables["ranks"] = quantiles_of_ranks(together, RANKS) or (0, WHOLE)
     return Rows(**kind, **tables, sizes=quantiles_of_sizes(counted.refused_sizes(number), REFUSED_SIZES))
@@ -163,7 +165,8 @@ _COMMENTS = {
     "sizes": "compressed bytes of the stores that are taken, 0 for a same-filled page: quantiles, each as likely",
     "model": "the machine, for a replay's defaults",
     "op": "from place to place: none, fresh (stored), read (loaded since), device (refused, written back), back (in memory)",
-    "next": "of slots that came into their place right after, right before the last one's",
+    "ahead": "parts of the rows whose slot is the nearest beside the last one's of the op, above and below",
+    "next": "parts whose slot came into its place right after the last one's",
     "rank": "of the others: quantiles of their rank among those in the place, the youngest first; []: `ranks`, of all phases",
 }
 

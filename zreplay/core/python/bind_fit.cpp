@@ -54,8 +54,9 @@ FittedRecipe recipe_of(nb::dict tables) {
             .row = kind_of(given),
             .rows = nb::cast<std::vector<uint64_t>>(given["rows"]),
             .runs = nb::cast<std::vector<uint64_t>>(given["runs"]),
+            .ahead = nb::cast<std::vector<uint32_t>>(given["ahead"]),
+            .back = nb::cast<std::vector<uint32_t>>(given["back"]),
             .next = nb::cast<std::vector<uint32_t>>(given["next"]),
-            .previous = nb::cast<std::vector<uint32_t>>(given["previous"]),
             .rank = nb::cast<std::vector<std::vector<uint32_t>>>(given["rank"]),
             .sizes = nb::cast<std::vector<uint32_t>>(given["sizes"]),
         });
@@ -64,6 +65,7 @@ FittedRecipe recipe_of(nb::dict tables) {
     recipe.alike = nb::cast<uint32_t>(tables["alike"]);
     recipe.phases = static_cast<uint32_t>(recipe.sizes.size());
     recipe.area_slots = nb::cast<uint64_t>(tables["area_slots"]);
+    recipe.types = nb::cast<uint32_t>(tables["types"]);
     recipe.oldest_first = nb::cast<bool>(tables["oldest_first"]);
     recipe.seed = nb::cast<uint64_t>(tables["seed"]);
     return recipe;
@@ -89,8 +91,9 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
     nb::dict out;
     out["rows"] = counts.rows;
     out["runs"] = counts.runs;
+    out["ahead"] = counts.ahead;
+    out["back"] = counts.back;
     out["next"] = counts.next;
-    out["previous"] = counts.previous;
     out["ranks"] = std::vector<uint32_t>(counts.ranks.begin(), counts.ranks.end());
     return out;
 }
@@ -99,7 +102,8 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
 
 void bind_fit(nb::module_& module) {
     nb::class_<Fit>(module, "Fit", "Counts a trace of so many rows, in so many phases.")
-        .def(nb::init<uint64_t, uint32_t>(), nb::arg("rows"), nb::arg("phases"))
+        .def(nb::init<uint64_t, uint32_t, const Fit*>(), nb::arg("rows"), nb::arg("phases"), nb::arg("counted").none() = nb::none(),
+             nb::keep_alive<1, 4>())
         .def("add",
              [](Fit& fit, nb::handle batch) {
                  ArrowBatch arrow(batch);

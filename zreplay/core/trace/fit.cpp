@@ -6,7 +6,9 @@
 
 namespace zreplay {
 
-Fit::Fit(uint64_t rows, uint32_t phases) : expected_rows_(std::max<uint64_t>(rows, 1)), phases_(phases) {
+Fit::Fit(uint64_t rows, uint32_t phases, const Fit* counted)
+    : counted_(counted), expected_rows_(std::max<uint64_t>(rows, 1)), phases_(phases) {
+    last_slots_.fill(AgeList::nowhere);
     sizes_.assign(phases, std::vector<uint64_t>(page_bytes + 1));
     cursors_.fill(AgeList::nowhere);
 }
@@ -29,7 +31,7 @@ void Fit::add(const EventBatch& batch) {
         ++counts.rows;
         counts.runs += number != last_kind_ || counts.rows == 1;
         last_kind_ = number;
-        if (life.place != Place::none) count_place(number, counts, life);
+        if (life.place != Place::none) count_place(number, phase, slot, life);
         if (kind.op == Op::store) {
             count_size(batch, i, number, phase);
             first_slot = std::min(first_slot, slot.offset());
@@ -75,19 +77,34 @@ uint32_t Fit::number_of(const RowKind& kind) {
     return static_cast<uint32_t>(kinds_.size() - 1);
 }
 
-void Fit::count_place(uint32_t kind, Counts& counts, const Life& life) {
+bool Fit::can_be_of(const RowKind& kind, Place place, uint32_t phase) const {
+    for (size_t i = 0; i < counted_->kinds_.size(); ++i)
+        if (counted_->kinds_[i].from == place && kind.goes_on_as(counted_->kinds_[i]) && counted_->counts(i, phase).rows) return true;
+    return false;
+}
+
+bool Fit::is_beside(SwapEntry from, SwapEntry to, const RowKind& kind, uint32_t phase) const {
+    if (!counted_ || from.type() != to.type()) return false;
+    const uint64_t low = std::min(from.word, to.word), high = std::max(from.word, to.word);
+    if (low == high || high - low > slots_ahead) return false;
+    for (uint64_t word = low + 1; word < high; ++word)
+        if (auto found = lives_.find(word); found != lives_.end() && can_be_of(kind, found->second.place, phase)) return false;
+    return true;
+}
+
+void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Life& life) {
+    const RowKind& kind = kinds_[number];
+    Counts& counts = counts_[size_t{number} * phases_ + phase];
     const AgeList& list = lists_[static_cast<size_t>(life.place)];
-    const uint64_t older = list.older(life.position), last = std::exchange(cursors_[kind], life.position);
-    if (last != AgeList::nowhere) {
-        const uint64_t older_than_last = list.older(last);
-        if (older == older_than_last + list.has(last)) {
-            ++counts.next;
-            return;
-        }
-        if (older + 1 == older_than_last) {
-            ++counts.previous;
-            return;
-        }
+    const uint64_t older = list.older(life.position), last = std::exchange(cursors_[number], life.position);
+    const uint64_t last_slot = std::exchange(last_slots_[static_cast<size_t>(kind.op)], slot.word);
+    if (last_slot != AgeList::nowhere && is_beside(SwapEntry::from_word(last_slot), slot, kind, phase)) {
+        ++(slot.word > last_slot ? counts.ahead : counts.back);
+        return;
+    }
+    if (last != AgeList::nowhere && older == list.older(last) + list.has(last)) {
+        ++counts.next;
+        return;
     }
     const uint64_t rank = list.size() - 1 - older;
     uint64_t bin = rank * coarse_bins / list.size() + fine_bins - 1;

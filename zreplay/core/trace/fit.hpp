@@ -2,8 +2,12 @@
 // recipe of it, fitted.hpp rows of the recipe).
 //
 // The trace is cut into as many phases of equal numbers of rows. Of each kind of row (slot_lives.hpp), in each phase: how
-// many, in how many runs, and to which slots: those of one place stand in a list in the order in which they came there, and
-// a row takes the one next to the one that the last row of its kind has taken, or jumps to one of some rank.
+// many, in how many runs, and to which slots: one beside the last row's of the same op, as where a process frees all it has;
+// or those of one place stand in a list in the order in which they came there, and a row takes the one behind the one that
+// the last row of its kind has taken, or jumps to one of some rank.
+//
+// Beside means: between the two is no slot that the op could have been of. What it can be of in a phase is known when the
+// trace has been counted once, so it is counted twice.
 #pragma once
 
 #include <array>
@@ -24,12 +28,14 @@ class Fit {
     static constexpr size_t most_kinds = 64;
 
     struct Counts {
-        uint64_t rows = 0, runs = 0, next = 0, previous = 0;
+        uint64_t rows = 0, runs = 0;
+        uint64_t ahead = 0, back = 0;  // of the slot beside the last one's
+        uint64_t next = 0;             // of the one that came into its place behind the last one's
         std::array<uint32_t, rank_bins> ranks{};
-        uint64_t jumps() const { return rows - next - previous; }
     };
 
-    Fit(uint64_t rows, uint32_t phases);
+    // `counted`: the same trace, counted once; without, nothing is beside anything.
+    Fit(uint64_t rows, uint32_t phases, const Fit* counted = nullptr);
     void add(const EventBatch& batch);
 
     const std::vector<RowKind>& kinds() const { return kinds_; }
@@ -51,11 +57,14 @@ class Fit {
 
     RowKind kind_of(const EventBatch& batch, int64_t row, Place from) const;
     uint32_t number_of(const RowKind& kind);
-    void count_place(uint32_t kind, Counts& counts, const Life& life);
+    bool can_be_of(const RowKind& kind, Place place, uint32_t phase) const;
+    bool is_beside(SwapEntry from, SwapEntry to, const RowKind& kind, uint32_t phase) const;
+    void count_place(uint32_t kind, uint32_t phase, SwapEntry slot, const Life& life);
     void move(SwapEntry slot, const RowKind& kind);
     void count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase);
     void clear_type(uint32_t type);
 
+    const Fit* counted_;
     uint64_t expected_rows_;
     uint32_t phases_;
     std::vector<RowKind> kinds_;
@@ -65,6 +74,7 @@ class Fit {
     std::array<AgeList, place_count> lists_;
     std::unordered_map<uint64_t, Life> lives_;
     std::array<uint64_t, most_kinds> cursors_;  // by kind: where its last slot stood
+    std::array<uint64_t, op_count> last_slots_;  // by op: words
     uint32_t last_kind_ = no_kind;
     int64_t last_size_ = -1;
 };

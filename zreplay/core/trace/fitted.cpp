@@ -15,7 +15,27 @@ FittedSynth::FittedSynth(FittedRecipe recipe)
       random_(recipe_.seed),
       area_(recipe_.area_slots, recipe_.oldest_first),
       left_(recipe_.kinds.size()),
-      cursors_(recipe_.kinds.size(), AgeList::nowhere) {}
+      cursors_(recipe_.kinds.size()),
+      others_(recipe_.kinds.size()) {
+    begin_areas();
+    for (size_t kind = 0; kind < others_.size(); ++kind) {
+        auto add = [&](size_t other) {
+            if (recipe_.kinds[kind].row.goes_on_as(recipe_.kinds[other].row))
+                others_[kind][static_cast<size_t>(recipe_.kinds[other].row.from)].push_back(other);
+        };
+        add(kind);
+        for (size_t other = 0; other < others_.size(); ++other)
+            if (other != kind) add(other);
+    }
+}
+
+void FittedSynth::begin_areas() {
+    for (AgeList& one : lists_) one.clear();
+    area_ = AreaSlots(recipe_.area_slots, recipe_.oldest_first);
+    lives_.assign(area_.slots(), 0);
+    std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
+    last_slots_.fill(AgeList::nowhere);
+}
 
 void FittedSynth::enter_phase() {
     for (size_t kind = 0; kind < left_.size(); ++kind) {
@@ -83,18 +103,18 @@ void FittedSynth::begin_anew(FittedBatch& batch, size_t row) {
     batch.op[row] = static_cast<int8_t>(Op::invalidate_area);
     FittedBatch::set(batch.has_type, row);
     ++batch.types;
-    for (AgeList& one : lists_) one.clear();
-    area_ = AreaSlots(recipe_.area_slots, recipe_.oldest_first);
+    begin_areas();
     std::fill(left_.begin(), left_.end(), Left{});
-    std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
     kind_ = no_kind;
     phase_ = 0;
     begun_ = false;
 }
 
 void FittedSynth::draw(FittedBatch& batch, size_t row) {
-    const FittedRecipe::Kind& kind = recipe_.kinds[kind_];
-    --left_[kind_].rows;
+    Chosen chosen{kind_, AgeList::nowhere};
+    if (recipe_.kinds[kind_].row.from != Place::none) chosen = choose(kind_);
+    const FittedRecipe::Kind& kind = recipe_.kinds[chosen.kind];
+    --left_[chosen.kind].rows;
     batch.op[row] = static_cast<int8_t>(kind.row.op);
     time_ns_ += 1 + static_cast<int64_t>(random_.next() & 2047);
     batch.ts_ns[row] = time_ns_;
@@ -117,48 +137,50 @@ void FittedSynth::draw(FittedBatch& batch, size_t row) {
         FittedBatch::set(batch.has_size, row);
         ++batch.sizes;
     }
-    uint64_t position = AgeList::nowhere;
-    SwapEntry slot;
+    uint64_t slot = 0;
+    const bool names_slot = kind.row.op <= Op::invalidate || kind.row.op == Op::visit;
     if (kind.row.from != Place::none) {
-        position = choose(kind_);
-        slot = SwapEntry::from_word(list(kind.row.from).slot(position));
-        cursors_[kind_] = position;
-    } else if (kind.row.op == Op::store) {
-        slot = SwapEntry(0, area_.take());
-    } else if (kind.row.op == Op::load || kind.row.op == Op::invalidate || kind.row.op == Op::visit) {
-        slot = SwapEntry(0, area_.next());  // one that is free
+        slot = list(kind.row.from).slot(chosen.position);
+        cursors_[chosen.kind] = chosen.position;
+        last_slots_[static_cast<size_t>(kind.row.op)] = slot;
+    } else if (names_slot) {
+        slot = kind.row.op == Op::store ? area_.take() : area_.next();
     } else {
-        if (kind.row.op != Op::invalidate_area) return;
-        FittedBatch::set(batch.has_type, row);
-        ++batch.types;
-        for (AgeList& one : lists_) one.clear();
-        area_ = AreaSlots(recipe_.area_slots, recipe_.oldest_first);
-        std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
+        if (kind.row.op == Op::invalidate_area) {
+            begin_areas();
+            FittedBatch::set(batch.has_type, row);
+            ++batch.types;
+        }
         return;
     }
-    batch.type[row] = static_cast<uint8_t>(slot.type());
-    batch.offset[row] = slot.offset();
+    const SwapEntry named = entry(slot);
+    batch.type[row] = static_cast<uint8_t>(named.type());
+    batch.offset[row] = named.offset();
     FittedBatch::set(batch.has_slot, row);
     FittedBatch::set(batch.has_type, row);
     ++batch.slots;
     ++batch.types;
-    move(kind_, position, slot);
+    move(chosen.kind, chosen.position, slot);
 }
 
-// The position in its list of the slot that a row takes.
-uint64_t FittedSynth::choose(size_t number) {
+// The areas take turns, cluster by cluster.
+SwapEntry FittedSynth::entry(uint64_t slot) const {
+    const uint64_t cluster = slot / AreaSlots::cluster_slots;
+    return {static_cast<uint32_t>(cluster % recipe_.types),
+            cluster / recipe_.types * AreaSlots::cluster_slots + slot % AreaSlots::cluster_slots};
+}
+
+FittedSynth::Chosen FittedSynth::choose(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
     const AgeList& of = list(kind.row.from);
     const uint64_t drawn = random_.next();
-    const uint64_t share = (drawn >> 32) * FittedRecipe::whole >> 32;
-    if (const uint64_t last = cursors_[number]; last != AgeList::nowhere) {
-        const uint64_t older = of.older(last);
-        if (share < kind.next[phase_]) {
-            const uint64_t next = older + of.has(last);
-            if (next < of.size()) return of.nth(next);
-        } else if (share < kind.next[phase_] + kind.previous[phase_] && older > 0) {
-            return of.nth(older - 1);
-        }
+    uint64_t share = (drawn >> 32) * FittedRecipe::whole >> 32;
+    Chosen chosen{number, AgeList::nowhere};
+    if (share < kind.ahead[phase_] + kind.back[phase_]) {
+        if (beside(number, share < kind.ahead[phase_], chosen)) return chosen;
+    } else if (share < kind.ahead[phase_] + kind.back[phase_] + kind.next[phase_] && cursors_[number] != AgeList::nowhere) {
+        const uint64_t next = of.older(cursors_[number]) + of.has(cursors_[number]);
+        if (next < of.size()) return {number, of.nth(next)};
     }
     const std::vector<uint32_t>& quantiles = kind.rank[phase_];
     const uint64_t steps = quantiles.size() - 1;
@@ -167,7 +189,23 @@ uint64_t FittedSynth::choose(size_t number) {
     const uint64_t low = quantiles[step], high = quantiles[step + 1];
     const auto rank = static_cast<uint64_t>(
         __extension__ static_cast<unsigned __int128>((low << 32) + (high - low) * part) * of.size() / FittedRecipe::whole >> 32);
-    return of.nth(of.size() - 1 - std::min(rank, of.size() - 1));
+    return {number, of.nth(of.size() - 1 - std::min(rank, of.size() - 1))};
+}
+
+// The first slot ahead of the last one of the op, or back from it, that a row of the op can be of.
+bool FittedSynth::beside(size_t number, bool ahead, Chosen& chosen) const {
+    const uint64_t last = last_slots_[static_cast<size_t>(recipe_.kinds[number].row.op)];
+    if (last == AgeList::nowhere) return false;
+    for (uint64_t step = 1; step <= slots_ahead; ++step) {
+        const uint64_t slot = ahead ? last + step : last - step;
+        if (slot >= lives_.size()) return false;
+        for (size_t kind : others_[number][lives_[slot] >> 61])
+            if (left_[kind].rows) {
+                chosen = {kind, lives_[slot] & ~uint64_t{0} >> 3};
+                return true;
+            }
+    }
+    return false;
 }
 
 uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind) {
@@ -182,19 +220,21 @@ uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind) {
     return sizes[size_place_];
 }
 
-void FittedSynth::move(size_t number, uint64_t position, SwapEntry slot) {
+void FittedSynth::move(size_t number, uint64_t position, uint64_t slot) {
     const RowKind& kind = recipe_.kinds[number].row;
     if (kind.to == kind.from && (kind.from == Place::none || (kind.op != Op::load && kind.op != Op::store))) return;
     if (kind.from != Place::none) list(kind.from).remove(position);
     if (kind.to == Place::none) {
-        area_.give_back(slot.offset());
+        area_.give_back(slot);
+        lives_[slot] = 0;
         return;
     }
     AgeList& to = list(kind.to);
     if (to.full())
         for (size_t i = 0; i < recipe_.kinds.size(); ++i)
             if (recipe_.kinds[i].row.from == kind.to && cursors_[i] != AgeList::nowhere) cursors_[i] = to.older(cursors_[i]);
-    to.append(slot.word, [](uint64_t, uint64_t) {});
+    const uint64_t place = static_cast<uint64_t>(kind.to) << 61;
+    lives_[slot] = place | to.append(slot, [&](uint64_t moved, uint64_t now) { lives_[moved] = place | now; });
 }
 
 }  // namespace zreplay

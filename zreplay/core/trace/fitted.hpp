@@ -2,7 +2,9 @@
 //
 // A phase has so many rows of each kind, in so many runs; the order of the runs is drawn, and all compositions of a kind's
 // rows into its runs are equally likely. So each phase ends with as many slots in each place as it was counted with. Which
-// slot a row takes: of the list of the place that its kind is of, the one next to its kind's last, or one by rank.
+// slot a row takes: the one beside the last of its op; or of the list of the place that its kind is of, the one behind its
+// kind's last, or one by rank. The slot beside may be in another place: then the row is of the kind that is of that one, if
+// the phase still has any.
 //
 // A kind that finds nobody in its place waits, into the next phase if it must. All is O(slots not free) in memory, and a row
 // takes constant work but for finding a rank, which is a logarithm.
@@ -25,7 +27,7 @@ struct FittedRecipe {
     struct Kind {
         RowKind row;
         std::vector<uint64_t> rows, runs;        // by phase
-        std::vector<uint32_t> next, previous;    // likewise, shares of the rows
+        std::vector<uint32_t> ahead, back, next;  // likewise, shares of the rows
         std::vector<std::vector<uint32_t>> rank;  // likewise: quantiles of a jump's rank, in shares of the list, ascending
         std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another
     };
@@ -33,7 +35,8 @@ struct FittedRecipe {
     std::vector<std::vector<uint32_t>> sizes;  // of stores taken, by phase: ascending, one as likely as another
     uint32_t alike = 0;                        // share of the sizes that are near the last
     uint32_t phases = 1;
-    uint64_t area_slots = 1;
+    uint64_t area_slots = 1;  // of all swap areas
+    uint32_t types = 1;
     bool oldest_first = true;
     uint64_t seed = 0;
 };
@@ -72,10 +75,18 @@ class FittedSynth {
     bool can(size_t kind) const;
     void enter_phase();
     void begin_anew(FittedBatch& batch, size_t row);
+    void begin_areas();
     void draw(FittedBatch& batch, size_t row);
-    uint64_t choose(size_t kind);
+    // What a row is of: its kind, and where its slot stands.
+    struct Chosen {
+        size_t kind;
+        uint64_t position;
+    };
+    Chosen choose(size_t kind);
+    bool beside(size_t kind, bool ahead, Chosen& chosen) const;
+    SwapEntry entry(uint64_t slot) const;
     uint32_t size_of(const FittedRecipe::Kind& kind);
-    void move(size_t kind, uint64_t position, SwapEntry slot);
+    void move(size_t kind, uint64_t position, uint64_t slot);
     bool chance(uint64_t part, uint64_t whole) { return (random_.next() >> 32) * whole < part << 32; }
     uint64_t below(uint64_t limit) { return static_cast<uint64_t>(__extension__ static_cast<unsigned __int128>(random_.next()) * limit >> 64); }
     AgeList& list(Place place) { return lists_[static_cast<size_t>(place)]; }
@@ -85,8 +96,11 @@ class FittedSynth {
     Random random_;
     AreaSlots area_;
     std::array<AgeList, place_count> lists_;
+    std::vector<uint64_t> lives_;     // by slot: its place in the upper three bits, where it stands there in the others
     std::vector<Left> left_;          // of the phase, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
+    std::array<uint64_t, op_count> last_slots_;
+    std::vector<std::array<std::vector<size_t>, place_count>> others_;  // by kind and place: which kinds it goes on as
     uint32_t phase_ = 0;
     bool begun_ = false;
     static constexpr size_t no_kind = ~size_t{0};

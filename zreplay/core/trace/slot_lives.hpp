@@ -41,6 +41,16 @@ struct RowKind {
     bool sized = false;  // of a store
     bool takes = false;  // of a load: the entry, as since 6.9
     friend bool operator==(const RowKind&, const RowKind&) = default;
+
+    // Whether a row of the other kind may stand here for one of this, if the slot that comes next is of its place: what a load or
+    // an invalidate finds is the slot's affair, and all else is as it was.
+    bool goes_on_as(const RowKind& other) const {
+        if (op != other.op || other.from == Place::none) return false;
+        return op == Op::load || op == Op::invalidate || (result == other.result && sized == other.sized);
+    }
 };
+
+// So far ahead of the last slot is looked for the next one of its row's kind.
+inline constexpr uint64_t slots_ahead = 32;
 
 }  // namespace zreplay

@@ -20,7 +20,7 @@ from zreplay import __version__
 from zreplay.trace.files import TraceMetadata
 from zreplay.trace.recipes.kinds import BATCH_ROWS
 from zreplay.trace.recipes.tables import RecipeError, check_fields, from_table, number, word
-from zreplay.trace.schema import ASKERS, METADATA_WORDS, OPS, PAGE_SIZE, SCHEMA, WORDS
+from zreplay.trace.schema import ASKERS, MAX_TYPES, METADATA_WORDS, OPS, PAGE_SIZE, SCHEMA, WORDS
 
 #: Shares and ranks are in parts of it.
 WHOLE = 10_000
@@ -39,7 +39,8 @@ class Rows:
         sized: a store that says its size.
         takes: a load that takes the entry out of zswap.
         rows, runs: how many, in how many runs.
-        next, previous: of them, parts in WHOLE whose slot came into its place right after, right before the last one's.
+        ahead, back: of them, parts in WHOLE whose slot is the nearest one beside the last one's of its op.
+        next: likewise, whose slot came into its place right after the last one's.
         rank: of the others: quantiles of the slot's rank in its place, the one that came last first, in parts of its
             slots; evenly spaced, the least first. An empty one: `ranks`.
         ranks: the same over all phases.
@@ -55,8 +56,9 @@ class Rows:
     takes: bool = False
     rows: tuple[int, ...] = ()
     runs: tuple[int, ...] = ()
+    ahead: tuple[int, ...] = ()
+    back: tuple[int, ...] = ()
     next: tuple[int, ...] = ()
-    previous: tuple[int, ...] = ()
     rank: tuple[tuple[int, ...], ...] = ()
     ranks: tuple[int, ...] = ()
     sizes: tuple[int, ...] = ()
@@ -64,9 +66,9 @@ class Rows:
     def __post_init__(self) -> None:
         check_fields(self)
         _check_numbers("rows", self.rows, 0, 10**15)
-        for name in ("runs", "next", "previous", *(["rank"] if self.of != "none" else [])):
-            if len(getattr(self, name)) != len(self.rows) and (name in ("runs", "rank") or self.of != "none"):
-                raise RecipeError(name, f"found {len(getattr(self, name))} numbers, expected {len(self.rows)}, as of rows")
+        for name in ("runs", *(("ahead", "back", "next", "rank") if self.of != "none" else ())):
+            if len(getattr(self, name)) != len(self.rows):
+                raise RecipeError(name, f"found {len(getattr(self, name))} elements, expected {len(self.rows)}, as of rows")
         _check_numbers("runs", self.runs, 0, 10**15)
         _check_numbers("sizes", self.sizes, 0, 2 * PAGE_SIZE)
         for phase, (rows, runs) in enumerate(zip(self.rows, self.runs, strict=True), 1):
@@ -74,10 +76,10 @@ class Rows:
                 raise RecipeError(f"runs {phase}", f"found {runs}, expected {min(1, rows)} to {rows}, the rows")
         if self.of == "none":
             return
-        for phase, shares in enumerate(zip(self.next, self.previous, strict=True), 1):
+        for phase, shares in enumerate(zip(self.ahead, self.back, self.next, strict=True), 1):
             if min(shares) < 0 or sum(shares) > WHOLE:
                 found = " + ".join(map(str, shares))
-                raise RecipeError(f"next and previous {phase}", f"found {found}, expected at most {WHOLE:,} together")
+                raise RecipeError(f"ahead, back and next {phase}", f"found {found}, expected at most {WHOLE:,} together")
         for phase, quantiles in enumerate(self.rank, 1):
             _check_quantiles(f"rank {phase}", quantiles or self.ranks)
 
@@ -102,7 +104,7 @@ class FittedRecipe:
 
     Attributes:
         events: rows; when all phases have been, all slots are freed and the first phase begins again.
-        area_slots: of the swap area.
+        area_slots, types: of all swap areas, and how many there are; clusters are taken from them in turn.
         oldest_cluster: of free clusters the kernel takes that which has been free the longest, else the lowest.
         sizes: of stores that are taken, in each phase: quantiles of the bytes, each as likely.
         alike: of these, parts in WHOLE that lie near the last one.
@@ -115,6 +117,7 @@ class FittedRecipe:
     sizes: tuple[tuple[int, ...], ...]
     events: int = number(_MISSING, 1, 10**15)
     area_slots: int = number(_MISSING, 1, 2**40)
+    types: int = number(1, 1, MAX_TYPES)
     oldest_cluster: bool = True
     alike: int = number(0, 0, WHOLE)
     seed: int = number(0, 0, 2**64 - 1)
@@ -209,7 +212,7 @@ class FittedRecipe:
         kinds = []
         for kind in self.rows:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
-            row |= {name: list(getattr(kind, name)) for name in ("rows", "runs", "next", "previous", "sizes")}
+            row |= {name: list(getattr(kind, name)) for name in ("rows", "runs", "ahead", "back", "next", "sizes")}
             if kind.result is not None:
                 row["result"] = kind.result
             if kind.asked_by is not None:
@@ -221,6 +224,7 @@ class FittedRecipe:
             "sizes": [list(quantiles) for quantiles in self.sizes],
             "alike": self.alike,
             "area_slots": self.area_slots,
+            "types": self.types,
             "oldest_first": self.oldest_cluster,
             "seed": self.seed,
         }
