@@ -17,7 +17,7 @@ from zreplay.trace.schema import ASKERS, PAGE_SIZE
 #: Parts of the trace with equal numbers of rows that are counted apart.
 PHASES = 32
 #: Quantiles kept of ranks, and of sizes.
-RANKS, SIZES, REFUSED_SIZES = 17, 128, 32
+RANKS, DISTANCES, SIZES, REFUSED_SIZES = 17, 17, 128, 32
 #: Jumps of a kind in a phase from which on their ranks are kept apart, and jumps for each quantile.
 ENOUGH_JUMPS, JUMPS_A_QUANTILE = 8, 4
 #: Rows of a trace that say too little: a phase should have some.
@@ -71,7 +71,12 @@ def _rows_of(counted: _zreplay.Fit, number: int, kind: dict[str, Any]) -> Rows:
     tables: dict[str, Any] = {name: tuple(phase[name] for phase in phases) for name in ("rows", "runs")}
     if kind["of"] != "none":
         together = [sum(counts) for counts in zip(*(phase["ranks"] for phase in phases), strict=True)]
-        tables |= {name: tuple(_share(phase[name], phase["rows"]) for phase in phases) for name in ("ahead", "back", "next")}
+        tables |= {name: tuple(_share(phase[name], phase["rows"]) for phase in phases) for name in ("ahead", "back", "next", "near")}
+        tables["near_back"] = _share(sum(phase["near_back"] for phase in phases), sum(phase["near"] for phase in phases))
+        jumps = sum(phase["near"] + sum(phase["ranks"]) for phase in phases)
+        tables["edges"] = _share(sum(phase["edges"] for phase in phases), jumps)
+        distances = [sum(counts) for counts in zip(*(phase["distances"] for phase in phases), strict=True)]
+        tables["distances"] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
         tables["rank"] = tuple(_ranks(phase["ranks"]) for phase in phases)
         tables["ranks"] = quantiles_of_ranks(together, RANKS) or (0, WHOLE)
     return Rows(**kind, **tables, sizes=quantiles_of_sizes(counted.refused_sizes(number), REFUSED_SIZES))
@@ -98,7 +103,16 @@ _EDGES = _edges()
 
 
 def quantiles_of_ranks(counts: Sequence[int], many: int) -> tuple[int, ...]:
-    """The rank that 0/(many-1), 1/(many-1) … 1 of the counted do not exceed, in parts of WHOLE; of none, none."""
+    """The ranks of evenly spaced quantiles, in parts of WHOLE."""
+    return quantiles_of_bins(counts, [WHOLE * edge for edge in _EDGES], many)
+
+
+#: Of the bins of distances: 1, 2, 3, 4, 6, 8, 12 …; the second of 1 is never used.
+_DISTANCES = [1.0, 1.0, *(2.0**octave * half for octave in range(1, 32) for half in (1, 1.5)), 2.0**32]
+
+
+def quantiles_of_bins(counts: Sequence[int], edges: Sequence[float], many: int) -> tuple[int, ...]:
+    """What 0/(many - 1), 1/(many - 1) … 1 of the counted do not exceed, within a bin evenly spread; of none, none."""
     total = sum(counts)
     if not total:
         return ()
@@ -110,8 +124,8 @@ def quantiles_of_ranks(counts: Sequence[int], many: int) -> tuple[int, ...]:
         while at < len(bins) - 1 and below + counts[bins[at]] < wanted:
             below += counts[bins[at]]
             at += 1
-        low, high = _EDGES[bins[at]], _EDGES[bins[at] + 1]
-        found.append(round(WHOLE * (low + (wanted - below) / counts[bins[at]] * (high - low))))
+        low, high = edges[bins[at]], edges[bins[at] + 1]
+        found.append(round(low + (wanted - below) / counts[bins[at]] * (high - low)))
     return tuple(found)
 
 
@@ -167,6 +181,7 @@ _COMMENTS = {
     "op": "from place to place: none, fresh (stored), read (loaded since), device (refused, written back), back (in memory)",
     "ahead": "parts of the rows whose slot is the nearest beside the last one's of the op, above and below",
     "next": "parts whose slot came into its place right after the last one's",
+    "near": "parts whose slot came into its place near the last one's: `near_back` before it, `distances` away",
     "rank": "of the others: quantiles of their rank among those in the place, the youngest first; []: `ranks`, of all phases",
 }
 

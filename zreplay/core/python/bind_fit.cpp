@@ -57,6 +57,10 @@ FittedRecipe recipe_of(nb::dict tables) {
             .ahead = nb::cast<std::vector<uint32_t>>(given["ahead"]),
             .back = nb::cast<std::vector<uint32_t>>(given["back"]),
             .next = nb::cast<std::vector<uint32_t>>(given["next"]),
+            .near = nb::cast<std::vector<uint32_t>>(given["near"]),
+            .near_back = nb::cast<uint32_t>(given["near_back"]),
+            .edges = nb::cast<uint32_t>(given["edges"]),
+            .distances = nb::cast<std::vector<uint32_t>>(given["distances"]),
             .rank = nb::cast<std::vector<std::vector<uint32_t>>>(given["rank"]),
             .sizes = nb::cast<std::vector<uint32_t>>(given["sizes"]),
         });
@@ -94,6 +98,10 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
     out["ahead"] = counts.ahead;
     out["back"] = counts.back;
     out["next"] = counts.next;
+    out["near"] = counts.near;
+    out["edges"] = counts.edges;
+    out["near_back"] = counts.near_back;
+    out["distances"] = std::vector<uint32_t>(counts.distances.begin(), counts.distances.end());
     out["ranks"] = std::vector<uint32_t>(counts.ranks.begin(), counts.ranks.end());
     return out;
 }

@@ -92,6 +92,15 @@ bool Fit::is_beside(SwapEntry from, SwapEntry to, const RowKind& kind, uint32_t 
     return true;
 }
 
+bool Fit::is_edge(SwapEntry slot, const RowKind& kind, uint32_t phase) const {
+    if (!counted_) return false;
+    for (uint64_t word : {slot.word - 1, slot.word + 1}) {
+        auto found = lives_.find(word);
+        if (found == lives_.end() || !can_be_of(kind, found->second.place, phase)) return true;
+    }
+    return false;
+}
+
 void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Life& life) {
     const RowKind& kind = kinds_[number];
     Counts& counts = counts_[size_t{number} * phases_ + phase];
@@ -105,6 +114,19 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
     if (last != AgeList::nowhere && older == list.older(last) + list.has(last)) {
         ++counts.next;
         return;
+    }
+    counts.edges += is_edge(slot, kind, phase);
+    if (last != AgeList::nowhere) {
+        const uint64_t last_older = list.older(last), distance = older > last_older ? older - last_older : last_older - older;
+        if (distance * near_part < list.size()) {
+            ++counts.near;
+            counts.near_back += older < last_older;
+            const uint64_t at_least_one = std::max<uint64_t>(distance, 1);
+            const auto octave = static_cast<uint32_t>(std::bit_width(at_least_one) - 1);
+            const auto half = static_cast<uint32_t>(octave ? at_least_one >> (octave - 1) & 1 : 0);
+            ++counts.distances[std::min(2 * octave + half, near_bins - 1)];
+            return;
+        }
     }
     const uint64_t rank = list.size() - 1 - older;
     uint64_t bin = rank * coarse_bins / list.size() + fine_bins - 1;

@@ -25,13 +25,19 @@ class Fit {
     // Ranks of jumps are counted in shares of the list's length, 0 the youngest: the first of `coarse` bins is cut into `fine`
     // by powers of two, so that slots just come can be told apart.
     static constexpr uint32_t coarse_bins = 256, fine_bins = 16, rank_bins = coarse_bins + fine_bins - 1;
+    // Near is within this part of the list.
+    static constexpr uint64_t near_part = 32;
+    static constexpr uint32_t near_bins = 64;
     static constexpr size_t most_kinds = 64;
 
     struct Counts {
         uint64_t rows = 0, runs = 0;
         uint64_t ahead = 0, back = 0;  // of the slot beside the last one's
         uint64_t next = 0;             // of the one that came into its place behind the last one's
-        std::array<uint32_t, rank_bins> ranks{};
+        uint64_t near = 0, near_back = 0;  // not beside nor next, but of a rank near the last one's: all; of those that came before it
+        uint64_t edges = 0;                // neither beside nor next, and the slot below or above is none that it could be of
+        std::array<uint32_t, near_bins> distances{};  // of those, in ranks: two bins to the octave
+        std::array<uint32_t, rank_bins> ranks{};      // of all others
     };
 
     // `counted`: the same trace, counted once; without, nothing is beside anything.
@@ -58,6 +64,7 @@ class Fit {
     RowKind kind_of(const EventBatch& batch, int64_t row, Place from) const;
     uint32_t number_of(const RowKind& kind);
     bool can_be_of(const RowKind& kind, Place place, uint32_t phase) const;
+    bool is_edge(SwapEntry slot, const RowKind& kind, uint32_t phase) const;
     bool is_beside(SwapEntry from, SwapEntry to, const RowKind& kind, uint32_t phase) const;
     void count_place(uint32_t kind, uint32_t phase, SwapEntry slot, const Life& life);
     void move(SwapEntry slot, const RowKind& kind);

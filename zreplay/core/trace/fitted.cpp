@@ -173,23 +173,37 @@ SwapEntry FittedSynth::entry(uint64_t slot) const {
 FittedSynth::Chosen FittedSynth::choose(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
     const AgeList& of = list(kind.row.from);
-    const uint64_t drawn = random_.next();
+    const uint64_t drawn = random_.next(), last = cursors_[number];
     uint64_t share = (drawn >> 32) * FittedRecipe::whole >> 32;
+    auto is_one_of = [&share](uint32_t some) {
+        const bool is_one = share < some;
+        share -= is_one ? 0 : some;
+        return is_one;
+    };
     Chosen chosen{number, AgeList::nowhere};
-    if (share < kind.ahead[phase_] + kind.back[phase_]) {
-        if (beside(number, share < kind.ahead[phase_], chosen)) return chosen;
-    } else if (share < kind.ahead[phase_] + kind.back[phase_] + kind.next[phase_] && cursors_[number] != AgeList::nowhere) {
-        const uint64_t next = of.older(cursors_[number]) + of.has(cursors_[number]);
+    if (is_one_of(kind.ahead[phase_])) {
+        if (beside(number, true, chosen)) return chosen;
+    } else if (is_one_of(kind.back[phase_])) {
+        if (beside(number, false, chosen)) return chosen;
+    } else if (last != AgeList::nowhere && is_one_of(kind.next[phase_])) {
+        const uint64_t next = of.older(last) + of.has(last);
         if (next < of.size()) return {number, of.nth(next)};
+    } else if (last != AgeList::nowhere && is_one_of(kind.near[phase_])) {
+        const uint64_t distance = drawn_from(kind.distances, drawn, 1), older = of.older(last);
+        const bool back = below(FittedRecipe::whole) < kind.near_back;
+        if (back && distance <= older) return at_edge({number, of.nth(older - distance)});
+        if (!back && older + distance < of.size()) return at_edge({number, of.nth(older + distance)});
     }
-    const std::vector<uint32_t>& quantiles = kind.rank[phase_];
-    const uint64_t steps = quantiles.size() - 1;
-    const uint64_t along = (drawn & 0xffffffff) * steps;  // 32 bits behind the point
+    const uint64_t rank = drawn_from(kind.rank[phase_], drawn, of.size()) / FittedRecipe::whole;
+    return at_edge({number, of.nth(of.size() - 1 - std::min(rank, of.size() - 1))});
+}
+
+// Along the quantiles, by the lower 32 bits of what is drawn.
+uint64_t FittedSynth::drawn_from(const std::vector<uint32_t>& quantiles, uint64_t drawn, uint64_t times) {
+    const uint64_t along = (drawn & 0xffffffff) * (quantiles.size() - 1);  // 32 bits behind the point
     const uint64_t step = along >> 32, part = along & 0xffffffff;
     const uint64_t low = quantiles[step], high = quantiles[step + 1];
-    const auto rank = static_cast<uint64_t>(
-        __extension__ static_cast<unsigned __int128>((low << 32) + (high - low) * part) * of.size() / FittedRecipe::whole >> 32);
-    return {number, of.nth(of.size() - 1 - std::min(rank, of.size() - 1))};
+    return static_cast<uint64_t>(__extension__ static_cast<unsigned __int128>((low << 32) + (high - low) * part) * times >> 32);
 }
 
 // The first slot ahead of the last one of the op, or back from it, that a row of the op can be of.
@@ -199,13 +213,35 @@ bool FittedSynth::beside(size_t number, bool ahead, Chosen& chosen) const {
     for (uint64_t step = 1; step <= slots_ahead; ++step) {
         const uint64_t slot = ahead ? last + step : last - step;
         if (slot >= lives_.size()) return false;
-        for (size_t kind : others_[number][lives_[slot] >> 61])
-            if (left_[kind].rows) {
-                chosen = {kind, lives_[slot] & ~uint64_t{0} >> 3};
-                return true;
-            }
+        if (kind_of(number, slot, chosen)) return true;
     }
     return false;
+}
+
+// As what a row of the kind goes on at the slot, if it can.
+bool FittedSynth::kind_of(size_t number, uint64_t slot, Chosen& chosen) const {
+    if (slot >= lives_.size()) return false;
+    for (size_t kind : others_[number][lives_[slot] >> 61])
+        if (left_[kind].rows) {
+            chosen = {kind, lives_[slot] & ~uint64_t{0} >> 3};
+            return true;
+        }
+    return false;
+}
+
+// Who frees, or reads, all that it has begins at one end of it: the chosen slot, or the last of those beside it on the side
+// from which the kind comes.
+FittedSynth::Chosen FittedSynth::at_edge(Chosen chosen) {
+    const FittedRecipe::Kind& kind = recipe_.kinds[chosen.kind];
+    if (below(FittedRecipe::whole) >= kind.edges) return chosen;
+    const uint64_t slot = list(kind.row.from).slot(chosen.position);
+    const uint64_t ahead = kind.ahead[phase_], back = kind.back[phase_];
+    const bool from_below = below(ahead + back + 1) <= ahead;
+    Chosen edge = chosen;
+    for (uint64_t step = 1; step <= edge_slots; ++step) {
+        if (!kind_of(chosen.kind, from_below ? slot - step : slot + step, edge)) return edge;
+    }
+    return chosen;
 }
 
 uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind) {

@@ -27,7 +27,10 @@ struct FittedRecipe {
     struct Kind {
         RowKind row;
         std::vector<uint64_t> rows, runs;        // by phase
-        std::vector<uint32_t> ahead, back, next;  // likewise, shares of the rows
+        std::vector<uint32_t> ahead, back, next, near;  // likewise, shares of the rows
+        uint32_t near_back = 0;                  // share of those near
+        uint32_t edges = 0;                      // share of those neither beside nor next that begin or end what is stored in a row
+        std::vector<uint32_t> distances;         // of those near: quantiles, in ranks
         std::vector<std::vector<uint32_t>> rank;  // likewise: quantiles of a jump's rank, in shares of the list, ascending
         std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another
     };
@@ -83,7 +86,10 @@ class FittedSynth {
         uint64_t position;
     };
     Chosen choose(size_t kind);
+    static uint64_t drawn_from(const std::vector<uint32_t>& quantiles, uint64_t drawn, uint64_t times);
     bool beside(size_t kind, bool ahead, Chosen& chosen) const;
+    bool kind_of(size_t kind, uint64_t slot, Chosen& chosen) const;
+    Chosen at_edge(Chosen chosen);
     SwapEntry entry(uint64_t slot) const;
     uint32_t size_of(const FittedRecipe::Kind& kind);
     void move(size_t kind, uint64_t position, uint64_t slot);

@@ -52,5 +52,7 @@ struct RowKind {
 
 // So far ahead of the last slot is looked for the next one of its row's kind.
 inline constexpr uint64_t slots_ahead = 32;
+// How far from a slot the end of those in a row with it is looked for.
+inline constexpr uint64_t edge_slots = 512;
 
 }  // namespace zreplay

@@ -41,6 +41,10 @@ class Rows:
         rows, runs: how many, in how many runs.
         ahead, back: of them, parts in WHOLE whose slot is the nearest one beside the last one's of its op.
         next: likewise, whose slot came into its place right after the last one's.
+        near: likewise, whose slot came into its place near the last one's, `distances` from it.
+        near_back: of these, parts in WHOLE that came before it.
+        edges: of those of `near` and `rank`, parts in WHOLE whose slot is the first or the last of those in a row.
+        distances: quantiles of how many slots lie between, evenly spaced.
         rank: of the others: quantiles of the slot's rank in its place, the one that came last first, in parts of its
             slots; evenly spaced, the least first. An empty one: `ranks`.
         ranks: the same over all phases.
@@ -59,6 +63,10 @@ class Rows:
     ahead: tuple[int, ...] = ()
     back: tuple[int, ...] = ()
     next: tuple[int, ...] = ()
+    near: tuple[int, ...] = ()
+    near_back: int = number(0, 0, WHOLE)
+    edges: int = number(0, 0, WHOLE)
+    distances: tuple[int, ...] = (1, 1)
     rank: tuple[tuple[int, ...], ...] = ()
     ranks: tuple[int, ...] = ()
     sizes: tuple[int, ...] = ()
@@ -66,7 +74,7 @@ class Rows:
     def __post_init__(self) -> None:
         check_fields(self)
         _check_numbers("rows", self.rows, 0, 10**15)
-        for name in ("runs", *(("ahead", "back", "next", "rank") if self.of != "none" else ())):
+        for name in ("runs", *(("ahead", "back", "next", "near", "rank") if self.of != "none" else ())):
             if len(getattr(self, name)) != len(self.rows):
                 raise RecipeError(name, f"found {len(getattr(self, name))} elements, expected {len(self.rows)}, as of rows")
         _check_numbers("runs", self.runs, 0, 10**15)
@@ -76,12 +84,13 @@ class Rows:
                 raise RecipeError(f"runs {phase}", f"found {runs}, expected {min(1, rows)} to {rows}, the rows")
         if self.of == "none":
             return
-        for phase, shares in enumerate(zip(self.ahead, self.back, self.next, strict=True), 1):
+        for phase, shares in enumerate(zip(self.ahead, self.back, self.next, self.near, strict=True), 1):
             if min(shares) < 0 or sum(shares) > WHOLE:
                 found = " + ".join(map(str, shares))
-                raise RecipeError(f"ahead, back and next {phase}", f"found {found}, expected at most {WHOLE:,} together")
+                raise RecipeError(f"ahead, back, next and near {phase}", f"found {found}, expected at most {WHOLE:,} together")
         for phase, quantiles in enumerate(self.rank, 1):
             _check_quantiles(f"rank {phase}", quantiles or self.ranks)
+        _check_quantiles("distances", self.distances, 2**32 - 1)
 
 
 def _check_numbers(name: str, values: Sequence[int], first: int, last: int) -> None:
@@ -212,7 +221,8 @@ class FittedRecipe:
         kinds = []
         for kind in self.rows:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
-            row |= {name: list(getattr(kind, name)) for name in ("rows", "runs", "ahead", "back", "next", "sizes")}
+            row |= {name: list(getattr(kind, name)) for name in ("rows", "runs", "ahead", "back", "next", "near", "distances", "sizes")}
+            row |= {"near_back": kind.near_back, "edges": kind.edges}
             if kind.result is not None:
                 row["result"] = kind.result
             if kind.asked_by is not None:
