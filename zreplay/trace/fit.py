@@ -71,9 +71,13 @@ def _rows_of(counted: _zreplay.Fit, number: int, kind: dict[str, Any]) -> Rows:
     tables: dict[str, Any] = {name: tuple(phase[name] for phase in phases) for name in ("rows", "runs")}
     if kind["of"] != "none":
         together = [sum(counts) for counts in zip(*(phase["ranks"] for phase in phases), strict=True)]
-        tables |= {name: tuple(_share(phase[name], phase["rows"]) for phase in phases) for name in ("ahead", "back", "next", "near")}
+        for side in ("ahead", "back"):
+            found, taken, over_gap, taken_over_gap = zip(*(phase[side] for phase in phases), strict=True)
+            tables[side] = tuple(map(_share, taken, found))
+            tables[f"{side}_over_gap"] = _share(sum(taken_over_gap), sum(over_gap))
+        tables |= {name: tuple(_share(phase[name], phase["jumps"]) for phase in phases) for name in ("next", "near")}
         tables["near_back"] = _share(sum(phase["near_back"] for phase in phases), sum(phase["near"] for phase in phases))
-        jumps = sum(phase["near"] + sum(phase["ranks"]) for phase in phases)
+        jumps = sum(phase["jumps"] - phase["next"] for phase in phases)
         tables["edges"] = _share(sum(phase["edges"] for phase in phases), jumps)
         distances = [sum(counts) for counts in zip(*(phase["distances"] for phase in phases), strict=True)]
         tables["distances"] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
@@ -179,9 +183,9 @@ _COMMENTS = {
     "sizes": "compressed bytes of the stores that are taken, 0 for a same-filled page: quantiles, each as likely",
     "model": "the machine, for a replay's defaults",
     "op": "from place to place: none, fresh (stored), read (loaded since), device (refused, written back), back (in memory)",
-    "ahead": "parts of the rows whose slot is the nearest beside the last one's of the op, above and below",
-    "next": "parts whose slot came into its place right after the last one's",
-    "near": "parts whose slot came into its place near the last one's: `near_back` before it, `distances` away",
+    "ahead": "parts of the rows that find a slot right ahead of the last one's of the op, and are of it",
+    "next": "parts of the others whose slot came into its place right after the last one's",
+    "near": "parts of the others whose slot came near it: `near_back` before it, `distances` away",
     "rank": "of the others: quantiles of their rank among those in the place, the youngest first; []: `ranks`, of all phases",
 }
 

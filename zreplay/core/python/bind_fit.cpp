@@ -1,4 +1,5 @@
 // Counting a trace for a recipe, and drawing rows of one.
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -56,6 +57,8 @@ FittedRecipe recipe_of(nb::dict tables) {
             .runs = nb::cast<std::vector<uint64_t>>(given["runs"]),
             .ahead = nb::cast<std::vector<uint32_t>>(given["ahead"]),
             .back = nb::cast<std::vector<uint32_t>>(given["back"]),
+            .ahead_over_gap = nb::cast<uint32_t>(given["ahead_over_gap"]),
+            .back_over_gap = nb::cast<uint32_t>(given["back_over_gap"]),
             .next = nb::cast<std::vector<uint32_t>>(given["next"]),
             .near = nb::cast<std::vector<uint32_t>>(given["near"]),
             .near_back = nb::cast<uint32_t>(given["near_back"]),
@@ -95,8 +98,12 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
     nb::dict out;
     out["rows"] = counts.rows;
     out["runs"] = counts.runs;
-    out["ahead"] = counts.ahead;
-    out["back"] = counts.back;
+    auto beside = [&out](const char* name, const std::array<Fit::Counts::Beside, 2>& sides) {
+        out[name] = std::array<uint64_t, 4>{sides[0].found, sides[0].taken, sides[1].found, sides[1].taken};
+    };
+    beside("ahead", counts.ahead);
+    beside("back", counts.back);
+    out["jumps"] = counts.jumps;
     out["next"] = counts.next;
     out["near"] = counts.near;
     out["edges"] = counts.edges;

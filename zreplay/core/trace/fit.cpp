@@ -83,22 +83,27 @@ bool Fit::can_be_of(const RowKind& kind, Place place, uint32_t phase) const {
     return false;
 }
 
-bool Fit::is_beside(SwapEntry from, SwapEntry to, const RowKind& kind, uint32_t phase) const {
-    if (!counted_ || from.type() != to.type()) return false;
-    const uint64_t low = std::min(from.word, to.word), high = std::max(from.word, to.word);
-    if (low == high || high - low > slots_ahead) return false;
-    for (uint64_t word = low + 1; word < high; ++word)
-        if (auto found = lives_.find(word); found != lives_.end() && can_be_of(kind, found->second.place, phase)) return false;
-    return true;
+bool Fit::can_be_at(uint64_t word, const RowKind& kind, uint32_t phase) const {
+    auto found = lives_.find(word);
+    return found != lives_.end() && can_be_of(kind, found->second.place, phase);
+}
+
+// Whether the slot is the nearest one on that side of the last one.
+bool Fit::is_beside(uint64_t last, uint64_t word, bool ahead, const RowKind& kind, uint32_t phase,
+                    std::array<Counts::Beside, 2>& counts) const {
+    for (uint64_t step = 1; step <= slots_ahead; ++step) {
+        const uint64_t nearest = ahead ? last + step : last - step;
+        if (!can_be_at(nearest, kind, phase)) continue;
+        Counts::Beside& beside = counts[step > 1];
+        ++beside.found;
+        beside.taken += nearest == word;
+        return nearest == word;
+    }
+    return false;
 }
 
 bool Fit::is_edge(SwapEntry slot, const RowKind& kind, uint32_t phase) const {
-    if (!counted_) return false;
-    for (uint64_t word : {slot.word - 1, slot.word + 1}) {
-        auto found = lives_.find(word);
-        if (found == lives_.end() || !can_be_of(kind, found->second.place, phase)) return true;
-    }
-    return false;
+    return !can_be_at(slot.word - 1, kind, phase) || !can_be_at(slot.word + 1, kind, phase);
 }
 
 void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Life& life) {
@@ -107,10 +112,11 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
     const AgeList& list = lists_[static_cast<size_t>(life.place)];
     const uint64_t older = list.older(life.position), last = std::exchange(cursors_[number], life.position);
     const uint64_t last_slot = std::exchange(last_slots_[static_cast<size_t>(kind.op)], slot.word);
-    if (last_slot != AgeList::nowhere && is_beside(SwapEntry::from_word(last_slot), slot, kind, phase)) {
-        ++(slot.word > last_slot ? counts.ahead : counts.back);
+    if (!counted_) return;
+    if (last_slot != AgeList::nowhere && (is_beside(last_slot, slot.word, true, kind, phase, counts.ahead) ||
+                                          is_beside(last_slot, slot.word, false, kind, phase, counts.back)))
         return;
-    }
+    ++counts.jumps;
     if (last != AgeList::nowhere && older == list.older(last) + list.has(last)) {
         ++counts.next;
         return;

@@ -32,8 +32,14 @@ class Fit {
 
     struct Counts {
         uint64_t rows = 0, runs = 0;
-        uint64_t ahead = 0, back = 0;  // of the slot beside the last one's
-        uint64_t next = 0;             // of the one that came into its place behind the last one's
+        // Rows that found a slot ahead of the last one's that they could be of, and that were of it: right ahead, and behind a gap.
+        // Of those that were not, the same of the slots back from it.
+        struct Beside {
+            uint64_t found = 0, taken = 0;
+        };
+        std::array<Beside, 2> ahead, back;
+        uint64_t jumps = 0;  // not beside
+        uint64_t next = 0;   // of the slot that came into its place behind the last one's
         uint64_t near = 0, near_back = 0;  // not beside nor next, but of a rank near the last one's: all; of those that came before it
         uint64_t edges = 0;                // neither beside nor next, and the slot below or above is none that it could be of
         std::array<uint32_t, near_bins> distances{};  // of those, in ranks: two bins to the octave
@@ -65,7 +71,8 @@ class Fit {
     uint32_t number_of(const RowKind& kind);
     bool can_be_of(const RowKind& kind, Place place, uint32_t phase) const;
     bool is_edge(SwapEntry slot, const RowKind& kind, uint32_t phase) const;
-    bool is_beside(SwapEntry from, SwapEntry to, const RowKind& kind, uint32_t phase) const;
+    bool can_be_at(uint64_t word, const RowKind& kind, uint32_t phase) const;
+    bool is_beside(uint64_t last, uint64_t word, bool ahead, const RowKind& kind, uint32_t phase, std::array<Counts::Beside, 2>& counts) const;
     void count_place(uint32_t kind, uint32_t phase, SwapEntry slot, const Life& life);
     void move(SwapEntry slot, const RowKind& kind);
     void count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase);

@@ -181,11 +181,8 @@ FittedSynth::Chosen FittedSynth::choose(size_t number) {
         return is_one;
     };
     Chosen chosen{number, AgeList::nowhere};
-    if (is_one_of(kind.ahead[phase_])) {
-        if (beside(number, true, chosen)) return chosen;
-    } else if (is_one_of(kind.back[phase_])) {
-        if (beside(number, false, chosen)) return chosen;
-    } else if (last != AgeList::nowhere && is_one_of(kind.next[phase_])) {
+    if (beside(number, true, chosen) || beside(number, false, chosen)) return chosen;
+    if (last != AgeList::nowhere && is_one_of(kind.next[phase_])) {
         const uint64_t next = of.older(last) + of.has(last);
         if (next < of.size()) return {number, of.nth(next)};
     } else if (last != AgeList::nowhere && is_one_of(kind.near[phase_])) {
@@ -206,14 +203,15 @@ uint64_t FittedSynth::drawn_from(const std::vector<uint32_t>& quantiles, uint64_
     return static_cast<uint64_t>(__extension__ static_cast<unsigned __int128>((low << 32) + (high - low) * part) * times >> 32);
 }
 
-// The first slot ahead of the last one of the op, or back from it, that a row of the op can be of.
-bool FittedSynth::beside(size_t number, bool ahead, Chosen& chosen) const {
-    const uint64_t last = last_slots_[static_cast<size_t>(recipe_.kinds[number].row.op)];
+// Whether the row is of the nearest slot ahead of the last one of its op, or back from it, that a row of the op can be of.
+bool FittedSynth::beside(size_t number, bool ahead, Chosen& chosen) {
+    const FittedRecipe::Kind& kind = recipe_.kinds[number];
+    const uint64_t last = last_slots_[static_cast<size_t>(kind.row.op)];
     if (last == AgeList::nowhere) return false;
     for (uint64_t step = 1; step <= slots_ahead; ++step) {
-        const uint64_t slot = ahead ? last + step : last - step;
-        if (slot >= lives_.size()) return false;
-        if (kind_of(number, slot, chosen)) return true;
+        if (!kind_of(number, ahead ? last + step : last - step, chosen)) continue;
+        if (step == 1) return below(FittedRecipe::whole) < (ahead ? kind.ahead : kind.back)[phase_];
+        return below(FittedRecipe::whole) < (ahead ? kind.ahead_over_gap : kind.back_over_gap);
     }
     return false;
 }

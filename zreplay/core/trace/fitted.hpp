@@ -27,7 +27,10 @@ struct FittedRecipe {
     struct Kind {
         RowKind row;
         std::vector<uint64_t> rows, runs;        // by phase
-        std::vector<uint32_t> ahead, back, next, near;  // likewise, shares of the rows
+        // Shares of the rows that find a slot right ahead, or back, that they can be of, by phase; behind a gap, over all phases.
+        std::vector<uint32_t> ahead, back;
+        uint32_t ahead_over_gap = 0, back_over_gap = 0;
+        std::vector<uint32_t> next, near;        // by phase: shares of the others
         uint32_t near_back = 0;                  // share of those near
         uint32_t edges = 0;                      // share of those neither beside nor next that begin or end what is stored in a row
         std::vector<uint32_t> distances;         // of those near: quantiles, in ranks
@@ -87,7 +90,7 @@ class FittedSynth {
     };
     Chosen choose(size_t kind);
     static uint64_t drawn_from(const std::vector<uint32_t>& quantiles, uint64_t drawn, uint64_t times);
-    bool beside(size_t kind, bool ahead, Chosen& chosen) const;
+    bool beside(size_t kind, bool ahead, Chosen& chosen);
     bool kind_of(size_t kind, uint64_t slot, Chosen& chosen) const;
     Chosen at_edge(Chosen chosen);
     SwapEntry entry(uint64_t slot) const;

@@ -39,8 +39,10 @@ class Rows:
         sized: a store that says its size.
         takes: a load that takes the entry out of zswap.
         rows, runs: how many, in how many runs.
-        ahead, back: of them, parts in WHOLE whose slot is the nearest one beside the last one's of its op.
-        next: likewise, whose slot came into its place right after the last one's.
+        ahead, back: of the rows that find a slot right ahead of the last one's of their op, or back from it, parts in
+            WHOLE that are of it.
+        ahead_over_gap, back_over_gap: the same where the nearest slot is a few further on, in all phases.
+        next: of the others, parts whose slot came into its place right after the last one's.
         near: likewise, whose slot came into its place near the last one's, `distances` from it.
         near_back: of these, parts in WHOLE that came before it.
         edges: of those of `near` and `rank`, parts in WHOLE whose slot is the first or the last of those in a row.
@@ -62,6 +64,8 @@ class Rows:
     runs: tuple[int, ...] = ()
     ahead: tuple[int, ...] = ()
     back: tuple[int, ...] = ()
+    ahead_over_gap: int = number(0, 0, WHOLE)
+    back_over_gap: int = number(0, 0, WHOLE)
     next: tuple[int, ...] = ()
     near: tuple[int, ...] = ()
     near_back: int = number(0, 0, WHOLE)
@@ -84,12 +88,14 @@ class Rows:
                 raise RecipeError(f"runs {phase}", f"found {runs}, expected {min(1, rows)} to {rows}, the rows")
         if self.of == "none":
             return
-        for phase, shares in enumerate(zip(self.ahead, self.back, self.next, self.near, strict=True), 1):
+        for phase, shares in enumerate(zip(self.next, self.near, strict=True), 1):
             if min(shares) < 0 or sum(shares) > WHOLE:
                 found = " + ".join(map(str, shares))
-                raise RecipeError(f"ahead, back, next and near {phase}", f"found {found}, expected at most {WHOLE:,} together")
+                raise RecipeError(f"next and near {phase}", f"found {found}, expected at most {WHOLE:,} together")
         for phase, quantiles in enumerate(self.rank, 1):
             _check_quantiles(f"rank {phase}", quantiles or self.ranks)
+        _check_numbers("ahead", self.ahead, 0, WHOLE)
+        _check_numbers("back", self.back, 0, WHOLE)
         _check_quantiles("distances", self.distances, 2**32 - 1)
 
 
@@ -222,7 +228,7 @@ class FittedRecipe:
         for kind in self.rows:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
             row |= {name: list(getattr(kind, name)) for name in ("rows", "runs", "ahead", "back", "next", "near", "distances", "sizes")}
-            row |= {"near_back": kind.near_back, "edges": kind.edges}
+            row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap", "near_back", "edges")}
             if kind.result is not None:
                 row["result"] = kind.result
             if kind.asked_by is not None:
