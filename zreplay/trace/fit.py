@@ -1,7 +1,9 @@
 """A recipe fitted to a trace: what core/trace/fit.hpp counts of it, in tables whose size does not grow with the trace."""
 
+import math
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from zreplay.errors import TraceError, UsageError
 from zreplay.trace.files import TraceMetadata, open_trace
 from zreplay.trace.recipes.fitted import WHOLE, FittedRecipe, Rows
 from zreplay.trace.recipes.tables import to_table, toml_text
-from zreplay.trace.schema import ASKERS, PAGE_SIZE
+from zreplay.trace.schema import ASKERS
 
 #: Parts of the trace with equal numbers of rows that are counted apart.
 PHASES = 32
@@ -20,6 +22,8 @@ PHASES = 32
 RANKS, DISTANCES, SIZES, REFUSED_SIZES = 17, 17, 128, 32
 #: Jumps of a kind in a phase from which on their ranks are kept apart, and jumps for each quantile.
 ENOUGH_JUMPS, JUMPS_A_QUANTILE = 8, 4
+#: Of the quantiles of sizes, what is near; and less likeness of neighbours than this is chance.
+SIZE_GROUPS, LEAST_ALIKE = 16, 0.02
 #: Rows of a trace that say too little: a phase should have some.
 FEWEST_ROWS = 100 * PHASES
 _COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", "call_ts_ns", "call_rows", "asked_by")
@@ -35,16 +39,17 @@ def fit(path: Path) -> FittedRecipe:
         counted = _zreplay.Fit(trace.rows, PHASES, counted)
         for batch in trace.batches(_COLUMNS):
             counted.add(batch)
-    sizes = [quantiles_of_sizes(counted.sizes(phase), SIZES) for phase in range(PHASES)]
-    if not any(sizes):
+    found = [quantiles_of_sizes(counted.sizes(phase), SIZES) for phase in range(PHASES)]
+    if not any(found):
         raise TraceError(f"{path}: found no store with a size, expected some to fit a recipe to")
+    sizes = _without_gaps(found)
     rows = [_rows_of(counted, number, kind) for number, kind in enumerate(counted.kinds())]
     return FittedRecipe(
         rows=tuple(rows),
-        sizes=tuple(_without_gaps(sizes)),
+        sizes=tuple(sizes),
         events=sum(sum(kind.rows) for kind in rows),
         area_slots=counted.last_slot - counted.first_slot + 1 + 256,
-        alike=round(WHOLE * _alike(counted)),
+        **_alike(counted, sizes),
         **_machine(trace.metadata),
     )
 
@@ -157,18 +162,36 @@ def _without_gaps(sizes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     return filled
 
 
-def _alike(counted: _zreplay.Fit) -> float:
-    """The share of stores whose size is near the last one's because it is the last one's: beyond what chance does."""
-    by_chance, stores = 0.0, 0
-    for phase in range(PHASES):
-        counts = counted.sizes(phase)
-        total = sum(counts)
-        if total:
-            by_chance += sum(sum(counts[i : i + 64]) ** 2 for i in range(0, PAGE_SIZE + 1, 64)) / total
-            stores += total
-    by_chance /= stores
-    found = counted.alike / counted.pairs if counted.pairs else 0.0
-    return max(0.0, (found - by_chance) / (1 - by_chance)) if by_chance < 1 else 0.0
+def _alike(counted: _zreplay.Fit, sizes: Sequence[Sequence[int]]) -> dict[str, int]:
+    """How many sizes lie near a place among them, a sixteenth of the quantiles, and before how many that place moves.
+
+    Two stores n apart are then near the same place with a chance of alike² (1 - moves)^n. That is what pairs in the same
+    64 bytes tell, n = 1 and n = 8, beyond what chance and the sixteenths' own widths do.
+    """
+    chance, near, stores = 0.0, 0.0, 0
+    for phase, quantiles in enumerate(sizes):
+        weight = sum(counted.sizes(phase))
+        step = len(quantiles) // SIZE_GROUPS
+        stores += weight
+        chance += weight * _same_64_bytes(quantiles)
+        groups = [quantiles[at : at + step] for at in range(0, len(quantiles), step)]
+        near += weight * sum(map(_same_64_bytes, groups)) / len(groups)
+    chance, near = chance / stores, near / stores
+    if near <= chance or not all(counted.pairs):
+        return {"alike": 0, "moves": 0}
+    one, eight = (
+        min(1.0, max(0.0, (alike / pairs - chance) / (near - chance)))
+        for alike, pairs in zip(counted.alike, counted.pairs, strict=True)
+    )
+    if one < LEAST_ALIKE:
+        return {"alike": 0, "moves": 0}
+    stays = min(1.0, (eight / one) ** (1 / 7))
+    return {"alike": round(WHOLE * min(1.0, math.sqrt(one / stays)) if stays else 0), "moves": round(WHOLE * (1 - stays))}
+
+
+def _same_64_bytes(sizes: Sequence[int]) -> float:
+    """The chance that two drawn from the sizes are in the same 64 bytes."""
+    return sum((many / len(sizes)) ** 2 for many in Counter(size // 64 for size in sizes).values())
 
 
 _HEAD = """# A recipe fitted to a trace (zreplay synth --fit; docs/fit.md says what each number is, and what they tell of the
@@ -179,7 +202,7 @@ _HEAD = """# A recipe fitted to a trace (zreplay synth --fit; docs/fit.md says w
 _COMMENTS = {
     "events": "rows of all phases; where more are asked for, all slots are freed and the first phase begins again",
     "area_slots": "how large the swap area is",
-    "alike": "stores whose size is near the last one's because that one's was",
+    "alike": "sizes near one place among them, and sizes before which it moves",
     "sizes": "compressed bytes of the stores that are taken, 0 for a same-filled page: quantiles, each as likely",
     "model": "the machine, for a replay's defaults",
     "op": "from place to place: none, fresh (stored), read (loaded since), device (refused, written back), back (in memory)",

@@ -70,6 +70,7 @@ FittedRecipe recipe_of(nb::dict tables) {
     }
     recipe.sizes = nb::cast<std::vector<std::vector<uint32_t>>>(tables["sizes"]);
     recipe.alike = nb::cast<uint32_t>(tables["alike"]);
+    recipe.moves = nb::cast<uint32_t>(tables["moves"]);
     recipe.phases = static_cast<uint32_t>(recipe.sizes.size());
     recipe.area_slots = nb::cast<uint64_t>(tables["area_slots"]);
     recipe.types = nb::cast<uint32_t>(tables["types"]);

@@ -164,11 +164,12 @@ void Fit::count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32
     const uint32_t size = batch.size[row];
     if (kinds_[kind].to == Place::fresh) {
         ++sizes_[phase][std::min(size, page_bytes)];
-        if (last_size_ >= 0) {
-            ++pairs;
-            alike += last_size_ / 64 == size / 64;
+        for (size_t i = 0; i < lags.size(); ++i) {
+            if (stores_ < lags[i]) continue;
+            ++pairs[i];
+            alike[i] += last_sizes_[(stores_ - lags[i]) % last_sizes_.size()] / 64 == size / 64;
         }
-        last_size_ = size;
+        last_sizes_[stores_++ % last_sizes_.size()] = size;
     } else {
         auto& sizes = refused_sizes_[kind];
         if (sizes.empty()) sizes.resize(2 * page_bytes + 1);

@@ -55,8 +55,9 @@ class Fit {
     // Of stores taken, and of all of a kind that was refused, by bytes.
     const std::vector<uint64_t>& sizes(uint32_t phase) const { return sizes_[phase]; }
     std::vector<uint64_t> refused_sizes(size_t kind) const;
-    // Pairs of sizes that follow each other: all, and those in the same 64 bytes.
-    uint64_t pairs = 0, alike = 0;
+    // Of stores taken, pairs whose second is the first, or the eighth, behind the first: all, and those in the same 64 bytes.
+    static constexpr std::array<size_t, 2> lags{1, 8};
+    std::array<uint64_t, 2> pairs{}, alike{};
     uint64_t rows = 0, kinds_left_out = 0;
     uint64_t first_slot = ~uint64_t{0}, last_slot = 0;  // offsets stored to
 
@@ -90,7 +91,8 @@ class Fit {
     std::array<uint64_t, most_kinds> cursors_;  // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_;  // by op: words
     uint32_t last_kind_ = no_kind;
-    int64_t last_size_ = -1;
+    std::array<uint32_t, 8> last_sizes_{};
+    uint64_t stores_ = 0;  // whose sizes have been counted
 };
 
 }  // namespace zreplay

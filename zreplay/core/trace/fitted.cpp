@@ -246,12 +246,10 @@ uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind) {
     if (!kind.sizes.empty()) return kind.sizes[below(kind.sizes.size())];
     const std::vector<uint32_t>& sizes = recipe_.sizes[phase_];
     const auto count = static_cast<uint32_t>(sizes.size());
-    const uint32_t near = std::max(1u, count / 16);
-    if (chance(recipe_.alike, FittedRecipe::whole))
-        size_place_ = std::min(count - 1, size_place_ / near * near + static_cast<uint32_t>(below(near)));
-    else
-        size_place_ = static_cast<uint32_t>(below(count));
-    return sizes[size_place_];
+    const uint32_t group = std::max(1u, count / FittedRecipe::size_groups);
+    if (chance(recipe_.moves, FittedRecipe::whole)) size_place_ = static_cast<uint32_t>(below(FittedRecipe::size_groups));
+    if (!chance(recipe_.alike, FittedRecipe::whole)) return sizes[below(count)];
+    return sizes[std::min(count - 1, size_place_ * group + static_cast<uint32_t>(below(group)))];
 }
 
 void FittedSynth::move(size_t number, uint64_t position, uint64_t slot) {

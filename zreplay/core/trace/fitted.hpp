@@ -39,7 +39,8 @@ struct FittedRecipe {
     };
     std::vector<Kind> kinds;
     std::vector<std::vector<uint32_t>> sizes;  // of stores taken, by phase: ascending, one as likely as another
-    uint32_t alike = 0;                        // share of the sizes that are near the last
+    uint32_t alike = 0, moves = 0;             // share of them near a place among the sizes; of them before which it moves
+    static constexpr uint32_t size_groups = 16;  // near is in the same one of them
     uint32_t phases = 1;
     uint64_t area_slots = 1;  // of all swap areas
     uint32_t types = 1;

@@ -122,7 +122,7 @@ class FittedRecipe:
         area_slots, types: of all swap areas, and how many there are; clusters are taken from them in turn.
         oldest_cluster: of free clusters the kernel takes that which has been free the longest, else the lowest.
         sizes: of stores that are taken, in each phase: quantiles of the bytes, each as likely.
-        alike: of these, parts in WHOLE that lie near the last one.
+        alike, moves: of these, parts in WHOLE that lie near one place among them, a sixteenth; and before which it moves.
         rows: the kinds of rows.
         model, source_kernel, compressor, pool, max_pool_percent, accept_threshold_percent, totalram_pages, cpus: the
             machine, as in a trace's metadata.
@@ -135,6 +135,7 @@ class FittedRecipe:
     types: int = number(1, 1, MAX_TYPES)
     oldest_cluster: bool = True
     alike: int = number(0, 0, WHOLE)
+    moves: int = number(0, 0, WHOLE)
     seed: int = number(0, 0, 2**64 - 1)
     model: str = word("zswap", *METADATA_WORDS["model"])
     source_kernel: str | None = None
@@ -239,6 +240,7 @@ class FittedRecipe:
             "kinds": kinds,
             "sizes": [list(quantiles) for quantiles in self.sizes],
             "alike": self.alike,
+            "moves": self.moves,
             "area_slots": self.area_slots,
             "types": self.types,
             "oldest_first": self.oldest_cluster,
