@@ -81,9 +81,8 @@ def _rows_of(counted: _zreplay.Fit, number: int, kind: dict[str, Any]) -> Rows:
             tables[side] = tuple(map(_share, taken, found))
             tables[f"{side}_over_gap"] = _share(sum(taken_over_gap), sum(over_gap))
         tables |= {name: tuple(_share(phase[name], phase["jumps"]) for phase in phases) for name in ("next", "near")}
-        tables["near_back"] = _share(sum(phase["near_back"] for phase in phases), sum(phase["near"] for phase in phases))
-        jumps = sum(phase["jumps"] - phase["next"] for phase in phases)
-        tables["edges"] = _share(sum(phase["edges"] for phase in phases), jumps)
+        tables["near_back"] = tuple(_share(phase["near_back"], phase["near"]) for phase in phases)
+        tables["edges"] = tuple(_share(phase["edges"], phase["jumps"] - phase["next"]) for phase in phases)
         distances = [sum(counts) for counts in zip(*(phase["distances"] for phase in phases), strict=True)]
         tables["distances"] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
         tables["rank"] = tuple(_ranks(phase["ranks"]) for phase in phases)

@@ -187,7 +187,7 @@ FittedSynth::Chosen FittedSynth::choose(size_t number) {
         if (next < of.size()) return {number, of.nth(next)};
     } else if (last != AgeList::nowhere && is_one_of(kind.near[phase_])) {
         const uint64_t distance = drawn_from(kind.distances, drawn, 1), older = of.older(last);
-        const bool back = below(FittedRecipe::whole) < kind.near_back;
+        const bool back = below(FittedRecipe::whole) < kind.near_back[phase_];
         if (back && distance <= older) return at_edge({number, of.nth(older - distance)});
         if (!back && older + distance < of.size()) return at_edge({number, of.nth(older + distance)});
     }
@@ -231,7 +231,7 @@ bool FittedSynth::kind_of(size_t number, uint64_t slot, Chosen& chosen) const {
 // from which the kind comes.
 FittedSynth::Chosen FittedSynth::at_edge(Chosen chosen) {
     const FittedRecipe::Kind& kind = recipe_.kinds[chosen.kind];
-    if (below(FittedRecipe::whole) >= kind.edges) return chosen;
+    if (below(FittedRecipe::whole) >= kind.edges[phase_]) return chosen;
     const uint64_t slot = list(kind.row.from).slot(chosen.position);
     const uint64_t ahead = kind.ahead[phase_], back = kind.back[phase_];
     const bool from_below = below(ahead + back + 1) <= ahead;

@@ -31,8 +31,8 @@ struct FittedRecipe {
         std::vector<uint32_t> ahead, back;
         uint32_t ahead_over_gap = 0, back_over_gap = 0;
         std::vector<uint32_t> next, near;        // by phase: shares of the others
-        uint32_t near_back = 0;                  // share of those near
-        uint32_t edges = 0;                      // share of those neither beside nor next that begin or end what is stored in a row
+        std::vector<uint32_t> near_back;         // share of those near
+        std::vector<uint32_t> edges;             // share of those neither beside nor next that begin or end what is stored in a row
         std::vector<uint32_t> distances;         // of those near: quantiles, in ranks
         std::vector<std::vector<uint32_t>> rank;  // likewise: quantiles of a jump's rank, in shares of the list, ascending
         std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another

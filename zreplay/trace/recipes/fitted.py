@@ -68,8 +68,8 @@ class Rows:
     back_over_gap: int = number(0, 0, WHOLE)
     next: tuple[int, ...] = ()
     near: tuple[int, ...] = ()
-    near_back: int = number(0, 0, WHOLE)
-    edges: int = number(0, 0, WHOLE)
+    near_back: tuple[int, ...] = ()
+    edges: tuple[int, ...] = ()
     distances: tuple[int, ...] = (1, 1)
     rank: tuple[tuple[int, ...], ...] = ()
     ranks: tuple[int, ...] = ()
@@ -78,7 +78,8 @@ class Rows:
     def __post_init__(self) -> None:
         check_fields(self)
         _check_numbers("rows", self.rows, 0, 10**15)
-        for name in ("runs", *(("ahead", "back", "next", "near", "rank") if self.of != "none" else ())):
+        shares = ("ahead", "back", "next", "near", "near_back", "edges")
+        for name in ("runs", *((*shares, "rank") if self.of != "none" else ())):
             if len(getattr(self, name)) != len(self.rows):
                 raise RecipeError(name, f"found {len(getattr(self, name))} elements, expected {len(self.rows)}, as of rows")
         _check_numbers("runs", self.runs, 0, 10**15)
@@ -88,14 +89,14 @@ class Rows:
                 raise RecipeError(f"runs {phase}", f"found {runs}, expected {min(1, rows)} to {rows}, the rows")
         if self.of == "none":
             return
-        for phase, shares in enumerate(zip(self.next, self.near, strict=True), 1):
-            if min(shares) < 0 or sum(shares) > WHOLE:
-                found = " + ".join(map(str, shares))
+        for phase, (after, near) in enumerate(zip(self.next, self.near, strict=True), 1):
+            if after + near > WHOLE:
+                found = f"{after} + {near}"
                 raise RecipeError(f"next and near {phase}", f"found {found}, expected at most {WHOLE:,} together")
         for phase, quantiles in enumerate(self.rank, 1):
             _check_quantiles(f"rank {phase}", quantiles or self.ranks)
-        _check_numbers("ahead", self.ahead, 0, WHOLE)
-        _check_numbers("back", self.back, 0, WHOLE)
+        for name in shares:
+            _check_numbers(name, getattr(self, name), 0, WHOLE)
         _check_quantiles("distances", self.distances, 2**32 - 1)
 
 
@@ -228,8 +229,9 @@ class FittedRecipe:
         kinds = []
         for kind in self.rows:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
-            row |= {name: list(getattr(kind, name)) for name in ("rows", "runs", "ahead", "back", "next", "near", "distances", "sizes")}
-            row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap", "near_back", "edges")}
+            row |= {name: list(getattr(kind, name)) for name in ("rows", "runs", "ahead", "back", "next", "near", "near_back", "edges")}
+            row |= {name: list(getattr(kind, name)) for name in ("distances", "sizes")}
+            row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap")}
             if kind.result is not None:
                 row["result"] = kind.result
             if kind.asked_by is not None:
