@@ -80,14 +80,27 @@ def _rows_of(counted: _zreplay.Fit, number: int, kind: dict[str, Any]) -> Rows:
             found, taken, over_gap, taken_over_gap = zip(*(phase[side] for phase in phases), strict=True)
             tables[side] = tuple(map(_share, taken, found))
             tables[f"{side}_over_gap"] = _share(sum(taken_over_gap), sum(over_gap))
-        tables |= {name: tuple(_share(phase[name], phase["jumps"]) for phase in phases) for name in ("next", "near")}
+        tables["next"] = tuple(_share(phase["next"], phase["jumps"]) for phase in phases)
+        tables["near"] = tuple(_share(phase["near"], phase["jumps"] - phase["next"]) for phase in phases)
         tables["near_back"] = tuple(_share(phase["near_back"], phase["near"]) for phase in phases)
         tables["edges"] = tuple(_share(phase["edges"], phase["jumps"] - phase["next"]) for phase in phases)
+        tables["whole_rows"] = _whole_rows(phases)
         distances = [sum(counts) for counts in zip(*(phase["distances"] for phase in phases), strict=True)]
         tables["distances"] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
         tables["rank"] = tuple(_ranks(phase["ranks"]) for phase in phases)
         tables["ranks"] = quantiles_of_ranks(together, RANKS) or (0, WHOLE)
     return Rows(**kind, **tables, sizes=quantiles_of_sizes(counted.refused_sizes(number), REFUSED_SIZES))
+
+
+def _whole_rows(phases: Sequence[dict[str, Any]]) -> int:
+    """How much less likely a jump is made to slots in a row than to a crumb, were either as likely to be drawn."""
+    jumps = sum(phase["jumps"] - phase["next"] for phase in phases)
+    crumbs = sum(phase["crumbs"] for phase in phases)
+    by_chance = sum(phase["crumbs_by_chance"] for phase in phases)
+    if not 0 < crumbs < jumps or by_chance == jumps:
+        return WHOLE
+    odds = (jumps - crumbs) / crumbs * by_chance / (jumps - by_chance)
+    return min(WHOLE, max(1, round(WHOLE * odds)))
 
 
 def _share(part: int, whole: int) -> int:
@@ -207,7 +220,8 @@ _COMMENTS = {
     "op": "from place to place: none, fresh (stored), read (loaded since), device (refused, written back), back (in memory)",
     "ahead": "parts of the rows that find a slot right ahead of the last one's of the op, and are of it",
     "next": "parts of the others whose slot came into its place right after the last one's",
-    "near": "parts of the others whose slot came near it: `near_back` before it, `distances` away",
+    "whole_rows": "parts of the jumps to eight slots in a row, or more, that are made; to fewer all are",
+    "near": "parts of those left whose slot came near it: `near_back` before it, `distances` away",
     "rank": "of the others: quantiles of their rank among those in the place, the youngest first; []: `ranks`, of all phases",
 }
 

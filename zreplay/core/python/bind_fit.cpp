@@ -63,6 +63,7 @@ FittedRecipe recipe_of(nb::dict tables) {
             .near = nb::cast<std::vector<uint32_t>>(given["near"]),
             .near_back = nb::cast<std::vector<uint32_t>>(given["near_back"]),
             .edges = nb::cast<std::vector<uint32_t>>(given["edges"]),
+            .whole_rows = nb::cast<uint32_t>(given["whole_rows"]),
             .distances = nb::cast<std::vector<uint32_t>>(given["distances"]),
             .rank = nb::cast<std::vector<std::vector<uint32_t>>>(given["rank"]),
             .sizes = nb::cast<std::vector<uint32_t>>(given["sizes"]),
@@ -108,6 +109,8 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
     out["next"] = counts.next;
     out["near"] = counts.near;
     out["edges"] = counts.edges;
+    out["crumbs"] = counts.crumbs;
+    out["crumbs_by_chance"] = counts.crumbs_by_chance;
     out["near_back"] = counts.near_back;
     out["distances"] = std::vector<uint32_t>(counts.distances.begin(), counts.distances.end());
     out["ranks"] = std::vector<uint32_t>(counts.ranks.begin(), counts.ranks.end());

@@ -106,6 +106,13 @@ bool Fit::is_edge(SwapEntry slot, const RowKind& kind, uint32_t phase) const {
     return !can_be_at(slot.word - 1, kind, phase) || !can_be_at(slot.word + 1, kind, phase);
 }
 
+bool Fit::is_crumb(uint64_t word, const RowKind& kind, uint32_t phase) const {
+    uint64_t slots = 1;
+    for (uint64_t below = word - 1; slots < crumb_slots && can_be_at(below, kind, phase); --below) ++slots;
+    for (uint64_t above = word + 1; slots < crumb_slots && can_be_at(above, kind, phase); ++above) ++slots;
+    return slots < crumb_slots;
+}
+
 void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Life& life) {
     const RowKind& kind = kinds_[number];
     Counts& counts = counts_[size_t{number} * phases_ + phase];
@@ -122,6 +129,8 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
         return;
     }
     counts.edges += is_edge(slot, kind, phase);
+    counts.crumbs += is_crumb(slot.word, kind, phase);
+    counts.crumbs_by_chance += is_crumb(list.slot(list.nth(any_.below(static_cast<uint32_t>(list.size())))), kind, phase);
     if (last != AgeList::nowhere) {
         const uint64_t last_older = list.older(last), distance = older > last_older ? older - last_older : last_older - older;
         if (distance * near_part < list.size()) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "events.hpp"
+#include "random.hpp"
 #include "trace/slot_lives.hpp"
 
 namespace zreplay {
@@ -42,6 +43,7 @@ class Fit {
         uint64_t next = 0;   // of the slot that came into its place behind the last one's
         uint64_t near = 0, near_back = 0;  // not beside nor next, but of a rank near the last one's: all; of those that came before it
         uint64_t edges = 0;                // neither beside nor next, and the slot below or above is none that it could be of
+        uint64_t crumbs = 0, crumbs_by_chance = 0;  // likewise, that are crumbs; that would be were the slot any of its place
         std::array<uint32_t, near_bins> distances{};  // of those, in ranks: two bins to the octave
         std::array<uint32_t, rank_bins> ranks{};      // of all others
     };
@@ -71,6 +73,7 @@ class Fit {
     RowKind kind_of(const EventBatch& batch, int64_t row, Place from) const;
     uint32_t number_of(const RowKind& kind);
     bool can_be_of(const RowKind& kind, Place place, uint32_t phase) const;
+    bool is_crumb(uint64_t word, const RowKind& kind, uint32_t phase) const;
     bool is_edge(SwapEntry slot, const RowKind& kind, uint32_t phase) const;
     bool can_be_at(uint64_t word, const RowKind& kind, uint32_t phase) const;
     bool is_beside(uint64_t last, uint64_t word, bool ahead, const RowKind& kind, uint32_t phase, std::array<Counts::Beside, 2>& counts) const;
@@ -90,6 +93,7 @@ class Fit {
     std::unordered_map<uint64_t, Life> lives_;
     std::array<uint64_t, most_kinds> cursors_;  // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_;  // by op: words
+    Random any_{0};  // of the slots of a place
     uint32_t last_kind_ = no_kind;
     std::array<uint32_t, 8> last_sizes_{};
     uint64_t stores_ = 0;  // whose sizes have been counted

@@ -173,26 +173,42 @@ SwapEntry FittedSynth::entry(uint64_t slot) const {
 FittedSynth::Chosen FittedSynth::choose(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
     const AgeList& of = list(kind.row.from);
-    const uint64_t drawn = random_.next(), last = cursors_[number];
-    uint64_t share = (drawn >> 32) * FittedRecipe::whole >> 32;
-    auto is_one_of = [&share](uint32_t some) {
-        const bool is_one = share < some;
-        share -= is_one ? 0 : some;
-        return is_one;
-    };
     Chosen chosen{number, AgeList::nowhere};
     if (beside(number, true, chosen) || beside(number, false, chosen)) return chosen;
-    if (last != AgeList::nowhere && is_one_of(kind.next[phase_])) {
+    if (const uint64_t last = cursors_[number]; last != AgeList::nowhere && below(FittedRecipe::whole) < kind.next[phase_]) {
         const uint64_t next = of.older(last) + of.has(last);
         if (next < of.size()) return {number, of.nth(next)};
-    } else if (last != AgeList::nowhere && is_one_of(kind.near[phase_])) {
+    }
+    // What is left over goes sooner than its number says.
+    for (int tries = 1;; ++tries) {
+        const uint64_t position = jump(number);
+        if (tries == jump_tries || below(FittedRecipe::whole) < kind.whole_rows || is_crumb(number, of.slot(position)))
+            return at_edge({number, position});
+    }
+}
+
+// Some position in the list of the kind's place, near the last one's or by its rank.
+uint64_t FittedSynth::jump(size_t number) {
+    const FittedRecipe::Kind& kind = recipe_.kinds[number];
+    const AgeList& of = list(kind.row.from);
+    const uint64_t drawn = random_.next(), last = cursors_[number];
+    const uint64_t share = (drawn >> 32) * FittedRecipe::whole >> 32;
+    if (last != AgeList::nowhere && share < kind.near[phase_]) {
         const uint64_t distance = drawn_from(kind.distances, drawn, 1), older = of.older(last);
         const bool back = below(FittedRecipe::whole) < kind.near_back[phase_];
-        if (back && distance <= older) return at_edge({number, of.nth(older - distance)});
-        if (!back && older + distance < of.size()) return at_edge({number, of.nth(older + distance)});
+        if (back && distance <= older) return of.nth(older - distance);
+        if (!back && older + distance < of.size()) return of.nth(older + distance);
     }
     const uint64_t rank = drawn_from(kind.rank[phase_], drawn, of.size()) / FittedRecipe::whole;
-    return at_edge({number, of.nth(of.size() - 1 - std::min(rank, of.size() - 1))});
+    return of.nth(of.size() - 1 - std::min(rank, of.size() - 1));
+}
+
+bool FittedSynth::is_crumb(size_t number, uint64_t slot) const {
+    Chosen beside{};
+    uint64_t slots = 1;
+    for (uint64_t below = slot - 1; slots < crumb_slots && kind_of(number, below, beside); --below) ++slots;
+    for (uint64_t above = slot + 1; slots < crumb_slots && kind_of(number, above, beside); ++above) ++slots;
+    return slots < crumb_slots;
 }
 
 // Along the quantiles, by the lower 32 bits of what is drawn.

@@ -33,6 +33,7 @@ struct FittedRecipe {
         std::vector<uint32_t> next, near;        // by phase: shares of the others
         std::vector<uint32_t> near_back;         // share of those near
         std::vector<uint32_t> edges;             // share of those neither beside nor next that begin or end what is stored in a row
+        uint32_t whole_rows = whole;             // share of jumps to slots that are no crumb that are made
         std::vector<uint32_t> distances;         // of those near: quantiles, in ranks
         std::vector<std::vector<uint32_t>> rank;  // likewise: quantiles of a jump's rank, in shares of the list, ascending
         std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another
@@ -94,6 +95,8 @@ class FittedSynth {
     bool beside(size_t kind, bool ahead, Chosen& chosen);
     bool kind_of(size_t kind, uint64_t slot, Chosen& chosen) const;
     Chosen at_edge(Chosen chosen);
+    bool is_crumb(size_t kind, uint64_t slot) const;
+    uint64_t jump(size_t kind);
     SwapEntry entry(uint64_t slot) const;
     uint32_t size_of(const FittedRecipe::Kind& kind);
     void move(size_t kind, uint64_t position, uint64_t slot);
@@ -114,6 +117,7 @@ class FittedSynth {
     uint32_t phase_ = 0;
     bool begun_ = false;
     static constexpr size_t no_kind = ~size_t{0};
+    static constexpr int jump_tries = 16;
     size_t kind_ = no_kind;
     int64_t time_ns_ = 0;
     uint32_t size_place_ = 0;

@@ -43,9 +43,11 @@ class Rows:
             WHOLE that are of it.
         ahead_over_gap, back_over_gap: the same where the nearest slot is a few further on, in all phases.
         next: of the others, parts whose slot came into its place right after the last one's.
-        near: likewise, whose slot came into its place near the last one's, `distances` from it.
+        near: of those that are left, parts whose slot came into its place near the last one's, `distances` from it.
         near_back: of these, parts in WHOLE that came before it.
         edges: of those of `near` and `rank`, parts in WHOLE whose slot is the first or the last of those in a row.
+        whole_rows: parts in WHOLE of the jumps drawn by `near` and `rank` that are made if they lead to eight slots in a row
+            or more; to fewer all are.
         distances: quantiles of how many slots lie between, evenly spaced.
         rank: of the others: quantiles of the slot's rank in its place, the one that came last first, in parts of its
             slots; evenly spaced, the least first. An empty one: `ranks`.
@@ -70,6 +72,7 @@ class Rows:
     near: tuple[int, ...] = ()
     near_back: tuple[int, ...] = ()
     edges: tuple[int, ...] = ()
+    whole_rows: int = number(WHOLE, 1, WHOLE)
     distances: tuple[int, ...] = (1, 1)
     rank: tuple[tuple[int, ...], ...] = ()
     ranks: tuple[int, ...] = ()
@@ -89,10 +92,6 @@ class Rows:
                 raise RecipeError(f"runs {phase}", f"found {runs}, expected {min(1, rows)} to {rows}, the rows")
         if self.of == "none":
             return
-        for phase, (after, near) in enumerate(zip(self.next, self.near, strict=True), 1):
-            if after + near > WHOLE:
-                found = f"{after} + {near}"
-                raise RecipeError(f"next and near {phase}", f"found {found}, expected at most {WHOLE:,} together")
         for phase, quantiles in enumerate(self.rank, 1):
             _check_quantiles(f"rank {phase}", quantiles or self.ranks)
         for name in shares:
@@ -231,7 +230,7 @@ class FittedRecipe:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
             row |= {name: list(getattr(kind, name)) for name in ("rows", "runs", "ahead", "back", "next", "near", "near_back", "edges")}
             row |= {name: list(getattr(kind, name)) for name in ("distances", "sizes")}
-            row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap")}
+            row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap", "whole_rows")}
             if kind.result is not None:
                 row["result"] = kind.result
             if kind.asked_by is not None:
