@@ -55,6 +55,6 @@ inline constexpr uint64_t slots_ahead = 32;
 // How far from a slot the end of those in a row with it is looked for.
 inline constexpr uint64_t edge_slots = 512;
 // A crumb is what is left of slots in a row: fewer than this, with none of the kind beside them.
-inline constexpr uint64_t crumb_slots = 8;
+inline constexpr uint64_t crumb_slots = 32;
 
 }  // namespace zreplay
