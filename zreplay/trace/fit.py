@@ -18,6 +18,8 @@ from zreplay.trace.schema import ASKERS
 
 #: Parts of the trace with equal numbers of rows that are counted apart.
 PHASES = 32
+#: Steps of a phase, in which rows and runs are counted apart: as many as have so many rows each.
+MOST_STEPS, ROWS_A_STEP = 8, 500
 #: Quantiles kept of ranks, and of sizes.
 RANKS, DISTANCES, SIZES, REFUSED_SIZES = 17, 17, 128, 32
 #: Jumps of a kind in a phase from which on their ranks are kept apart, and jumps for each quantile.
@@ -34,20 +36,22 @@ def fit(path: Path) -> FittedRecipe:
     trace = open_trace(path)
     if trace.rows < FEWEST_ROWS:
         raise TraceError(f"{path}: found {trace.rows:,} events, expected at least {FEWEST_ROWS:,} to fit a recipe to")
+    steps = max(1, min(MOST_STEPS, trace.rows // (PHASES * ROWS_A_STEP)))
     counted = None
     for _ in range(2):  # what a row could be of is known when all have been counted
-        counted = _zreplay.Fit(trace.rows, PHASES, counted)
+        counted = _zreplay.Fit(trace.rows, PHASES, steps, counted)
         for batch in trace.batches(_COLUMNS):
             counted.add(batch)
     found = [quantiles_of_sizes(counted.sizes(phase), SIZES) for phase in range(PHASES)]
     if not any(found):
         raise TraceError(f"{path}: found no store with a size, expected some to fit a recipe to")
     sizes = _without_gaps(found)
-    rows = [_rows_of(counted, number, kind) for number, kind in enumerate(counted.kinds())]
+    rows = [_rows_of(counted, steps, number, kind) for number, kind in enumerate(counted.kinds())]
     return FittedRecipe(
         rows=tuple(rows),
         sizes=tuple(sizes),
         events=sum(sum(kind.rows) for kind in rows),
+        steps=steps,
         area_slots=counted.last_slot - counted.first_slot + 1 + 256,
         **_alike(counted, sizes),
         **_machine(trace.metadata),
@@ -69,11 +73,12 @@ def _machine(metadata: TraceMetadata) -> dict[str, Any]:
     }
 
 
-def _rows_of(counted: _zreplay.Fit, number: int, kind: dict[str, Any]) -> Rows:
+def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any]) -> Rows:
     phases = [counted.counts(number, phase) for phase in range(PHASES)]
     if "asked_by" in kind:
         kind["asked_by"] = ASKERS[kind["asked_by"]]
-    tables: dict[str, Any] = {name: tuple(phase[name] for phase in phases) for name in ("rows", "runs")}
+    rows, runs = zip(*(counted.step(number, step) for step in range(PHASES * steps)), strict=True)
+    tables: dict[str, Any] = {"rows": rows, "runs": runs}
     if kind["of"] != "none":
         together = [sum(counts) for counts in zip(*(phase["ranks"] for phase in phases), strict=True)]
         for side in ("ahead", "back"):

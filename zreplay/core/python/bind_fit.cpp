@@ -73,6 +73,7 @@ FittedRecipe recipe_of(nb::dict tables) {
     recipe.alike = nb::cast<uint32_t>(tables["alike"]);
     recipe.moves = nb::cast<uint32_t>(tables["moves"]);
     recipe.phases = static_cast<uint32_t>(recipe.sizes.size());
+    recipe.steps = nb::cast<uint32_t>(tables["steps"]);
     recipe.area_slots = nb::cast<uint64_t>(tables["area_slots"]);
     recipe.types = nb::cast<uint32_t>(tables["types"]);
     recipe.oldest_first = nb::cast<bool>(tables["oldest_first"]);
@@ -99,7 +100,6 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
     const Fit::Counts& counts = fit.counts(kind, phase);
     nb::dict out;
     out["rows"] = counts.rows;
-    out["runs"] = counts.runs;
     auto beside = [&out](const char* name, const std::array<Fit::Counts::Beside, 2>& sides) {
         out[name] = std::array<uint64_t, 4>{sides[0].found, sides[0].taken, sides[1].found, sides[1].taken};
     };
@@ -121,8 +121,8 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
 
 void bind_fit(nb::module_& module) {
     nb::class_<Fit>(module, "Fit", "Counts a trace of so many rows, in so many phases.")
-        .def(nb::init<uint64_t, uint32_t, const Fit*>(), nb::arg("rows"), nb::arg("phases"), nb::arg("counted").none() = nb::none(),
-             nb::keep_alive<1, 4>())
+        .def(nb::init<uint64_t, uint32_t, uint32_t, const Fit*>(), nb::arg("rows"), nb::arg("phases"), nb::arg("steps"), nb::arg("counted").none() = nb::none(),
+             nb::keep_alive<1, 5>())
         .def("add",
              [](Fit& fit, nb::handle batch) {
                  ArrowBatch arrow(batch);
@@ -137,6 +137,10 @@ void bind_fit(nb::module_& module) {
             return out;
         })
         .def("counts", &counted, nb::arg("kind"), nb::arg("phase"))
+        .def("step", [](const Fit& fit, size_t kind, uint32_t step) {
+                 return std::array<uint64_t, 2>{fit.step(kind, step).rows, fit.step(kind, step).runs};
+             },
+             nb::arg("kind"), nb::arg("step"), "Rows and runs.")
         .def("sizes", &Fit::sizes, nb::arg("phase"))
         .def("refused_sizes", &Fit::refused_sizes, nb::arg("kind"))
         .def_ro("pairs", &Fit::pairs)

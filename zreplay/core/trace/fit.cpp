@@ -6,8 +6,8 @@
 
 namespace zreplay {
 
-Fit::Fit(uint64_t rows, uint32_t phases, const Fit* counted)
-    : counted_(counted), expected_rows_(std::max<uint64_t>(rows, 1)), phases_(phases) {
+Fit::Fit(uint64_t rows, uint32_t phases, uint32_t steps, const Fit* counted)
+    : counted_(counted), expected_rows_(std::max<uint64_t>(rows, 1)), phases_(phases), steps_(steps) {
     last_slots_.fill(AgeList::nowhere);
     sizes_.assign(phases, std::vector<uint64_t>(page_bytes + 1));
     cursors_.fill(AgeList::nowhere);
@@ -15,7 +15,8 @@ Fit::Fit(uint64_t rows, uint32_t phases, const Fit* counted)
 
 void Fit::add(const EventBatch& batch) {
     for (int64_t i = 0; i < batch.rows; ++i, ++rows) {
-        const auto phase = static_cast<uint32_t>(std::min<uint64_t>(rows * phases_ / expected_rows_, phases_ - 1));
+        const uint64_t all_steps = uint64_t{phases_} * steps_, step = std::min(rows * all_steps / expected_rows_, all_steps - 1);
+        const auto phase = static_cast<uint32_t>(step / steps_);
         const bool has_slot = batch.type.has(i) && batch.offset.has(i);
         const SwapEntry slot = has_slot ? batch.entry(i) : SwapEntry{};
         Life life{Place::none, 0};
@@ -28,8 +29,10 @@ void Fit::add(const EventBatch& batch) {
             continue;
         }
         Counts& counts = counts_[size_t{number} * phases_ + phase];
+        Step& here = steps_of_[number * all_steps + step];
         ++counts.rows;
-        counts.runs += number != last_kind_ || counts.rows == 1;
+        ++here.rows;
+        here.runs += number != last_kind_ || here.rows == 1;
         last_kind_ = number;
         if (life.place != Place::none) count_place(number, phase, slot, life);
         if (kind.op == Op::store) {
@@ -74,6 +77,7 @@ uint32_t Fit::number_of(const RowKind& kind) {
     if (kinds_.size() == most_kinds) return no_kind;
     kinds_.push_back(kind);
     counts_.resize(kinds_.size() * phases_);
+    steps_of_.resize(kinds_.size() * phases_ * steps_);
     return static_cast<uint32_t>(kinds_.size() - 1);
 }
 

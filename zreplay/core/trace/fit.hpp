@@ -32,7 +32,7 @@ class Fit {
     static constexpr size_t most_kinds = 64;
 
     struct Counts {
-        uint64_t rows = 0, runs = 0;
+        uint64_t rows = 0;
         // Rows that found a slot ahead of the last one's that they could be of, and that were of it: right ahead, and behind a gap.
         // Of those that were not, the same of the slots back from it.
         struct Beside {
@@ -48,12 +48,18 @@ class Fit {
         std::array<uint32_t, rank_bins> ranks{};      // of all others
     };
 
+    struct Step {
+        uint64_t rows = 0, runs = 0;
+    };
+
+    // Rows and runs are counted in `steps` for each phase, all else in phases.
     // `counted`: the same trace, counted once; without, nothing is beside anything.
-    Fit(uint64_t rows, uint32_t phases, const Fit* counted = nullptr);
+    Fit(uint64_t rows, uint32_t phases, uint32_t steps, const Fit* counted = nullptr);
     void add(const EventBatch& batch);
 
     const std::vector<RowKind>& kinds() const { return kinds_; }
     const Counts& counts(size_t kind, uint32_t phase) const { return counts_[kind * phases_ + phase]; }
+    const Step& step(size_t kind, uint32_t step) const { return steps_of_[kind * phases_ * steps_ + step]; }
     // Of stores taken, and of all of a kind that was refused, by bytes.
     const std::vector<uint64_t>& sizes(uint32_t phase) const { return sizes_[phase]; }
     std::vector<uint64_t> refused_sizes(size_t kind) const;
@@ -84,9 +90,10 @@ class Fit {
 
     const Fit* counted_;
     uint64_t expected_rows_;
-    uint32_t phases_;
+    uint32_t phases_, steps_;
     std::vector<RowKind> kinds_;
     std::vector<Counts> counts_;  // kind, phase
+    std::vector<Step> steps_of_;  // kind, step
     std::vector<std::vector<uint64_t>> sizes_;
     std::unordered_map<size_t, std::vector<uint64_t>> refused_sizes_;
     std::array<AgeList, place_count> lists_;

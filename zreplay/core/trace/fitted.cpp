@@ -37,10 +37,10 @@ void FittedSynth::begin_areas() {
     last_slots_.fill(AgeList::nowhere);
 }
 
-void FittedSynth::enter_phase() {
+void FittedSynth::enter_step() {
     for (size_t kind = 0; kind < left_.size(); ++kind) {
-        left_[kind].rows += recipe_.kinds[kind].rows[phase_];  // to what has waited
-        left_[kind].runs += recipe_.kinds[kind].runs[phase_];
+        left_[kind].rows += recipe_.kinds[kind].rows[step_];  // to what has waited
+        left_[kind].runs += recipe_.kinds[kind].runs[step_];
         left_[kind].runs = std::min(left_[kind].runs, left_[kind].rows);
         if (left_[kind].rows && !left_[kind].runs) left_[kind].runs = 1;
     }
@@ -72,10 +72,11 @@ bool FittedSynth::begin_run() {
         }
         if (kind_ != no_kind && can(kind_)) return true;
         kind_ = no_kind;
-        if (begun_ && phase_ + 1 >= recipe_.phases) return false;
-        if (begun_) ++phase_;
+        if (begun_ && step_ + 1 >= recipe_.phases * recipe_.steps) return false;
+        if (begun_) ++step_;
+        phase_ = step_ / recipe_.steps;
         begun_ = true;
-        enter_phase();
+        enter_step();
     }
 }
 
@@ -106,7 +107,7 @@ void FittedSynth::begin_anew(FittedBatch& batch, size_t row) {
     begin_areas();
     std::fill(left_.begin(), left_.end(), Left{});
     kind_ = no_kind;
-    phase_ = 0;
+    phase_ = step_ = 0;
     begun_ = false;
 }
 

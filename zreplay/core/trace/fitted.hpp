@@ -1,12 +1,12 @@
 // The generator of fitted recipes: rows drawn from the tables of a trace (fit.hpp says what was counted there).
 //
-// A phase has so many rows of each kind, in so many runs; the order of the runs is drawn, and all compositions of a kind's
-// rows into its runs are equally likely. So each phase ends with as many slots in each place as it was counted with. Which
+// A trace is in phases, and these in steps. A step has so many rows of each kind, in so many runs; the order of the runs is drawn, and all compositions of a kind's
+// rows into its runs are equally likely. So each step ends with as many slots in each place as it was counted with. Which
 // slot a row takes: the one beside the last of its op; or of the list of the place that its kind is of, the one behind its
 // kind's last, or one by rank. The slot beside may be in another place: then the row is of the kind that is of that one, if
-// the phase still has any.
+// the step still has any.
 //
-// A kind that finds nobody in its place waits, into the next phase if it must. All is O(slots not free) in memory, and a row
+// A kind that finds nobody in its place waits, into the next step if it must. All is O(slots not free) in memory, and a row
 // takes constant work but for finding a rank, which is a logarithm.
 #pragma once
 
@@ -26,7 +26,7 @@ struct FittedRecipe {
 
     struct Kind {
         RowKind row;
-        std::vector<uint64_t> rows, runs;        // by phase
+        std::vector<uint64_t> rows, runs;        // by step
         // Shares of the rows that find a slot right ahead, or back, that they can be of, by phase; behind a gap, over all phases.
         std::vector<uint32_t> ahead, back;
         uint32_t ahead_over_gap = 0, back_over_gap = 0;
@@ -42,7 +42,7 @@ struct FittedRecipe {
     std::vector<std::vector<uint32_t>> sizes;  // of stores taken, by phase: ascending, one as likely as another
     uint32_t alike = 0, moves = 0;             // share of them near a place among the sizes; of them before which it moves
     static constexpr uint32_t size_groups = 16;  // near is in the same one of them
-    uint32_t phases = 1;
+    uint32_t phases = 1, steps = 1;            // steps of each phase
     uint64_t area_slots = 1;  // of all swap areas
     uint32_t types = 1;
     bool oldest_first = true;
@@ -81,7 +81,7 @@ class FittedSynth {
 
     bool begin_run();
     bool can(size_t kind) const;
-    void enter_phase();
+    void enter_step();
     void begin_anew(FittedBatch& batch, size_t row);
     void begin_areas();
     void draw(FittedBatch& batch, size_t row);
@@ -110,11 +110,11 @@ class FittedSynth {
     AreaSlots area_;
     std::array<AgeList, place_count> lists_;
     std::vector<uint64_t> lives_;     // by slot: its place in the upper three bits, where it stands there in the others
-    std::vector<Left> left_;          // of the phase, by kind
+    std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_;
     std::vector<std::array<std::vector<size_t>, place_count>> others_;  // by kind and place: which kinds it goes on as
-    uint32_t phase_ = 0;
+    uint32_t phase_ = 0, step_ = 0;
     bool begun_ = false;
     static constexpr size_t no_kind = ~size_t{0};
     static constexpr int jump_tries = 16;

@@ -26,12 +26,14 @@ from zreplay.trace.schema import ASKERS, MAX_TYPES, METADATA_WORDS, OPS, PAGE_SI
 WHOLE = 10_000
 #: Where a slot is (core/trace/slot_lives.hpp).
 PLACES = ("none", "fresh", "read", "device", "back")
+#: Of Rows with a place: parts in WHOLE, by phase.
+SHARES = ("ahead", "back", "next", "near", "near_back", "edges")
 _MISSING = dataclasses.MISSING
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one kind. Arrays have an element for each phase.
+    """Rows of one kind. Arrays have an element for each phase, those of rows and runs for each step.
 
     Attributes:
         op, result, asked_by: as in the trace.
@@ -81,10 +83,8 @@ class Rows:
     def __post_init__(self) -> None:
         check_fields(self)
         _check_numbers("rows", self.rows, 0, 10**15)
-        shares = ("ahead", "back", "next", "near", "near_back", "edges")
-        for name in ("runs", *((*shares, "rank") if self.of != "none" else ())):
-            if len(getattr(self, name)) != len(self.rows):
-                raise RecipeError(name, f"found {len(getattr(self, name))} elements, expected {len(self.rows)}, as of rows")
+        if len(self.runs) != len(self.rows):
+            raise RecipeError("runs", f"found {len(self.runs)} elements, expected {len(self.rows)}, as of rows")
         _check_numbers("runs", self.runs, 0, 10**15)
         _check_numbers("sizes", self.sizes, 0, 2 * PAGE_SIZE)
         for phase, (rows, runs) in enumerate(zip(self.rows, self.runs, strict=True), 1):
@@ -94,7 +94,7 @@ class Rows:
             return
         for phase, quantiles in enumerate(self.rank, 1):
             _check_quantiles(f"rank {phase}", quantiles or self.ranks)
-        for name in shares:
+        for name in SHARES:
             _check_numbers(name, getattr(self, name), 0, WHOLE)
         _check_quantiles("distances", self.distances, 2**32 - 1)
 
@@ -119,6 +119,7 @@ class FittedRecipe:
 
     Attributes:
         events: rows; when all phases have been, all slots are freed and the first phase begins again.
+        steps: of each phase.
         area_slots, types: of all swap areas, and how many there are; clusters are taken from them in turn.
         oldest_cluster: of free clusters the kernel takes that which has been free the longest, else the lowest.
         sizes: of stores that are taken, in each phase: quantiles of the bytes, each as likely.
@@ -132,6 +133,7 @@ class FittedRecipe:
     sizes: tuple[tuple[int, ...], ...]
     events: int = number(_MISSING, 1, 10**15)
     area_slots: int = number(_MISSING, 1, 2**40)
+    steps: int = number(1, 1, 64)
     types: int = number(1, 1, MAX_TYPES)
     oldest_cluster: bool = True
     alike: int = number(0, 0, WHOLE)
@@ -152,10 +154,13 @@ class FittedRecipe:
             if not quantiles:
                 raise RecipeError(f"sizes {phase}", "found none, expected at least one")
             _check_numbers(f"sizes {phase}", quantiles, 0, PAGE_SIZE)
+        phases, steps = len(self.sizes), self.steps
         for place, kind in enumerate(self.rows, 1):
-            if len(kind.rows) != len(self.sizes):
-                found = f"found {len(kind.rows)} numbers, expected {len(self.sizes)}, one for each phase, as of sizes"
-                raise RecipeError(f"rows {place}: rows", found)
+            for name in ("rows", *((*SHARES, "rank") if kind.of != "none" else ())):
+                found, expected = len(getattr(kind, name)), phases * steps if name == "rows" else phases
+                if found != expected:
+                    of_what = f"steps: {steps} in each of the {phases} phases" if name == "rows" else "phases, as of sizes"
+                    raise RecipeError(f"rows {place}: {name}", f"found {found} elements, expected {expected} {of_what}")
         if not self.one_round:
             raise RecipeError("rows", "found none, expected at least one")
 
@@ -242,6 +247,7 @@ class FittedRecipe:
             "sizes": [list(quantiles) for quantiles in self.sizes],
             "alike": self.alike,
             "moves": self.moves,
+            "steps": self.steps,
             "area_slots": self.area_slots,
             "types": self.types,
             "oldest_first": self.oldest_cluster,
