@@ -222,7 +222,7 @@ _COMMENTS = {
     "alike": "sizes near one place among them, and sizes before which it moves",
     "sizes": "compressed bytes of the stores that are taken, 0 for a same-filled page: quantiles, each as likely",
     "model": "the machine, for a replay's defaults",
-    "op": "from place to place: none, fresh (stored), read (loaded since), device (refused, written back), back (in memory)",
+    "op": "from place to place: none, fresh (stored), read (loaded since), refused, written (back), back (in memory)",
     "ahead": "parts of the rows that find a slot right ahead of the last one's of the op, and are of it",
     "next": "parts of the others whose slot came into its place right after the last one's",
     "whole_rows": "parts of the jumps to eight slots in a row, or more, that are made; to fewer all are",

@@ -45,7 +45,7 @@ class Portrait:
     store_steps: tuple[int, ...]
     free_runs: tuple[int, ...]
     free_steps: tuple[int, ...]
-    resident: tuple[int, ...]  #: slots, at the end of each of 256 equal parts of the rows
+    resident: tuple[int, ...]  #: slots, at the end of each of 1,000 equal parts of the rows
 
     def quantiles(self, name: str) -> tuple[int, ...]:
         """The numbers of QUANTILES of a distribution, of a bin its least; empty without any."""

@@ -52,7 +52,7 @@ RowKind Fit::kind_of(const EventBatch& batch, int64_t row, Place from) const {
     const bool compressed = from == Place::fresh || from == Place::read;
     switch (kind.op) {
         case Op::store:
-            kind.to = result < 0 ? Place::device : Place::fresh;
+            kind.to = result < 0 ? Place::refused : Place::fresh;
             kind.sized = batch.size.has(row);
             break;
         case Op::load:
@@ -61,7 +61,7 @@ RowKind Fit::kind_of(const EventBatch& batch, int64_t row, Place from) const {
             break;
         case Op::invalidate: kind.to = Place::none; break;
         case Op::writeback:
-            if (result >= 0 && compressed) kind.to = Place::device;
+            if (result >= 0 && compressed) kind.to = Place::written;
             break;
         default: break;
     }

@@ -40,7 +40,7 @@ class Binned {
 
 class Portrait {
   public:
-    static constexpr uint32_t size_bins = 65, age_bins = 64, curve_points = 256;
+    static constexpr uint32_t size_bins = 65, age_bins = 64, curve_points = 1000;
 
     explicit Portrait(uint64_t rows) : expected_rows_(rows ? rows : 1) {}
     void add(const EventBatch& batch);

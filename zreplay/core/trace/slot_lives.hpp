@@ -1,13 +1,15 @@
 // The life of a swap slot as a trace shows it, in the few words that `zreplay synth --fit` counts and draws by.
 //
-//          store, taken                       load                       load (6.1), again
+//          store, taken                       load                    load (6.1), again
 //   none ───────────────▶ fresh ──────────────────────▶ read ───────────────┐
 //     │                     │  writeback ┌──────────────┘ ◀─────────────────┘
-//     │ store, refused      ▼            ▼
-//     └──────────────────▶ device ──────────────▶ back       load since 6.9: fresh ▶ back
-//                                load, missed
+//     │                     ▼            ▼
+//     │ store, refused    written ───────────▶ back      load since 6.9: fresh ▶ back
+//     └──────────────────▶ refused ──────────▶       a load from the device: missed
 //
-// An invalidate leads from anywhere to none. A store of a slot that is not none leads from there to fresh or device.
+// Refused and written are on the device alike, but one has been there since its store, and one was stored long before.
+//
+// An invalidate leads from anywhere to none. A store of a slot that is not none leads from there to fresh or refused.
 #pragma once
 
 #include <array>
@@ -20,14 +22,15 @@
 namespace zreplay {
 
 enum class Place : uint8_t {
-    none,    // no slot, or one that the trace has not stored to since it was freed
-    fresh,   // compressed, and not loaded since its store
-    read,    // compressed, and loaded
-    device,  // refused or written back
-    back,    // loaded from the device, or taken out by its load: in memory, and in zswap no more
+    none,     // no slot, or one that the trace has not stored to since it was freed
+    fresh,    // compressed, and not loaded since its store
+    read,     // compressed, and loaded
+    refused,  // on the device since its store
+    written,  // written back
+    back,     // loaded from the device, or taken out by its load: in memory, and in zswap no more
 };
-inline constexpr size_t place_count = 5;
-inline constexpr std::array<std::string_view, place_count> place_names{"none", "fresh", "read", "device", "back"};
+inline constexpr size_t place_count = 6;
+inline constexpr std::array<std::string_view, place_count> place_names{"none", "fresh", "read", "refused", "written", "back"};
 
 // A kind of row: what happened, to a slot from where, what the kernel said. `to` is where the slot is afterwards.
 struct RowKind {

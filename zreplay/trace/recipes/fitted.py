@@ -25,7 +25,7 @@ from zreplay.trace.schema import ASKERS, MAX_TYPES, METADATA_WORDS, OPS, PAGE_SI
 #: Shares and ranks are in parts of it.
 WHOLE = 10_000
 #: Where a slot is (core/trace/slot_lives.hpp).
-PLACES = ("none", "fresh", "read", "device", "back")
+PLACES = ("none", "fresh", "read", "refused", "written", "back")
 #: Of Rows with a place: parts in WHOLE, by phase.
 SHARES = ("ahead", "back", "next", "near", "near_back", "edges")
 _MISSING = dataclasses.MISSING
