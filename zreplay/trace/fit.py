@@ -28,7 +28,7 @@ ENOUGH_JUMPS, JUMPS_A_QUANTILE = 8, 4
 SIZE_GROUPS, LEAST_ALIKE = 16, 0.02
 #: Rows of a trace that say too little: a phase should have some.
 FEWEST_ROWS = 100 * PHASES
-_COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", "call_ts_ns", "call_rows", "asked_by")
+_COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", "call_ts_ns", "call_rows", "asked_by", "cpu")
 
 
 def fit(path: Path) -> FittedRecipe:
@@ -52,7 +52,9 @@ def fit(path: Path) -> FittedRecipe:
         sizes=tuple(sizes),
         events=sum(sum(kind.rows) for kind in rows),
         steps=steps,
-        area_slots=counted.last_slot - counted.first_slot + 1 + 256,
+        types=(types := counted.types.bit_count()),
+        area_slots=types * (counted.last_slot - counted.first_slot + 1),
+        cpu_changes=_share(counted.cpu_changes, counted.cpu_rows),
         **_alike(counted, sizes),
         **_machine(trace.metadata),
     )

@@ -76,6 +76,8 @@ FittedRecipe recipe_of(nb::dict tables) {
     recipe.steps = nb::cast<uint32_t>(tables["steps"]);
     recipe.area_slots = nb::cast<uint64_t>(tables["area_slots"]);
     recipe.types = nb::cast<uint32_t>(tables["types"]);
+    recipe.cpus = nb::cast<uint32_t>(tables["cpus"]);
+    recipe.cpu_changes = nb::cast<uint32_t>(tables["cpu_changes"]);
     recipe.oldest_first = nb::cast<bool>(tables["oldest_first"]);
     recipe.seed = nb::cast<uint64_t>(tables["seed"]);
     return recipe;
@@ -143,6 +145,9 @@ void bind_fit(nb::module_& module) {
              nb::arg("kind"), nb::arg("step"), "Rows and runs.")
         .def("sizes", &Fit::sizes, nb::arg("phase"))
         .def("refused_sizes", &Fit::refused_sizes, nb::arg("kind"))
+        .def_ro("cpu_rows", &Fit::cpu_rows)
+        .def_ro("cpu_changes", &Fit::cpu_changes)
+        .def_ro("types", &Fit::types)
         .def_ro("pairs", &Fit::pairs)
         .def_ro("alike", &Fit::alike)
         .def_ro("first_slot", &Fit::first_slot)

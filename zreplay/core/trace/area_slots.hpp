@@ -1,4 +1,4 @@
-// Free slots of one swap area, given out as the kernel does: a cluster of 256 that is wholly free, filled in order; when
+// Free slots of one swap area, given out as the kernel does: to a CPU a cluster of 256 that is wholly free, filled in order; when
 // there is none, the next free slot from where the last one was found. Slot 0 is the header's.
 //
 // Which free cluster comes first is the device's affair: on an SSD the one that has been free the longest ("swap: change
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "types.hpp"
@@ -20,29 +21,30 @@ class AreaSlots {
   public:
     static constexpr uint32_t cluster_slots = 256, cluster_words = cluster_slots / 64;
 
-    // `slots` are rounded up to whole clusters. `oldest_first`: as on an SSD.
-    AreaSlots(uint64_t slots, bool oldest_first)
-        : oldest_first_(oldest_first), used_(slots / 64 + 1), in_use_(slots / cluster_slots + 1) {
+    // `slots` are rounded up to whole clusters, and to one for each CPU. `oldest_first`: as on an SSD.
+    AreaSlots(uint64_t slots, bool oldest_first, uint32_t cpus)
+        : oldest_first_(oldest_first), in_use_(slots / cluster_slots + 1 + cpus), filling_(cpus) {
         used_.resize(in_use_.size() * cluster_words);
         free_.resize(in_use_.size());
         std::iota(free_.begin(), free_.end(), 0u);
         free_count_ = free_.size();
+        for (Filling& filling : filling_) filling = {take_cluster(), 0};
+        if (filling_[0].cluster == 0) filling_[0].next = 1;
         take_slot(0);
-        filling_ = take_cluster();
-        next_ = 1;
     }
 
     uint64_t slots() const { return used_.size() * 64; }
     uint64_t slots_free() const { return slots() - taken_; }
 
-    // Which one comes next; there is a free one.
-    uint64_t next() {
-        if (next_ == cluster_slots || is_used(uint64_t{filling_} * cluster_slots + next_)) find_next();
-        return uint64_t{filling_} * cluster_slots + next_;
+    // Which one the CPU takes next; there is a free one.
+    uint64_t next(uint32_t cpu) {
+        Filling& filling = filling_[cpu];
+        if (filling.next == cluster_slots || is_used(filling.slot())) find_next(filling);
+        return filling.slot();
     }
-    uint64_t take() {
-        const uint64_t slot = next();
-        ++next_;
+    uint64_t take(uint32_t cpu) {
+        const uint64_t slot = next(cpu);
+        ++filling_[cpu].next;
         take_slot(slot);
         return slot;
     }
@@ -51,7 +53,7 @@ class AreaSlots {
         used_[slot / 64] &= ~(uint64_t{1} << slot % 64);
         --taken_;
         const auto cluster = static_cast<uint32_t>(slot / cluster_slots);
-        if (--in_use_[cluster] == 0 && cluster != filling_) put_cluster(cluster);
+        if (--in_use_[cluster] == 0 && !is_filling(cluster)) put_cluster(cluster);
     }
 
   private:
@@ -62,19 +64,26 @@ class AreaSlots {
         ++in_use_[slot / cluster_slots];
     }
 
-    void find_next() {
-        if (in_use_[filling_] == 0) put_cluster(filling_);
+    struct Filling {
+        uint32_t cluster = 0, next = 0;
+        uint64_t slot() const { return uint64_t{cluster} * cluster_slots + next; }
+    };
+    bool is_filling(uint32_t cluster) const {
+        return std::ranges::any_of(filling_, [cluster](const Filling& filling) { return filling.cluster == cluster; });
+    }
+
+    void find_next(Filling& filling) {
+        const uint32_t left = std::exchange(filling.cluster, ~0u);
+        if (in_use_[left] == 0 && !is_filling(left)) put_cluster(left);
         if (free_count_) {
-            filling_ = take_cluster();
-            next_ = 0;
+            filling = {take_cluster(), 0};
             return;
         }
         // The kernel scans: the free slot that comes next, round and round.
-        uint64_t word = (uint64_t{filling_} * cluster_slots + next_) / 64 % used_.size();
+        uint64_t word = (uint64_t{left} * cluster_slots + filling.next) / 64 % used_.size();
         while (used_[word] == ~uint64_t{0}) word = (word + 1) % used_.size();
         const uint64_t slot = word * 64 + static_cast<uint64_t>(std::countr_one(used_[word]));
-        filling_ = static_cast<uint32_t>(slot / cluster_slots);
-        next_ = static_cast<uint32_t>(slot % cluster_slots);
+        filling = {static_cast<uint32_t>(slot / cluster_slots), static_cast<uint32_t>(slot % cluster_slots)};
     }
 
     uint32_t take_cluster() {
@@ -103,7 +112,7 @@ class AreaSlots {
     std::vector<uint32_t> free_;     // clusters: a ring, or a heap
     size_t first_ = 0, free_count_ = 0;
     uint64_t taken_ = 0;
-    uint32_t filling_ = 0, next_ = 0;
+    std::vector<Filling> filling_;  // by CPU
 };
 
 }  // namespace zreplay

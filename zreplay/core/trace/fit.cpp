@@ -24,6 +24,12 @@ void Fit::add(const EventBatch& batch) {
             if (auto found = lives_.find(slot.word); found != lives_.end()) life = found->second;
         const RowKind kind = kind_of(batch, i, life.place);
         const uint32_t number = number_of(kind);
+        if (batch.cpu.has(i)) {
+            const int cpu = batch.cpu[i];
+            ++cpu_rows;
+            cpu_changes += last_cpu_ >= 0 && cpu != last_cpu_;
+            last_cpu_ = cpu;
+        }
         if (number == no_kind) {
             ++kinds_left_out;
             continue;
@@ -37,6 +43,7 @@ void Fit::add(const EventBatch& batch) {
         if (life.place != Place::none) count_place(number, phase, slot, life);
         if (kind.op == Op::store) {
             count_size(batch, i, number, phase);
+            types |= 1u << slot.type();
             first_slot = std::min(first_slot, slot.offset());
             last_slot = std::max(last_slot, slot.offset());
         }

@@ -67,6 +67,8 @@ class Fit {
     static constexpr std::array<size_t, 2> lags{1, 8};
     std::array<uint64_t, 2> pairs{}, alike{};
     uint64_t rows = 0, kinds_left_out = 0;
+    uint64_t cpu_rows = 0, cpu_changes = 0;  // rows that say their CPU, and those with another one than the last
+    uint32_t types = 0;                      // a bit for each that is stored to
     uint64_t first_slot = ~uint64_t{0}, last_slot = 0;  // offsets stored to
 
   private:
@@ -102,6 +104,7 @@ class Fit {
     std::array<uint64_t, op_count> last_slots_;  // by op: words
     Random any_{0};  // of the slots of a place
     uint32_t last_kind_ = no_kind;
+    int last_cpu_ = -1;
     std::array<uint32_t, 8> last_sizes_{};
     uint64_t stores_ = 0;  // whose sizes have been counted
 };

@@ -13,7 +13,7 @@ FittedBatch::FittedBatch(size_t rows)
 FittedSynth::FittedSynth(FittedRecipe recipe)
     : recipe_(std::move(recipe)),
       random_(recipe_.seed),
-      area_(recipe_.area_slots, recipe_.oldest_first),
+      area_(recipe_.area_slots, recipe_.oldest_first, recipe_.cpus),
       left_(recipe_.kinds.size()),
       cursors_(recipe_.kinds.size()),
       others_(recipe_.kinds.size()) {
@@ -31,7 +31,7 @@ FittedSynth::FittedSynth(FittedRecipe recipe)
 
 void FittedSynth::begin_areas() {
     for (AgeList& one : lists_) one.clear();
-    area_ = AreaSlots(recipe_.area_slots, recipe_.oldest_first);
+    area_ = AreaSlots(recipe_.area_slots, recipe_.oldest_first, recipe_.cpus);
     lives_.assign(area_.slots(), 0);
     std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
     last_slots_.fill(AgeList::nowhere);
@@ -119,6 +119,9 @@ void FittedSynth::draw(FittedBatch& batch, size_t row) {
     batch.op[row] = static_cast<int8_t>(kind.row.op);
     time_ns_ += 1 + static_cast<int64_t>(random_.next() & 2047);
     batch.ts_ns[row] = time_ns_;
+    if (recipe_.cpus > 1 && chance(recipe_.cpu_changes, FittedRecipe::whole))
+        cpu_ = (cpu_ + 1 + static_cast<uint32_t>(below(recipe_.cpus - 1))) % recipe_.cpus;
+    batch.cpu[row] = static_cast<uint16_t>(cpu_);
     if (kind.row.result != RowKind::no_result) {
         batch.result[row] = kind.row.result;
         FittedBatch::set(batch.has_result, row);
@@ -145,7 +148,7 @@ void FittedSynth::draw(FittedBatch& batch, size_t row) {
         cursors_[chosen.kind] = chosen.position;
         last_slots_[static_cast<size_t>(kind.row.op)] = slot;
     } else if (names_slot) {
-        slot = kind.row.op == Op::store ? area_.take() : area_.next();
+        slot = kind.row.op == Op::store ? area_.take(cpu_) : area_.next(cpu_);
     } else {
         if (kind.row.op == Op::invalidate_area) {
             begin_areas();

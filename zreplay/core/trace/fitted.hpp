@@ -44,7 +44,8 @@ struct FittedRecipe {
     static constexpr uint32_t size_groups = 16;  // near is in the same one of them
     uint32_t phases = 1, steps = 1;            // steps of each phase
     uint64_t area_slots = 1;  // of all swap areas
-    uint32_t types = 1;
+    uint32_t types = 1, cpus = 1;
+    uint32_t cpu_changes = 0;  // share of the rows that are another CPU's than the one before
     bool oldest_first = true;
     uint64_t seed = 0;
 };
@@ -119,6 +120,7 @@ class FittedSynth {
     static constexpr size_t no_kind = ~size_t{0};
     static constexpr int jump_tries = 16;
     size_t kind_ = no_kind;
+    uint32_t cpu_ = 0;
     int64_t time_ns_ = 0;
     uint32_t size_place_ = 0;
 };

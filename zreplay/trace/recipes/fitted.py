@@ -127,6 +127,7 @@ class FittedRecipe:
         rows: the kinds of rows.
         model, source_kernel, compressor, pool, max_pool_percent, accept_threshold_percent, totalram_pages, cpus: the
             machine, as in a trace's metadata.
+        cpu_changes: rows of another CPU than the one before, parts in WHOLE.
     """
 
     rows: tuple[Rows, ...]
@@ -147,6 +148,7 @@ class FittedRecipe:
     accept_threshold_percent: int | None = number(None, 0, 100)
     totalram_pages: int | None = number(None, 1, 2**48)
     cpus: int = number(1, 1, 1024)
+    cpu_changes: int = number(0, 0, WHOLE)
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -250,6 +252,8 @@ class FittedRecipe:
             "steps": self.steps,
             "area_slots": self.area_slots,
             "types": self.types,
+            "cpus": self.cpus,
+            "cpu_changes": self.cpu_changes,
             "oldest_first": self.oldest_cluster,
             "seed": self.seed,
         }
