@@ -14,6 +14,7 @@ from pathlib import Path
 import _zreplay
 
 from zreplay.trace.files import open_trace
+from zreplay.trace.survey import Summary, survey
 
 _COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", "call_ts_ns", "call_rows")
 #: What is compared, in the order in which it is shown: name → what it is.
@@ -47,6 +48,10 @@ class Portrait:
     free_steps: tuple[int, ...]
     resident: tuple[int, ...]  #: slots, at the end of each of 1,000 equal parts of the rows
 
+    def has_quantiles(self, name: str) -> bool:
+        """Whether what is counted there are single numbers."""
+        return name not in ("ops", "sizes_ages", "resident")
+
     def quantiles(self, name: str) -> tuple[int, ...]:
         """The numbers of QUANTILES of a distribution, of a bin its least; empty without any."""
         counts = getattr(self, name)
@@ -56,6 +61,25 @@ class Portrait:
         reached = list(accumulate(counts))
         bins = [next(i for i, below in enumerate(reached) if below >= share * total) for share in QUANTILES]
         return tuple(bins) if name == "sizes" else tuple(_zreplay.Portrait.least_of(i) for i in bins)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Two traces side by side."""
+
+    summaries: tuple[Summary, Summary]
+    portraits: tuple[Portrait, Portrait]
+    distances: dict[str, float | None]  #: of each of DISTANCES, 0 to 1; None where one of the traces has none of it
+
+    def as_dict(self) -> dict[str, object]:
+        """For ``zreplay info A B --json``."""
+        return {"traces": [summary.as_dict() for summary in self.summaries], "distances": self.distances}
+
+
+def likeness(one: Path, other: Path) -> Likeness:
+    """Read two traces, twice each. Raises what `open_trace` and `Trace.batches` raise."""
+    portraits = portrait(one), portrait(other)
+    return Likeness((survey(one), survey(other)), portraits, distances(*portraits))
 
 
 def portrait(path: Path) -> Portrait:
