@@ -1,6 +1,8 @@
 #include "trace/fitted.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <utility>
 
 namespace zreplay {
@@ -10,6 +12,13 @@ FittedBatch::FittedBatch(size_t rows)
       asked_by(rows), has_type((rows + 7) / 8), has_slot((rows + 7) / 8), has_size((rows + 7) / 8), has_result((rows + 7) / 8),
       has_call_rows((rows + 7) / 8), has_asked_by((rows + 7) / 8) {}
 
+// Values that are null stay what they were.
+void FittedBatch::clear() {
+    for (auto* bits : {&has_type, &has_slot, &has_size, &has_result, &has_call_rows, &has_asked_by}) std::ranges::fill(*bits, 0);
+    std::ranges::fill(call_rows, 0);
+    types = slots = sizes = results = calls = asked = 0;
+}
+
 FittedSynth::FittedSynth(FittedRecipe recipe)
     : recipe_(std::move(recipe)),
       random_(recipe_.seed),
@@ -17,16 +26,12 @@ FittedSynth::FittedSynth(FittedRecipe recipe)
       left_(recipe_.kinds.size()),
       cursors_(recipe_.kinds.size()),
       others_(recipe_.kinds.size()) {
+    require(recipe_.kinds.size() <= 64, "at most 64 kinds of rows", recipe_.kinds.size(), 64);
     begin_areas();
-    for (size_t kind = 0; kind < others_.size(); ++kind) {
-        auto add = [&](size_t other) {
-            if (recipe_.kinds[kind].row.goes_on_as(recipe_.kinds[other].row))
-                others_[kind][static_cast<size_t>(recipe_.kinds[other].row.from)].push_back(other);
-        };
-        add(kind);
+    for (size_t kind = 0; kind < others_.size(); ++kind)
         for (size_t other = 0; other < others_.size(); ++other)
-            if (other != kind) add(other);
-    }
+            if (recipe_.kinds[kind].row.goes_on_as(recipe_.kinds[other].row))
+                others_[kind][static_cast<size_t>(recipe_.kinds[other].row.from)] |= uint64_t{1} << other;
 }
 
 void FittedSynth::begin_areas() {
@@ -43,6 +48,7 @@ void FittedSynth::enter_step() {
         left_[kind].runs += recipe_.kinds[kind].runs[step_];
         left_[kind].runs = std::min(left_[kind].runs, left_[kind].rows);
         if (left_[kind].rows && !left_[kind].runs) left_[kind].runs = 1;
+        if (left_[kind].rows) has_rows_ |= uint64_t{1} << kind;
     }
 }
 
@@ -56,19 +62,19 @@ bool FittedSynth::can(size_t kind) const {
 // The runs that are left come in any order, but none beside another of its kind while there are others.
 bool FittedSynth::begin_run() {
     for (;;) {
-        uint64_t total = 0;
-        for (size_t kind = 0; kind < left_.size(); ++kind)
-            if (kind != kind_ && can(kind)) total += left_[kind].runs;
+        uint64_t total = 0, able = 0;
+        for (uint64_t kinds = has_rows_; kinds; kinds &= kinds - 1) {
+            const auto kind = static_cast<size_t>(std::countr_zero(kinds));
+            if (kind == kind_ || !can(kind)) continue;
+            total += left_[kind].runs;
+            able |= uint64_t{1} << kind;
+        }
         if (total) {
-            uint64_t at = below(total);
-            size_t kind = 0;
-            for (;; ++kind) {
-                if (kind == kind_ || !can(kind)) continue;
-                if (at < left_[kind].runs) break;
-                at -= left_[kind].runs;
+            for (uint64_t at = below(total);; able &= able - 1) {
+                kind_ = static_cast<size_t>(std::countr_zero(able));
+                if (at < left_[kind_].runs) return true;
+                at -= left_[kind_].runs;
             }
-            kind_ = kind;
-            return true;
         }
         if (kind_ != no_kind && can(kind_)) return true;
         kind_ = no_kind;
@@ -80,8 +86,19 @@ bool FittedSynth::begin_run() {
     }
 }
 
+std::shared_ptr<FittedBatch> FittedSynth::unused(size_t rows) {
+    for (auto& batch : batches_) {
+        if (batch.use_count() != 1) continue;
+        std::atomic_thread_fence(std::memory_order_acquire);  // what the last holder read, it has read
+        if (batch->rows == rows) batch->clear();
+        else batch = std::make_shared<FittedBatch>(rows);
+        return batch;
+    }
+    return batches_.emplace_back(std::make_shared<FittedBatch>(rows));
+}
+
 std::shared_ptr<const FittedBatch> FittedSynth::next(size_t rows) {
-    auto batch = std::make_shared<FittedBatch>(rows);
+    std::shared_ptr<FittedBatch> batch = unused(rows);
     for (size_t row = 0; row < rows; ++row) {
         const bool goes_on = kind_ != no_kind && can(kind_) && left_[kind_].runs > 0;
         // Of the rows that are left of a kind, each is as likely as any other to begin a new run.
@@ -106,6 +123,7 @@ void FittedSynth::begin_anew(FittedBatch& batch, size_t row) {
     ++batch.types;
     begin_areas();
     std::fill(left_.begin(), left_.end(), Left{});
+    has_rows_ = 0;
     kind_ = no_kind;
     phase_ = step_ = 0;
     begun_ = false;
@@ -115,7 +133,7 @@ void FittedSynth::draw(FittedBatch& batch, size_t row) {
     Chosen chosen{kind_, AgeList::nowhere};
     if (recipe_.kinds[kind_].row.from != Place::none) chosen = choose(kind_);
     const FittedRecipe::Kind& kind = recipe_.kinds[chosen.kind];
-    --left_[chosen.kind].rows;
+    if (--left_[chosen.kind].rows == 0) has_rows_ &= ~(uint64_t{1} << chosen.kind);
     batch.op[row] = static_cast<int8_t>(kind.row.op);
     time_ns_ += 1 + static_cast<int64_t>(random_.next() & 2047);
     batch.ts_ns[row] = time_ns_;
@@ -228,23 +246,21 @@ bool FittedSynth::beside(size_t number, bool ahead, Chosen& chosen) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
     const uint64_t last = last_slots_[static_cast<size_t>(kind.row.op)];
     if (last == AgeList::nowhere) return false;
-    for (uint64_t step = 1; step <= slots_ahead; ++step) {
-        if (!kind_of(number, ahead ? last + step : last - step, chosen)) continue;
-        if (step == 1) return below(FittedRecipe::whole) < (ahead ? kind.ahead : kind.back)[phase_];
-        return below(FittedRecipe::whole) < (ahead ? kind.ahead_over_gap : kind.back_over_gap);
-    }
+    const uint32_t right = (ahead ? kind.ahead : kind.back)[phase_], over_gap = ahead ? kind.ahead_over_gap : kind.back_over_gap;
+    const uint64_t drawn = below(FittedRecipe::whole);
+    if (drawn >= std::max(right, over_gap)) return false;
+    for (uint64_t step = 1; step <= slots_ahead; ++step)
+        if (kind_of(number, ahead ? last + step : last - step, chosen)) return drawn < (step == 1 ? right : over_gap);
     return false;
 }
 
 // As what a row of the kind goes on at the slot, if it can.
 bool FittedSynth::kind_of(size_t number, uint64_t slot, Chosen& chosen) const {
     if (slot >= lives_.size()) return false;
-    for (size_t kind : others_[number][lives_[slot] >> 61])
-        if (left_[kind].rows) {
-            chosen = {kind, lives_[slot] & ~uint64_t{0} >> 3};
-            return true;
-        }
-    return false;
+    const uint64_t kinds = others_[number][lives_[slot] >> 61] & has_rows_;
+    if (!kinds) return false;
+    chosen = {kinds >> number & 1 ? number : static_cast<size_t>(std::countr_zero(kinds)), lives_[slot] & ~uint64_t{0} >> 3};
+    return true;
 }
 
 // Who frees, or reads, all that it has begins at one end of it: the chosen slot, or the last of those beside it on the side

@@ -52,6 +52,7 @@ struct FittedRecipe {
 
 struct FittedBatch {
     explicit FittedBatch(size_t rows);
+    void clear();
     static void set(std::vector<uint8_t>& bits, size_t row) { bits[row / 8] |= static_cast<uint8_t>(1u << row % 8); }
 
     size_t rows;
@@ -70,6 +71,7 @@ struct FittedBatch {
 
 class FittedSynth {
   public:
+    // At most 64 kinds.
     explicit FittedSynth(FittedRecipe recipe);
 
     // The next rows. When all phases have been, all slots are freed and the first begins again.
@@ -80,6 +82,7 @@ class FittedSynth {
         uint64_t rows = 0, runs = 0;
     };
 
+    std::shared_ptr<FittedBatch> unused(size_t rows);
     bool begin_run();
     bool can(size_t kind) const;
     void enter_step();
@@ -114,7 +117,8 @@ class FittedSynth {
     std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_;
-    std::vector<std::array<std::vector<size_t>, place_count>> others_;  // by kind and place: which kinds it goes on as
+    std::vector<std::array<uint64_t, place_count>> others_;  // by kind and place: which kinds it goes on as, a bit each
+    uint64_t has_rows_ = 0;  // kinds of which the step has rows left, a bit each
     uint32_t phase_ = 0, step_ = 0;
     bool begun_ = false;
     static constexpr size_t no_kind = ~size_t{0};
@@ -123,6 +127,7 @@ class FittedSynth {
     uint32_t cpu_ = 0;
     int64_t time_ns_ = 0;
     uint32_t size_place_ = 0;
+    std::vector<std::shared_ptr<FittedBatch>> batches_;  // as many as were ever held at once, and one
 };
 
 }  // namespace zreplay

@@ -26,6 +26,8 @@ from zreplay.trace.schema import ASKERS, MAX_TYPES, METADATA_WORDS, OPS, PAGE_SI
 WHOLE = 10_000
 #: Where a slot is (core/trace/slot_lives.hpp).
 PLACES = ("none", "fresh", "read", "refused", "written", "back")
+#: Kinds of rows.
+MOST_KINDS = 64
 #: Of Rows with a place: parts in WHOLE, by phase.
 SHARES = ("ahead", "back", "next", "near", "near_back", "edges")
 _MISSING = dataclasses.MISSING
@@ -163,6 +165,8 @@ class FittedRecipe:
                 if found != expected:
                     of_what = f"steps: {steps} in each of the {phases} phases" if name == "rows" else "phases, as of sizes"
                     raise RecipeError(f"rows {place}: {name}", f"found {found} elements, expected {expected} {of_what}")
+        if len(self.rows) > MOST_KINDS:
+            raise RecipeError("rows", f"found {len(self.rows)} kinds, expected at most {MOST_KINDS}")
         if not self.one_round:
             raise RecipeError("rows", "found none, expected at least one")
 
