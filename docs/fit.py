@@ -170,8 +170,8 @@ def page(work: Path) -> str:
             *(line_of(result, "tuned on" if result.name in TUNED_ON else "held out") for result in results),
             *(line_of(result, "generated") for result in generated),
             "",
-            f"Within {WITHIN_PERCENT} %: {within(tuned)} figures of the recordings it was tuned on, {within(held_out)} of "
-            f"those held out, {within(generated)} of those generated.",
+            f"Within {WITHIN_PERCENT} %: {within(tuned)} figures of the recordings it was tuned on, "
+            f"{within(held_out)} of those held out, {within(generated)} of those generated.",
             "",
         ]
     )

@@ -41,7 +41,7 @@ def _side_by_side(alike: "Likeness") -> str:
     from zreplay.trace.likeness import DISTANCES, QUANTILES
 
     one, other = alike.summaries
-    rows = [("", Path(one.trace).stem, Path(other.trace).stem, "distance")]
+    rows: list[tuple[str, ...]] = [("", Path(one.trace).stem, Path(other.trace).stem, "distance")]
     rows.append(("events", number(one.rows), number(other.rows), ""))
     rows += [
         (f"  {op}", number(one.events[op]), number(other.events[op]), "")

@@ -42,7 +42,7 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "--fit",
     type=click.Path(path_type=Path),
     metavar="TRACE",
-    help="Write a recipe instead, whose trace is like TRACE: sizes, lives of slots, pages of a pool, and no slot of it.",
+    help="Write a recipe, whose trace is like TRACE: sizes, lives of slots, pages of a pool. None of its slots.",
 )
 @click.option(
     "--scale",
@@ -157,7 +157,7 @@ def command(
 
 def _fit(ctx: click.Context, trace: Path, output: Path, force: bool, quiet: bool) -> None:
     from zreplay.errors import UsageError
-    from zreplay.trace.fit import write_recipe
+    from zreplay.trace.fit_file import write_recipe
 
     for key, value in ctx.params.items():
         source = ctx.get_parameter_source(key)

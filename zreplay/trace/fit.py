@@ -1,7 +1,6 @@
-"""A recipe fitted to a trace: what core/trace/fit.hpp counts of it, in tables whose size does not grow with the trace."""
+"""A recipe fitted to a trace: what core/trace/fit.hpp counts of it, in tables that do not grow with the trace."""
 
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -10,10 +9,9 @@ from typing import Any
 
 import _zreplay
 
-from zreplay.errors import TraceError, UsageError
-from zreplay.trace.files import TraceMetadata, open_trace
-from zreplay.trace.recipes.fitted import WHOLE, FittedRecipe, Rows
-from zreplay.trace.recipes.tables import to_table, toml_text
+from zreplay.errors import TraceError
+from zreplay.trace.files import Trace, TraceMetadata, open_trace
+from zreplay.trace.recipes.fitted import SHARES, WHOLE, FittedRecipe, Rows
 from zreplay.trace.schema import ASKERS
 
 #: Parts of the trace with equal numbers of rows that are counted apart.
@@ -37,27 +35,34 @@ def fit(path: Path) -> FittedRecipe:
     if trace.rows < FEWEST_ROWS:
         raise TraceError(f"{path}: found {trace.rows:,} events, expected at least {FEWEST_ROWS:,} to fit a recipe to")
     steps = max(1, min(MOST_STEPS, trace.rows // (PHASES * ROWS_A_STEP)))
-    counted = None
-    for _ in range(2):  # what a row could be of is known when all have been counted
-        counted = _zreplay.Fit(trace.rows, PHASES, steps, counted)
-        for batch in trace.batches(_COLUMNS):
-            counted.add(batch)
+    # What a row could be of is known when all have been counted.
+    counted = _counted(trace, steps, _counted(trace, steps, None))
     found = [quantiles_of_sizes(counted.sizes(phase), SIZES) for phase in range(PHASES)]
     if not any(found):
         raise TraceError(f"{path}: found no store with a size, expected some to fit a recipe to")
     sizes = _without_gaps(found)
-    rows = [_rows_of(counted, steps, number, kind) for number, kind in enumerate(counted.kinds())]
+    alike, moves = _alike(counted, sizes)
+    rows = tuple(_rows_of(counted, steps, number, kind) for number, kind in enumerate(counted.kinds()))
+    types = counted.types.bit_count()
     return FittedRecipe(
-        rows=tuple(rows),
+        rows=rows,
         sizes=tuple(sizes),
         events=sum(sum(kind.rows) for kind in rows),
         steps=steps,
-        types=(types := counted.types.bit_count()),
         area_slots=types * (counted.last_slot - counted.first_slot + 1),
+        types=types,
+        alike=alike,
+        moves=moves,
         cpu_changes=_share(counted.cpu_changes, counted.cpu_rows),
-        **_alike(counted, sizes),
         **_machine(trace.metadata),
     )
+
+
+def _counted(trace: Trace, steps: int, before: _zreplay.Fit | None) -> _zreplay.Fit:
+    counted = _zreplay.Fit(trace.rows, PHASES, steps, before)
+    for batch in trace.batches(_COLUMNS):
+        counted.add(batch)
+    return counted
 
 
 def _machine(metadata: TraceMetadata) -> dict[str, Any]:
@@ -96,6 +101,7 @@ def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any
         tables["distances"] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
         tables["rank"] = tuple(_ranks(phase["ranks"]) for phase in phases)
         tables["ranks"] = quantiles_of_ranks(together, RANKS) or (0, WHOLE)
+        tables |= {name: () for name in (*SHARES, "rank") if not any(tables[name])}
     return Rows(**kind, **tables, sizes=quantiles_of_sizes(counted.refused_sizes(number), REFUSED_SIZES))
 
 
@@ -106,7 +112,7 @@ def _whole_rows(phases: Sequence[dict[str, Any]]) -> int:
     by_chance = sum(phase["crumbs_by_chance"] for phase in phases)
     if not 0 < crumbs < jumps or by_chance == jumps:
         return WHOLE
-    odds = (jumps - crumbs) / crumbs * by_chance / (jumps - by_chance)
+    odds: float = (jumps - crumbs) / crumbs * by_chance / (jumps - by_chance)
     return min(WHOLE, max(1, round(WHOLE * odds)))
 
 
@@ -181,11 +187,11 @@ def _without_gaps(sizes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     return filled
 
 
-def _alike(counted: _zreplay.Fit, sizes: Sequence[Sequence[int]]) -> dict[str, int]:
+def _alike(counted: _zreplay.Fit, sizes: Sequence[Sequence[int]]) -> tuple[int, int]:
     """How many sizes lie near a place among them, a sixteenth of the quantiles, and before how many that place moves.
 
-    Two stores n apart are then near the same place with a chance of alike² (1 - moves)^n. That is what pairs in the same
-    64 bytes tell, n = 1 and n = 8, beyond what chance and the sixteenths' own widths do.
+    Two stores n apart are then near the same place with a chance of alike² (1 - moves)^n. That is what pairs in the
+    same 64 bytes tell, n = 1 and n = 8, beyond what chance and the sixteenths' own widths do.
     """
     chance, near, stores = 0.0, 0.0, 0
     for phase, quantiles in enumerate(sizes):
@@ -197,75 +203,18 @@ def _alike(counted: _zreplay.Fit, sizes: Sequence[Sequence[int]]) -> dict[str, i
         near += weight * sum(map(_same_64_bytes, groups)) / len(groups)
     chance, near = chance / stores, near / stores
     if near <= chance or not all(counted.pairs):
-        return {"alike": 0, "moves": 0}
+        return 0, 0
     one, eight = (
         min(1.0, max(0.0, (alike / pairs - chance) / (near - chance)))
         for alike, pairs in zip(counted.alike, counted.pairs, strict=True)
     )
     if one < LEAST_ALIKE:
-        return {"alike": 0, "moves": 0}
+        return 0, 0
     stays = min(1.0, (eight / one) ** (1 / 7))
-    return {"alike": round(WHOLE * min(1.0, math.sqrt(one / stays)) if stays else 0), "moves": round(WHOLE * (1 - stays))}
+    alike = min(1.0, math.sqrt(one / stays)) if stays else 0.0
+    return round(WHOLE * alike), round(WHOLE * (1 - stays))
 
 
 def _same_64_bytes(sizes: Sequence[int]) -> float:
     """The chance that two drawn from the sizes are in the same 64 bytes."""
     return sum((many / len(sizes)) ** 2 for many in Counter(size // 64 for size in sizes).values())
-
-
-_HEAD = """# A recipe fitted to a trace (zreplay synth --fit; docs/fit.md says what each number is, and what they tell of the
-# trace). `zreplay synth` makes a trace of it, with --scale 4x one of four times the memory and the events.
-# Shares and ranks are parts of 10,000. Arrays have an element for each phase, an equal part of the trace's rows.
-
-"""
-_COMMENTS = {
-    "events": "rows of all phases; where more are asked for, all slots are freed and the first phase begins again",
-    "area_slots": "how large the swap area is",
-    "alike": "sizes near one place among them, and sizes before which it moves",
-    "sizes": "compressed bytes of the stores that are taken, 0 for a same-filled page: quantiles, each as likely",
-    "model": "the machine, for a replay's defaults",
-    "op": "from place to place: none, fresh (stored), read (loaded since), refused, written (back), back (in memory)",
-    "ahead": "parts of the rows that find a slot right ahead of the last one's of the op, and are of it",
-    "next": "parts of the others whose slot came into its place right after the last one's",
-    "whole_rows": "parts of the jumps to eight slots in a row, or more, that are made; to fewer all are",
-    "near": "parts of those left whose slot came near it: `near_back` before it, `distances` away",
-    "rank": "of the others: quantiles of their rank among those in the place, the youngest first; []: `ranks`, of all phases",
-}
-
-
-def recipe_text(recipe: FittedRecipe, title: str) -> str:
-    """The recipe's file, with a comment where one is needed."""
-    told = set()
-    lines = []
-    table = to_table(recipe)
-    order = ["title", *(name for name in table if name not in ("rows", "sizes", "events")), "sizes", "rows"]
-    table["title"] = title
-    text = toml_text({"kind": "fitted", "title": title, "events": table["events"], **{name: table[name] for name in order}})
-    for line in text.splitlines():
-        key = line.partition(" = ")[0]
-        if key in _COMMENTS and key not in told:
-            told.add(key)
-            lines.append(f"# {_COMMENTS[key]}")
-        lines.append(line)
-    return _HEAD + "\n".join(lines) + "\n"
-
-
-def write_recipe(trace: Path, output: Path, *, force: bool = False) -> FittedRecipe:
-    """Fit a recipe to a trace and write its file, whole or not at all.
-
-    Raises UsageError if `output` exists (unless `force`) or cannot be written, and as fit() does.
-    """
-    if output.is_dir():
-        raise UsageError(f"{output}: is a directory, expected the name of a file to write")
-    if output.exists() and not force:
-        raise UsageError(f"{output}: already exists; --force replaces it")
-    recipe = fit(trace)
-    beside = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_text(recipe_text(recipe, f"fitted to {trace.stem}"), encoding="utf-8")
-        beside.replace(output)
-    except OSError as error:
-        raise UsageError(f"{output}: cannot write: {error.strerror or error}") from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return recipe

@@ -1,7 +1,7 @@
 """Recipes of the kind ``fitted``: what `zreplay synth --fit` has counted of a trace (zreplay/trace/fit.py).
 
-The events are drawn by the engine (core/trace/fitted.hpp), which says what the tables do; docs/fit.md says how they come
-about and what they still tell of the trace.
+The events are drawn by the engine (core/trace/fitted.hpp), which says what the tables do; docs/fit.md says how they
+come about and what they still tell of the trace.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ _MISSING = dataclasses.MISSING
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one kind. Arrays have an element for each phase, those of rows and runs for each step.
+    """Rows of one kind. Arrays have an element for each phase, or none: 0; those of rows and runs one for each step.
 
     Attributes:
         op, result, asked_by: as in the trace.
@@ -50,8 +50,8 @@ class Rows:
         near: of those that are left, parts whose slot came into its place near the last one's, `distances` from it.
         near_back: of these, parts in WHOLE that came before it.
         edges: of those of `near` and `rank`, parts in WHOLE whose slot is the first or the last of those in a row.
-        whole_rows: parts in WHOLE of the jumps drawn by `near` and `rank` that are made if they lead to eight slots in a row
-            or more; to fewer all are.
+        whole_rows: parts in WHOLE of the jumps drawn by `near` and `rank` that are made if they lead to 32 slots in a
+            row or more; to fewer all are.
         distances: quantiles of how many slots lie between, evenly spaced.
         rank: of the others: quantiles of the slot's rank in its place, the one that came last first, in parts of its
             slots; evenly spaced, the least first. An empty one: `ranks`.
@@ -94,6 +94,7 @@ class Rows:
                 raise RecipeError(f"runs {phase}", f"found {runs}, expected {min(1, rows)} to {rows}, the rows")
         if self.of == "none":
             return
+        _check_quantiles("ranks", self.ranks)
         for phase, quantiles in enumerate(self.rank, 1):
             _check_quantiles(f"rank {phase}", quantiles or self.ranks)
         for name in SHARES:
@@ -125,7 +126,8 @@ class FittedRecipe:
         area_slots, types: of all swap areas, and how many there are; clusters are taken from them in turn.
         oldest_cluster: of free clusters the kernel takes that which has been free the longest, else the lowest.
         sizes: of stores that are taken, in each phase: quantiles of the bytes, each as likely.
-        alike, moves: of these, parts in WHOLE that lie near one place among them, a sixteenth; and before which it moves.
+        alike, moves: of these, parts in WHOLE that lie near one place among them, a sixteenth; and before which that
+            place moves.
         rows: the kinds of rows.
         model, source_kernel, compressor, pool, max_pool_percent, accept_threshold_percent, totalram_pages, cpus: the
             machine, as in a trace's metadata.
@@ -160,10 +162,12 @@ class FittedRecipe:
             _check_numbers(f"sizes {phase}", quantiles, 0, PAGE_SIZE)
         phases, steps = len(self.sizes), self.steps
         for place, kind in enumerate(self.rows, 1):
-            for name in ("rows", *((*SHARES, "rank") if kind.of != "none" else ())):
+            for name in ("rows", *SHARES, "rank"):
                 found, expected = len(getattr(kind, name)), phases * steps if name == "rows" else phases
-                if found != expected:
-                    of_what = f"steps: {steps} in each of the {phases} phases" if name == "rows" else "phases, as of sizes"
+                if found != expected and (name == "rows" or found):
+                    of_what = (
+                        f"steps: {steps} in each of the {phases} phases" if name == "rows" else "phases, as of sizes"
+                    )
                     raise RecipeError(f"rows {place}: {name}", f"found {found} elements, expected {expected} {of_what}")
         if len(self.rows) > MOST_KINDS:
             raise RecipeError("rows", f"found {len(self.rows)} kinds, expected at most {MOST_KINDS}")
@@ -239,14 +243,15 @@ class FittedRecipe:
         kinds = []
         for kind in self.rows:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
-            row |= {name: list(getattr(kind, name)) for name in ("rows", "runs", "ahead", "back", "next", "near", "near_back", "edges")}
+            row |= {name: list(getattr(kind, name)) for name in ("rows", "runs")}
+            row |= {name: list(getattr(kind, name)) or [0] * len(self.sizes) for name in SHARES}
             row |= {name: list(getattr(kind, name)) for name in ("distances", "sizes")}
             row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap", "whole_rows")}
             if kind.result is not None:
                 row["result"] = kind.result
             if kind.asked_by is not None:
                 row["asked_by"] = ASKERS.index(kind.asked_by)
-            row["rank"] = [list(quantiles or kind.ranks) for quantiles in kind.rank]
+            row["rank"] = [list(quantiles or kind.ranks) for quantiles in kind.rank or [()] * len(self.sizes)]
             kinds.append(row)
         return {
             "kinds": kinds,

@@ -156,14 +156,16 @@ def _toml_value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Sequence) and value and isinstance(value[0], Sequence) and not isinstance(value[0], str):
         arrays = [f"[{', '.join(map(_toml_value, item))}]," for item in value]
-        return "\n".join(["[", *(fill(array, 118, initial_indent="  ", subsequent_indent="   ") for array in arrays), "]"])
+        return "\n".join(
+            ["[", *(fill(array, 118, initial_indent="  ", subsequent_indent="   ") for array in arrays), "]"]
+        )
     if isinstance(value, Sequence):
         items = [_toml_value(item) for item in value]
         if len(line := f"[{', '.join(items)}]") <= 100:
             return line
         lines, row = [], " "
         for item in items:
-            if len(row) + len(item) > 118:
+            if len(row) + len(item) > 117:
                 lines.append(row)
                 row = " "
             row += f" {item},"
