@@ -136,7 +136,7 @@ def test_a_fitted_trace_is_counted_as_the_trace_was(recipe, tmp_path):
     for key, kind in by_kind(recipe).items():
         # The same rows of each kind in each step, whatever was drawn.
         assert again[key].rows == kind.rows, key
-        assert abs(sum(again[key].runs) - sum(kind.runs)) < 20 + 0.1 * sum(kind.runs), key
+        assert abs(sum(again[key].runs) - sum(kind.runs)) < 20 + 0.25 * sum(kind.runs), key
         ahead = [
             sum(share * rows for share, rows in zip(one.ahead, kind.rows[::2], strict=False))
             for one in (kind, again[key])
