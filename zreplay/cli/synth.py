@@ -167,7 +167,7 @@ def _fit(ctx: click.Context, trace: Path, output: Path, force: bool, quiet: bool
         raise UsageError(f"{name}: found beside --fit, expected without; `zreplay synth {output}` makes the trace")
     recipe = write_recipe(trace, output, force=force)
     if not quiet:
-        print(f"{output}: {recipe.events:,} events in {len(recipe.sizes)} phases, {output.stat().st_size / 1e3:.1f} kB")
+        print(f"{output}: {recipe.events:,} events in {recipe.phases} phases, {output.stat().st_size / 1e3:.1f} kB")
 
 
 def _of_options(scale: str | None, options: dict[str, Any]) -> "Recipe":

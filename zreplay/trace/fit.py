@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import _zreplay
 
 from zreplay.errors import TraceError
 from zreplay.trace.files import Trace, TraceMetadata, open_trace
-from zreplay.trace.recipes.fitted import SHARES, WHOLE, FittedRecipe, Rows
+from zreplay.trace.recipes.fitted import MILLION, SHARES, WHOLE, FittedRecipe, Rows
 from zreplay.trace.schema import ASKERS
 
 #: Parts of the trace with equal numbers of rows that are counted apart.
@@ -19,9 +20,11 @@ PHASES = 32
 #: Steps of a phase, in which rows and runs are counted apart: as many as have so many rows each.
 MOST_STEPS, ROWS_A_STEP = 8, 500
 #: Quantiles kept of ranks, and of sizes.
-RANKS, DISTANCES, SIZES, REFUSED_SIZES = 17, 17, 128, 32
+RANKS, DISTANCES, SIZES, REFUSED_SIZES = 17, 17, 65, 32
 #: Jumps of a kind in a phase from which on their ranks are kept apart, and jumps for each quantile.
 ENOUGH_JUMPS, JUMPS_A_QUANTILE = 8, 4
+#: The most sizes that are told apart by bytes; of more those in the same 8 bytes are one, as they are to every pool.
+MOST_SIZES, SIZE_BYTES = 512, 8
 #: Of the quantiles of sizes, what is near; and less likeness of neighbours than this is chance.
 SIZE_GROUPS, LEAST_ALIKE = 16, 0.02
 #: Rows of a trace that say too little: a phase should have some.
@@ -37,16 +40,18 @@ def fit(path: Path) -> FittedRecipe:
     steps = max(1, min(MOST_STEPS, trace.rows // (PHASES * ROWS_A_STEP)))
     # What a row could be of is known when all have been counted.
     counted = _counted(trace, steps, _counted(trace, steps, None))
-    found = [quantiles_of_sizes(counted.sizes(phase), SIZES) for phase in range(PHASES)]
-    if not any(found):
+    bytes_of = [counted.sizes(phase) for phase in range(PHASES)]
+    if not any(map(any, bytes_of)):
         raise TraceError(f"{path}: found no store with a size, expected some to fit a recipe to")
-    sizes = _without_gaps(found)
-    alike, moves = _alike(counted, sizes)
+    sizes, shares, ranks = _sizes(bytes_of)
+    alike, moves = _alike(counted, bytes_of)
     rows = tuple(_rows_of(counted, steps, number, kind) for number, kind in enumerate(counted.kinds()))
     types = counted.types.bit_count()
     return FittedRecipe(
         rows=rows,
-        sizes=tuple(sizes),
+        sizes=sizes,
+        size_shares=shares,
+        size_ranks=ranks,
         events=sum(sum(kind.rows) for kind in rows),
         steps=steps,
         area_slots=types * (counted.last_slot - counted.first_slot + 1),
@@ -177,26 +182,43 @@ def quantiles_of_sizes(counts: Sequence[int], many: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _without_gaps(sizes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """A phase in which nothing was stored has the sizes of the one before; the first ones of the first that has any."""
-    known = next(quantiles for quantiles in sizes if quantiles)
-    filled = []
-    for quantiles in sizes:
-        known = quantiles or known
-        filled.append(known)
-    return filled
+def _sizes(bytes_of: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """The sizes of stores counted by bytes in each phase, their shares in all phases, and each phase's quantiles.
+
+    A phase in which nothing was stored has the sizes of all.
+    """
+    together = [sum(counts) for counts in zip(*bytes_of, strict=True)]
+    used = [size for size, count in enumerate(together) if count]
+    groups: dict[int, list[int]] = {}
+    for size in used:
+        groups.setdefault(size if len(used) <= MOST_SIZES else -(-size // SIZE_BYTES), []).append(size)
+    total, ends = sum(together), [0]
+    for group in groups.values():
+        ends.append(ends[-1] + sum(together[size] for size in group))
+    ends = [round(MILLION * end / total) for end in ends]
+    ranks = []
+    for counts in (*bytes_of, together):
+        by_group = [sum(counts[size] for size in group) for group in groups.values()]
+        ranks.append(quantiles_of_bins(by_group, ends, SIZES))
+    return (
+        tuple(max(group, key=together.__getitem__) for group in groups.values()),
+        tuple(end - begin for begin, end in pairwise(ends)),
+        tuple(quantiles or ranks[-1] for quantiles in ranks[:-1]),
+    )
 
 
-def _alike(counted: _zreplay.Fit, sizes: Sequence[Sequence[int]]) -> tuple[int, int]:
+def _alike(counted: _zreplay.Fit, bytes_of: Sequence[Sequence[int]]) -> tuple[int, int]:
     """How many sizes lie near a place among them, a sixteenth of the quantiles, and before how many that place moves.
 
     Two stores n apart are then near the same place with a chance of alike² (1 - moves)^n. That is what pairs in the
     same 64 bytes tell, n = 1 and n = 8, beyond what chance and the sixteenths' own widths do.
     """
     chance, near, stores = 0.0, 0.0, 0
-    for phase, quantiles in enumerate(sizes):
-        weight = sum(counted.sizes(phase))
-        step = len(quantiles) // SIZE_GROUPS
+    for counts in bytes_of:
+        quantiles = quantiles_of_sizes(counts, 8 * SIZE_GROUPS)
+        if not quantiles:
+            continue
+        weight, step = sum(counts), len(quantiles) // SIZE_GROUPS
         stores += weight
         chance += weight * _same_64_bytes(quantiles)
         groups = [quantiles[at : at + step] for at in range(0, len(quantiles), step)]

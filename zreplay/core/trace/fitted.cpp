@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <numeric>
 #include <utility>
 
 namespace zreplay {
@@ -25,7 +26,9 @@ FittedSynth::FittedSynth(FittedRecipe recipe)
       area_(recipe_.area_slots, recipe_.oldest_first, recipe_.cpus),
       left_(recipe_.kinds.size()),
       cursors_(recipe_.kinds.size()),
-      others_(recipe_.kinds.size()) {
+      others_(recipe_.kinds.size()),
+      size_ends_(recipe_.size_shares.size()) {
+    std::inclusive_scan(recipe_.size_shares.begin(), recipe_.size_shares.end(), size_ends_.begin());
     require(recipe_.kinds.size() <= 64, "at most 64 kinds of rows", recipe_.kinds.size(), 64);
     begin_areas();
     for (size_t kind = 0; kind < others_.size(); ++kind)
@@ -280,12 +283,14 @@ FittedSynth::Chosen FittedSynth::at_edge(Chosen chosen) {
 
 uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind) {
     if (!kind.sizes.empty()) return kind.sizes[below(kind.sizes.size())];
-    const std::vector<uint32_t>& sizes = recipe_.sizes[phase_];
-    const auto count = static_cast<uint32_t>(sizes.size());
-    const uint32_t group = std::max(1u, count / FittedRecipe::size_groups);
+    const std::vector<uint32_t>& ranks = recipe_.size_ranks[phase_];
+    const uint32_t steps = static_cast<uint32_t>(ranks.size()) - 1, group = std::max(1u, steps / FittedRecipe::size_groups);
     if (chance(recipe_.moves, FittedRecipe::whole)) size_place_ = static_cast<uint32_t>(below(FittedRecipe::size_groups));
-    if (!chance(recipe_.alike, FittedRecipe::whole)) return sizes[below(count)];
-    return sizes[std::min(count - 1, size_place_ * group + static_cast<uint32_t>(below(group)))];
+    const bool near = chance(recipe_.alike, FittedRecipe::whole);
+    const uint64_t step = near ? std::min(steps - 1, size_place_ * group + static_cast<uint32_t>(below(group))) : below(steps);
+    const uint64_t rank = ranks[step] + below(ranks[step + 1] - ranks[step] + 1);
+    const auto found = std::ranges::upper_bound(size_ends_, std::min<uint64_t>(rank, FittedRecipe::million - 1));
+    return recipe_.sizes[static_cast<size_t>(found - size_ends_.begin())];
 }
 
 void FittedSynth::move(size_t number, uint64_t position, uint64_t slot) {

@@ -23,6 +23,7 @@ namespace zreplay {
 
 struct FittedRecipe {
     static constexpr uint32_t whole = 10'000;  // shares and ranks are in parts of it
+    static constexpr uint32_t million = 1'000'000;  // those of sizes of this one
 
     struct Kind {
         RowKind row;
@@ -39,7 +40,10 @@ struct FittedRecipe {
         std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another
     };
     std::vector<Kind> kinds;
-    std::vector<std::vector<uint32_t>> sizes;  // of stores taken, by phase: ascending, one as likely as another
+    // Of stores taken: bytes, and how many in a million of all phases' stores are of them.
+    std::vector<uint32_t> sizes, size_shares;
+    // By phase: quantiles of the sizes, evenly spaced, each said by the share of all phases' stores that are smaller.
+    std::vector<std::vector<uint32_t>> size_ranks;
     uint32_t alike = 0, moves = 0;             // share of them near a place among the sizes; of them before which it moves
     static constexpr uint32_t size_groups = 16;  // near is in the same one of them
     uint32_t phases = 1, steps = 1;            // steps of each phase
@@ -127,6 +131,7 @@ class FittedSynth {
     uint32_t cpu_ = 0;
     int64_t time_ns_ = 0;
     uint32_t size_place_ = 0;
+    std::vector<uint32_t> size_ends_;  // shares of the sizes up to each
     std::vector<std::shared_ptr<FittedBatch>> batches_;  // as many as were ever held at once, and one
 };
 

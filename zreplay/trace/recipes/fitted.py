@@ -24,6 +24,8 @@ from zreplay.trace.schema import ASKERS, MAX_TYPES, METADATA_WORDS, OPS, PAGE_SI
 
 #: Shares and ranks are in parts of it.
 WHOLE = 10_000
+#: Shares of sizes are.
+MILLION = 1_000_000
 #: Where a slot is (core/trace/slot_lives.hpp).
 PLACES = ("none", "fresh", "read", "refused", "written", "back")
 #: Kinds of rows.
@@ -125,7 +127,9 @@ class FittedRecipe:
         steps: of each phase.
         area_slots, types: of all swap areas, and how many there are; clusters are taken from them in turn.
         oldest_cluster: of free clusters the kernel takes that which has been free the longest, else the lowest.
-        sizes: of stores that are taken, in each phase: quantiles of the bytes, each as likely.
+        sizes, size_shares: of stores that are taken: bytes, and how many of MILLION in all phases are of them.
+        size_ranks: of each phase: quantiles of the sizes, evenly spaced, each as the parts in MILLION of all phases'
+            stores that are smaller.
         alike, moves: of these, parts in WHOLE that lie near one place among them, a sixteenth; and before which that
             place moves.
         rows: the kinds of rows.
@@ -135,7 +139,9 @@ class FittedRecipe:
     """
 
     rows: tuple[Rows, ...]
-    sizes: tuple[tuple[int, ...], ...]
+    sizes: tuple[int, ...]
+    size_shares: tuple[int, ...]
+    size_ranks: tuple[tuple[int, ...], ...]
     events: int = number(_MISSING, 1, 10**15)
     area_slots: int = number(_MISSING, 1, 2**40)
     steps: int = number(1, 1, 64)
@@ -156,23 +162,33 @@ class FittedRecipe:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for phase, quantiles in enumerate(self.sizes, 1):
-            if not quantiles:
-                raise RecipeError(f"sizes {phase}", "found none, expected at least one")
-            _check_numbers(f"sizes {phase}", quantiles, 0, PAGE_SIZE)
-        phases, steps = len(self.sizes), self.steps
+        _check_numbers("sizes", self.sizes, 0, PAGE_SIZE)
+        _check_numbers("size_shares", self.size_shares, 0, MILLION)
+        if len(self.size_shares) != len(self.sizes):
+            found = f"found {len(self.size_shares)} elements, expected {len(self.sizes)}, as of sizes"
+            raise RecipeError("size_shares", found)
+        if sum(self.size_shares) != MILLION:
+            raise RecipeError("size_shares", f"found {sum(self.size_shares):,} in all, expected {MILLION:,}")
+        for phase, quantiles in enumerate(self.size_ranks, 1):
+            _check_quantiles(f"size_ranks {phase}", quantiles, MILLION)
+        phases, steps = self.phases, self.steps
         for place, kind in enumerate(self.rows, 1):
             for name in ("rows", *SHARES, "rank"):
                 found, expected = len(getattr(kind, name)), phases * steps if name == "rows" else phases
                 if found != expected and (name == "rows" or found):
                     of_what = (
-                        f"steps: {steps} in each of the {phases} phases" if name == "rows" else "phases, as of sizes"
+                        f"steps: {steps} in each of the {phases} phases" if name == "rows" else "phases, as of size_ranks"
                     )
                     raise RecipeError(f"rows {place}: {name}", f"found {found} elements, expected {expected} {of_what}")
         if len(self.rows) > MOST_KINDS:
             raise RecipeError("rows", f"found {len(self.rows)} kinds, expected at most {MOST_KINDS}")
         if not self.one_round:
             raise RecipeError("rows", "found none, expected at least one")
+
+    @property
+    def phases(self) -> int:
+        """How many there are."""
+        return len(self.size_ranks)
 
     @property
     def one_round(self) -> int:
@@ -244,18 +260,20 @@ class FittedRecipe:
         for kind in self.rows:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
             row |= {name: list(getattr(kind, name)) for name in ("rows", "runs")}
-            row |= {name: list(getattr(kind, name)) or [0] * len(self.sizes) for name in SHARES}
+            row |= {name: list(getattr(kind, name)) or [0] * self.phases for name in SHARES}
             row |= {name: list(getattr(kind, name)) for name in ("distances", "sizes")}
             row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap", "whole_rows")}
             if kind.result is not None:
                 row["result"] = kind.result
             if kind.asked_by is not None:
                 row["asked_by"] = ASKERS.index(kind.asked_by)
-            row["rank"] = [list(quantiles or kind.ranks) for quantiles in kind.rank or [()] * len(self.sizes)]
+            row["rank"] = [list(quantiles or kind.ranks) for quantiles in kind.rank or [()] * self.phases]
             kinds.append(row)
         return {
             "kinds": kinds,
-            "sizes": [list(quantiles) for quantiles in self.sizes],
+            "sizes": list(self.sizes),
+            "size_shares": list(self.size_shares),
+            "size_ranks": [list(quantiles) for quantiles in self.size_ranks],
             "alike": self.alike,
             "moves": self.moves,
             "steps": self.steps,
