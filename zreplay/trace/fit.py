@@ -102,6 +102,9 @@ def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any
         tables["near_back"] = tuple(_share(phase["near_back"], phase["near"]) for phase in phases)
         tables["edges"] = tuple(_share(phase["edges"], phase["jumps"] - phase["next"]) for phase in phases)
         tables["whole_rows"] = _whole_rows(phases)
+        sized_before = sum(phase["sized_before"] for phase in phases)
+        for name in ("same_size", "near_size"):
+            tables[name] = _share(sum(phase[name] for phase in phases), sized_before)
         distances = [sum(counts) for counts in zip(*(phase["distances"] for phase in phases), strict=True)]
         tables["distances"] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
         tables["rank"] = tuple(_ranks(phase["ranks"]) for phase in phases)

@@ -66,6 +66,8 @@ FittedRecipe recipe_of(nb::dict tables) {
             .whole_rows = nb::cast<uint32_t>(given["whole_rows"]),
             .distances = nb::cast<std::vector<uint32_t>>(given["distances"]),
             .rank = nb::cast<std::vector<std::vector<uint32_t>>>(given["rank"]),
+            .same_size = nb::cast<uint32_t>(given["same_size"]),
+            .near_size = nb::cast<uint32_t>(given["near_size"]),
             .sizes = nb::cast<std::vector<uint32_t>>(given["sizes"]),
         });
     }
@@ -112,6 +114,9 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
     out["jumps"] = counts.jumps;
     out["next"] = counts.next;
     out["near"] = counts.near;
+    out["sized_before"] = counts.sized_before;
+    out["same_size"] = counts.same_size;
+    out["near_size"] = counts.near_size;
     out["edges"] = counts.edges;
     out["crumbs"] = counts.crumbs;
     out["crumbs_by_chance"] = counts.crumbs_by_chance;

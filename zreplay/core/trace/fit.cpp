@@ -42,13 +42,13 @@ void Fit::add(const EventBatch& batch) {
         last_kind_ = number;
         if (life.place != Place::none) count_place(number, phase, slot, life);
         if (kind.op == Op::store) {
-            count_size(batch, i, number, phase);
+            count_size(batch, i, number, phase, life.size_bytes);
             types |= 1u << slot.type();
             first_slot = std::min(first_slot, slot.offset());
             last_slot = std::max(last_slot, slot.offset());
         }
         if (kind.op == Op::invalidate_area) clear_type(batch.type.get(i, 0));
-        else if (has_slot) move(slot, kind);
+        else if (has_slot) move(slot, kind, kind.sized ? batch.size[i] : life.size_bytes);
     }
 }
 
@@ -163,7 +163,7 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
     ++counts.ranks[std::min<uint64_t>(bin, rank_bins - 1)];
 }
 
-void Fit::move(SwapEntry slot, const RowKind& kind) {
+void Fit::move(SwapEntry slot, const RowKind& kind, uint32_t size_bytes) {
     const bool stays = kind.to == kind.from && kind.op != Op::load && kind.op != Op::store;
     if (stays) return;
     if (kind.from != Place::none) lists_[static_cast<size_t>(kind.from)].remove(lives_.at(slot.word).position);
@@ -176,13 +176,21 @@ void Fit::move(SwapEntry slot, const RowKind& kind) {
         for (size_t i = 0; i < kinds_.size(); ++i)
             if (kinds_[i].from == kind.to && cursors_[i] != AgeList::nowhere) cursors_[i] = list.older(cursors_[i]);
     const uint64_t position = list.append(slot.word, [&](uint64_t word, uint64_t now) { lives_.at(word).position = now; });
-    lives_[slot.word] = {kind.to, position};
+    lives_[slot.word] = {kind.to, position, size_bytes};
 }
 
-void Fit::count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase) {
+void Fit::count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase, uint32_t before) {
     if (!kinds_[kind].sized) return;
     const uint32_t size = batch.size[row];
     if (kinds_[kind].to == Place::fresh) {
+        Counts& counts = counts_[size_t{kind} * phases_ + phase];
+        if (before != unknown) {
+            const bool same = size == before, near = !same && size <= before + near_bytes && before <= size + near_bytes;
+            ++counts.sized_before;
+            counts.same_size += same;
+            counts.near_size += near;
+            if (same || near) return;
+        }
         ++sizes_[phase][std::min(size, page_bytes)];
         for (size_t i = 0; i < lags.size(); ++i) {
             if (stores_ < lags[i]) continue;

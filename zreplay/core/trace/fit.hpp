@@ -39,6 +39,7 @@ class Fit {
             uint64_t found = 0, taken = 0;
         };
         std::array<Beside, 2> ahead, back;
+        uint64_t sized_before = 0, same_size = 0, near_size = 0;  // stores to a slot whose size was known, and is the same, or near
         uint64_t jumps = 0;  // not beside
         uint64_t next = 0;   // of the slot that came into its place behind the last one's
         uint64_t near = 0, near_back = 0;  // not beside nor next, but of a rank near the last one's: all; of those that came before it
@@ -60,10 +61,11 @@ class Fit {
     const std::vector<RowKind>& kinds() const { return kinds_; }
     const Counts& counts(size_t kind, uint32_t phase) const { return counts_[kind * phases_ + phase]; }
     const Step& step(size_t kind, uint32_t step) const { return steps_of_[kind * phases_ * steps_ + step]; }
-    // Of stores taken, and of all of a kind that was refused, by bytes.
+    // By bytes, of stores taken, but not of those whose slot had the same size or one near it before; and of all of a kind that
+    // was refused.
     const std::vector<uint64_t>& sizes(uint32_t phase) const { return sizes_[phase]; }
     std::vector<uint64_t> refused_sizes(size_t kind) const;
-    // Of stores taken, pairs whose second is the first, or the eighth, behind the first: all, and those in the same 64 bytes.
+    // Of the same, pairs whose second is the first, or the eighth, behind the first: all, and those in the same 64 bytes.
     static constexpr std::array<size_t, 2> lags{1, 8};
     std::array<uint64_t, 2> pairs{}, alike{};
     uint64_t rows = 0, kinds_left_out = 0;
@@ -75,8 +77,9 @@ class Fit {
     struct Life {
         Place place;
         uint64_t position;
+        uint32_t size_bytes = unknown;  // of the last store that said one
     };
-    static constexpr uint32_t no_kind = ~0u;
+    static constexpr uint32_t no_kind = ~0u, unknown = ~0u;
 
     RowKind kind_of(const EventBatch& batch, int64_t row, Place from) const;
     uint32_t number_of(const RowKind& kind);
@@ -86,8 +89,8 @@ class Fit {
     bool can_be_at(uint64_t word, const RowKind& kind, uint32_t phase) const;
     bool is_beside(uint64_t last, uint64_t word, bool ahead, const RowKind& kind, uint32_t phase, std::array<Counts::Beside, 2>& counts) const;
     void count_place(uint32_t kind, uint32_t phase, SwapEntry slot, const Life& life);
-    void move(SwapEntry slot, const RowKind& kind);
-    void count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase);
+    void move(SwapEntry slot, const RowKind& kind, uint32_t size_bytes);
+    void count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase, uint32_t before);
     void clear_type(uint32_t type);
 
     const Fit* counted_;

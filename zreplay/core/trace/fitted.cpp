@@ -41,6 +41,7 @@ void FittedSynth::begin_areas() {
     for (AgeList& one : lists_) one.clear();
     area_ = AreaSlots(recipe_.area_slots, recipe_.oldest_first, recipe_.cpus);
     lives_.assign(area_.slots(), 0);
+    sizes_.assign(area_.slots(), unknown);
     std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
     last_slots_.fill(AgeList::nowhere);
 }
@@ -157,11 +158,6 @@ void FittedSynth::draw(FittedBatch& batch, size_t row) {
         FittedBatch::set(batch.has_asked_by, row);
         ++batch.asked;
     }
-    if (kind.row.op == Op::store && kind.row.sized) {
-        batch.size[row] = size_of(kind);
-        FittedBatch::set(batch.has_size, row);
-        ++batch.sizes;
-    }
     uint64_t slot = 0;
     const bool names_slot = kind.row.op <= Op::invalidate || kind.row.op == Op::visit;
     if (kind.row.from != Place::none) {
@@ -177,6 +173,12 @@ void FittedSynth::draw(FittedBatch& batch, size_t row) {
             ++batch.types;
         }
         return;
+    }
+    if (kind.row.op == Op::store && kind.row.sized) {
+        batch.size[row] = size_of(kind, slot);
+        sizes_[slot] = static_cast<uint16_t>(batch.size[row]);
+        FittedBatch::set(batch.has_size, row);
+        ++batch.sizes;
     }
     const SwapEntry named = entry(slot);
     batch.type[row] = static_cast<uint8_t>(named.type());
@@ -281,8 +283,17 @@ FittedSynth::Chosen FittedSynth::at_edge(Chosen chosen) {
     return chosen;
 }
 
-uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind) {
+uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
     if (!kind.sizes.empty()) return kind.sizes[below(kind.sizes.size())];
+    if (const uint32_t before = sizes_[slot]; kind.row.from != Place::none && before != unknown) {
+        const uint64_t share = below(FittedRecipe::whole);
+        if (share < kind.same_size) return before;
+        if (share < kind.same_size + kind.near_size) {
+            const auto first = std::ranges::lower_bound(recipe_.sizes, before < near_bytes ? 0 : before - near_bytes);
+            const auto last = std::ranges::upper_bound(recipe_.sizes, before + near_bytes);
+            return first == last ? before : first[static_cast<std::ptrdiff_t>(below(static_cast<uint64_t>(last - first)))];
+        }
+    }
     const std::vector<uint32_t>& ranks = recipe_.size_ranks[phase_];
     const uint32_t steps = static_cast<uint32_t>(ranks.size()) - 1, group = std::max(1u, steps / FittedRecipe::size_groups);
     if (chance(recipe_.moves, FittedRecipe::whole)) size_place_ = static_cast<uint32_t>(below(FittedRecipe::size_groups));
@@ -300,6 +311,7 @@ void FittedSynth::move(size_t number, uint64_t position, uint64_t slot) {
     if (kind.to == Place::none) {
         area_.give_back(slot);
         lives_[slot] = 0;
+        sizes_[slot] = unknown;
         return;
     }
     AgeList& to = list(kind.to);

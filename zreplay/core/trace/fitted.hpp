@@ -37,6 +37,7 @@ struct FittedRecipe {
         uint32_t whole_rows = whole;             // share of jumps to slots that are no crumb that are made
         std::vector<uint32_t> distances;         // of those near: quantiles, in ranks
         std::vector<std::vector<uint32_t>> rank;  // likewise: quantiles of a jump's rank, in shares of the list, ascending
+        uint32_t same_size = 0, near_size = 0;   // of stores to a slot whose size is known: shares with the same, or one near it
         std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another
     };
     std::vector<Kind> kinds;
@@ -106,7 +107,7 @@ class FittedSynth {
     bool is_crumb(size_t kind, uint64_t slot) const;
     uint64_t jump(size_t kind);
     SwapEntry entry(uint64_t slot) const;
-    uint32_t size_of(const FittedRecipe::Kind& kind);
+    uint32_t size_of(const FittedRecipe::Kind& kind, uint64_t slot);
     void move(size_t kind, uint64_t position, uint64_t slot);
     bool chance(uint64_t part, uint64_t whole) { return (random_.next() >> 32) * whole < part << 32; }
     uint64_t below(uint64_t limit) { return static_cast<uint64_t>(__extension__ static_cast<unsigned __int128>(random_.next()) * limit >> 64); }
@@ -118,6 +119,8 @@ class FittedSynth {
     AreaSlots area_;
     std::array<AgeList, place_count> lists_;
     std::vector<uint64_t> lives_;     // by slot: its place in the upper three bits, where it stands there in the others
+    static constexpr uint16_t unknown = 0xffff;
+    std::vector<uint16_t> sizes_;     // by slot: of its last store, in bytes, or unknown
     std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_;

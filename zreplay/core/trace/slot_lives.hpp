@@ -57,6 +57,8 @@ struct RowKind {
 inline constexpr uint64_t slots_ahead = 32;
 // How far from a slot the end of those in a row with it is looked for.
 inline constexpr uint64_t edge_slots = 512;
+// A size that is no further than this from the one the slot had before is near it.
+inline constexpr uint32_t near_bytes = 64;
 // A crumb is what is left of slots in a row: fewer than this, with none of the kind beside them.
 inline constexpr uint64_t crumb_slots = 32;
 

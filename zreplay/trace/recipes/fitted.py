@@ -58,6 +58,8 @@ class Rows:
         rank: of the others: quantiles of the slot's rank in its place, the one that came last first, in parts of its
             slots; evenly spaced, the least first. An empty one: `ranks`.
         ranks: the same over all phases.
+        same_size, near_size: of stores to a slot whose size is known from before, parts in WHOLE that have the same, or
+            one within 64 bytes of it.
         sizes: of a store that was refused with a size: quantiles, each as likely.
     """
 
@@ -82,6 +84,8 @@ class Rows:
     distances: tuple[int, ...] = (1, 1)
     rank: tuple[tuple[int, ...], ...] = ()
     ranks: tuple[int, ...] = ()
+    same_size: int = number(0, 0, WHOLE)
+    near_size: int = number(0, 0, WHOLE)
     sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -94,6 +98,9 @@ class Rows:
         for phase, (rows, runs) in enumerate(zip(self.rows, self.runs, strict=True), 1):
             if not min(1, rows) <= runs <= rows:
                 raise RecipeError(f"runs {phase}", f"found {runs}, expected {min(1, rows)} to {rows}, the rows")
+        if self.same_size + self.near_size > WHOLE:
+            found = f"found {self.same_size} + {self.near_size}, expected at most {WHOLE:,} together"
+            raise RecipeError("same_size and near_size", found)
         if self.of == "none":
             return
         _check_quantiles("ranks", self.ranks)
@@ -163,6 +170,8 @@ class FittedRecipe:
     def __post_init__(self) -> None:
         check_fields(self)
         _check_numbers("sizes", self.sizes, 0, PAGE_SIZE)
+        if any(below >= above for below, above in pairwise(self.sizes)):
+            raise RecipeError("sizes", "found a size not above the one before, expected them ascending")
         _check_numbers("size_shares", self.size_shares, 0, MILLION)
         if len(self.size_shares) != len(self.sizes):
             found = f"found {len(self.size_shares)} elements, expected {len(self.sizes)}, as of sizes"
@@ -262,7 +271,7 @@ class FittedRecipe:
             row |= {name: list(getattr(kind, name)) for name in ("rows", "runs")}
             row |= {name: list(getattr(kind, name)) or [0] * self.phases for name in SHARES}
             row |= {name: list(getattr(kind, name)) for name in ("distances", "sizes")}
-            row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap", "whole_rows")}
+            row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap", "whole_rows", "same_size", "near_size")}
             if kind.result is not None:
                 row["result"] = kind.result
             if kind.asked_by is not None:
