@@ -27,6 +27,8 @@ ENOUGH_JUMPS, JUMPS_A_QUANTILE = 8, 4
 MOST_SIZES, SIZE_BYTES = 512, 8
 #: Of the quantiles of sizes, what is near; and less likeness of neighbours than this is chance.
 SIZE_GROUPS, LEAST_ALIKE = 16, 0.02
+#: How far apart pairs of sizes are that are compared, and before every how many a place among them moves.
+MOVES = (8, 64, 512)
 #: Rows of a trace that say too little: a phase should have some.
 FEWEST_ROWS = 100 * PHASES
 _COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", "call_ts_ns", "call_rows", "asked_by", "cpu")
@@ -44,7 +46,6 @@ def fit(path: Path) -> FittedRecipe:
     if not any(map(any, bytes_of)):
         raise TraceError(f"{path}: found no store with a size, expected some to fit a recipe to")
     sizes, shares, ranks = _sizes(bytes_of)
-    alike, moves = _alike(counted, bytes_of)
     rows = tuple(_rows_of(counted, steps, number, kind) for number, kind in enumerate(counted.kinds()))
     types = counted.types.bit_count()
     return FittedRecipe(
@@ -56,8 +57,7 @@ def fit(path: Path) -> FittedRecipe:
         steps=steps,
         area_slots=types * (counted.last_slot - counted.first_slot + 1),
         types=types,
-        alike=alike,
-        moves=moves,
+        alike=_alike(counted, bytes_of),
         cpu_changes=_share(counted.cpu_changes, counted.cpu_rows),
         **_machine(trace.metadata),
     )
@@ -210,11 +210,12 @@ def _sizes(bytes_of: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], tuple[in
     )
 
 
-def _alike(counted: _zreplay.Fit, bytes_of: Sequence[Sequence[int]]) -> tuple[int, int]:
-    """How many sizes lie near a place among them, a sixteenth of the quantiles, and before how many that place moves.
+def _alike(counted: _zreplay.Fit, bytes_of: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """How many sizes lie near places among them, sixteenths of the quantiles, that move before every 8th, 64th, 512th.
 
-    Two stores n apart are then near the same place with a chance of alike² (1 - moves)^n. That is what pairs in the
-    same 64 bytes tell, n = 1 and n = 8, beyond what chance and the sixteenths' own widths do.
+    Two stores n apart are near the same place with a chance of s² (1 - m)^n, where s is its share and 1/m how often it
+    moves. That is what pairs in the same 64 bytes tell, beyond what chance and the sixteenths' own widths do: those
+    furthest apart of the place that moves least, the others of what is then left.
     """
     chance, near, stores = 0.0, 0.0, 0
     for counts in bytes_of:
@@ -227,17 +228,16 @@ def _alike(counted: _zreplay.Fit, bytes_of: Sequence[Sequence[int]]) -> tuple[in
         groups = [quantiles[at : at + step] for at in range(0, len(quantiles), step)]
         near += weight * sum(map(_same_64_bytes, groups)) / len(groups)
     chance, near = chance / stores, near / stores
-    if near <= chance or not all(counted.pairs):
-        return 0, 0
-    one, eight = (
-        min(1.0, max(0.0, (alike / pairs - chance) / (near - chance)))
-        for alike, pairs in zip(counted.alike, counted.pairs, strict=True)
-    )
-    if one < LEAST_ALIKE:
-        return 0, 0
-    stays = min(1.0, (eight / one) ** (1 / 7))
-    alike = min(1.0, math.sqrt(one / stays)) if stays else 0.0
-    return round(WHOLE * alike), round(WHOLE * (1 - stays))
+    squares = [0.0, 0.0, 0.0]
+    for i in (2, 1, 0):
+        if not counted.pairs[i] or near <= chance:
+            continue
+        found = (counted.alike[i] / counted.pairs[i] - chance) / (near - chance)
+        slower = sum(square * (1 - 1 / moves) ** MOVES[i] for square, moves in zip(squares, MOVES, strict=True))
+        if found - slower > LEAST_ALIKE:
+            squares[i] = (found - slower) / (1 - 1 / MOVES[i]) ** MOVES[i]
+    shares = [math.sqrt(square) for square in squares]
+    return tuple(int(WHOLE * share / max(1.0, sum(shares))) for share in shares)
 
 
 def _same_64_bytes(sizes: Sequence[int]) -> float:

@@ -19,7 +19,7 @@ _HEAD = """\
 _COMMENTS = {
     "events": "rows of all phases; if more are asked for, all slots are freed then and the first phase begins again",
     "area_slots": "how large the swap area is",
-    "alike": "sizes near one place among them, and sizes before which it moves",
+    "alike": "sizes near places among them that move before every 8th, 64th and 512th",
     "sizes": "compressed bytes of the stores that are taken, 0 for a same-filled page; how many of a million are of them",
     "size_ranks": "quantiles of each phase's sizes: how many of the million are smaller",
     "model": "the machine, for a replay's defaults",

@@ -74,8 +74,7 @@ FittedRecipe recipe_of(nb::dict tables) {
     recipe.sizes = nb::cast<std::vector<uint32_t>>(tables["sizes"]);
     recipe.size_shares = nb::cast<std::vector<uint32_t>>(tables["size_shares"]);
     recipe.size_ranks = nb::cast<std::vector<std::vector<uint32_t>>>(tables["size_ranks"]);
-    recipe.alike = nb::cast<uint32_t>(tables["alike"]);
-    recipe.moves = nb::cast<uint32_t>(tables["moves"]);
+    recipe.alike = nb::cast<std::array<uint32_t, 3>>(tables["alike"]);
     recipe.phases = static_cast<uint32_t>(recipe.size_ranks.size());
     recipe.steps = nb::cast<uint32_t>(tables["steps"]);
     recipe.area_slots = nb::cast<uint64_t>(tables["area_slots"]);

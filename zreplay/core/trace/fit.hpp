@@ -65,9 +65,9 @@ class Fit {
     // was refused.
     const std::vector<uint64_t>& sizes(uint32_t phase) const { return sizes_[phase]; }
     std::vector<uint64_t> refused_sizes(size_t kind) const;
-    // Of the same, pairs whose second is the first, or the eighth, behind the first: all, and those in the same 64 bytes.
-    static constexpr std::array<size_t, 2> lags{1, 8};
-    std::array<uint64_t, 2> pairs{}, alike{};
+    // Of the same, pairs whose second is the 8th, 64th or 512th behind the first: all, and those in the same 64 bytes.
+    static constexpr std::array<size_t, 3> lags{8, 64, 512};
+    std::array<uint64_t, 3> pairs{}, alike{};
     uint64_t rows = 0, kinds_left_out = 0;
     uint64_t cpu_rows = 0, cpu_changes = 0;  // rows that say their CPU, and those with another one than the last
     uint32_t types = 0;                      // a bit for each that is stored to
@@ -108,7 +108,7 @@ class Fit {
     Random any_{0};  // of the slots of a place
     uint32_t last_kind_ = no_kind;
     int last_cpu_ = -1;
-    std::array<uint32_t, 8> last_sizes_{};
+    std::array<uint32_t, 512> last_sizes_{};
     uint64_t stores_ = 0;  // whose sizes have been counted
 };
 

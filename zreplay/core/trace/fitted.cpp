@@ -296,9 +296,13 @@ uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
     }
     const std::vector<uint32_t>& ranks = recipe_.size_ranks[phase_];
     const uint32_t steps = static_cast<uint32_t>(ranks.size()) - 1, group = std::max(1u, steps / FittedRecipe::size_groups);
-    if (chance(recipe_.moves, FittedRecipe::whole)) size_place_ = static_cast<uint32_t>(below(FittedRecipe::size_groups));
-    const bool near = chance(recipe_.alike, FittedRecipe::whole);
-    const uint64_t step = near ? std::min(steps - 1, size_place_ * group + static_cast<uint32_t>(below(group))) : below(steps);
+    uint64_t step = below(steps), share = below(FittedRecipe::whole);
+    for (size_t i = 0; i < size_places_.size(); ++i) {
+        if (!recipe_.alike[i]) continue;
+        if (below(FittedRecipe::moves[i]) == 0) size_places_[i] = static_cast<uint32_t>(below(FittedRecipe::size_groups));
+        if (share < recipe_.alike[i]) step = std::min<uint64_t>(steps - 1, size_places_[i] * group + below(group));
+        share -= recipe_.alike[i];  // below 0 it is large, and that of no other place
+    }
     const uint64_t rank = ranks[step] + below(ranks[step + 1] - ranks[step] + 1);
     const auto found = std::ranges::upper_bound(size_ends_, std::min<uint64_t>(rank, FittedRecipe::million - 1));
     return recipe_.sizes[static_cast<size_t>(found - size_ends_.begin())];

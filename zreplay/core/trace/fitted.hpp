@@ -45,7 +45,9 @@ struct FittedRecipe {
     std::vector<uint32_t> sizes, size_shares;
     // By phase: quantiles of the sizes, evenly spaced, each said by the share of all phases' stores that are smaller.
     std::vector<std::vector<uint32_t>> size_ranks;
-    uint32_t alike = 0, moves = 0;             // share of them near a place among the sizes; of them before which it moves
+    // Shares of them that are near a place among the sizes: one that moves before every 8th, 64th and 512th of them.
+    std::array<uint32_t, 3> alike{};
+    static constexpr std::array<uint32_t, 3> moves{8, 64, 512};
     static constexpr uint32_t size_groups = 16;  // near is in the same one of them
     uint32_t phases = 1, steps = 1;            // steps of each phase
     uint64_t area_slots = 1;  // of all swap areas
@@ -133,7 +135,7 @@ class FittedSynth {
     size_t kind_ = no_kind;
     uint32_t cpu_ = 0;
     int64_t time_ns_ = 0;
-    uint32_t size_place_ = 0;
+    std::array<uint32_t, 3> size_places_{};
     std::vector<uint32_t> size_ends_;  // shares of the sizes up to each
     std::vector<std::shared_ptr<FittedBatch>> batches_;  // as many as were ever held at once, and one
 };

@@ -137,8 +137,8 @@ class FittedRecipe:
         sizes, size_shares: of stores that are taken: bytes, and how many of MILLION in all phases are of them.
         size_ranks: of each phase: quantiles of the sizes, evenly spaced, each as the parts in MILLION of all phases'
             stores that are smaller.
-        alike, moves: of these, parts in WHOLE that lie near one place among them, a sixteenth; and before which that
-            place moves.
+        alike: of these, parts in WHOLE that lie near one place among them, a sixteenth, which moves before every 8th;
+            near another, which moves before every 64th; and near one that moves before every 512th.
         rows: the kinds of rows.
         model, source_kernel, compressor, pool, max_pool_percent, accept_threshold_percent, totalram_pages, cpus: the
             machine, as in a trace's metadata.
@@ -154,8 +154,7 @@ class FittedRecipe:
     steps: int = number(1, 1, 64)
     types: int = number(1, 1, MAX_TYPES)
     oldest_cluster: bool = True
-    alike: int = number(0, 0, WHOLE)
-    moves: int = number(0, 0, WHOLE)
+    alike: tuple[int, ...] = (0, 0, 0)
     seed: int = number(0, 0, 2**64 - 1)
     model: str = word("zswap", *METADATA_WORDS["model"])
     source_kernel: str | None = None
@@ -178,6 +177,8 @@ class FittedRecipe:
             raise RecipeError("size_shares", found)
         if sum(self.size_shares) != MILLION:
             raise RecipeError("size_shares", f"found {sum(self.size_shares):,} in all, expected {MILLION:,}")
+        if len(self.alike) != 3 or min(self.alike) < 0 or sum(self.alike) > WHOLE:
+            raise RecipeError("alike", f"found {list(self.alike)}, expected 3 numbers, at most {WHOLE:,} together")
         for phase, quantiles in enumerate(self.size_ranks, 1):
             _check_quantiles(f"size_ranks {phase}", quantiles, MILLION)
         phases, steps = self.phases, self.steps
@@ -283,8 +284,7 @@ class FittedRecipe:
             "sizes": list(self.sizes),
             "size_shares": list(self.size_shares),
             "size_ranks": [list(quantiles) for quantiles in self.size_ranks],
-            "alike": self.alike,
-            "moves": self.moves,
+            "alike": list(self.alike),
             "steps": self.steps,
             "area_slots": self.area_slots,
             "types": self.types,
