@@ -91,3 +91,29 @@ def test_no_such_recipe(zreplay_synth, tmp_path: Path):
     assert code == 2
     assert error.startswith("zreplay: phne: no such file, and no recipe: expected one of ")
     assert zreplay_synth("phne.toml", "-o", tmp_path / "trace") == (2, "", "zreplay: phne.toml: no such file\n")
+
+
+def test_ready_recipes_are_listed_and_made_by_name(zreplay_synth, tmp_path: Path):
+    code, out, error = zreplay_synth("--list")
+    assert (code, error) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == ["batch", "browser", "build", "database", "phone"]
+    assert "phone          10,000,000 events  a phone switching applications" in out.splitlines()
+    place = tmp_path / "trace"
+    assert zreplay_synth("phone", "--events", 1000, "-o", place) == (0, f"{place}: 1,000 events, 0.0 MB\n", "")
+
+
+def test_a_recipe_that_cannot_be_is_one_line_and_leaves_nothing(zreplay_synth, tmp_path: Path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(
+        'kind = "workload"\nmemory_pages = 10\narea_pages = 1000\n[[process]]\nname = "a"\npages = 20\n'
+        "turns = { read = 0.5, write = 0.6 }\n"
+    )
+    message = "process 1: turns: shares: found read 0.5 + write 0.6 = 1.1, expected a sum of 1"
+    assert zreplay_synth(recipe, "-o", tmp_path / "trace") == (2, "", f"zreplay: {recipe}: {message}\n")
+    recipe.write_text(
+        'kind = "workload"\nmemory_pages = 10\narea_pages = 1000\nsizes_from = "no.parquet"\n'
+        '[[process]]\nname = "a"\npages = 20\n'
+    )
+    message = f"zreplay: {tmp_path / 'no.parquet'}: no such file\n"
+    assert zreplay_synth(recipe, "-o", tmp_path / "trace") == (2, "", message)
+    assert list(tmp_path.iterdir()) == [recipe]

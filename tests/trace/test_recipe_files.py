@@ -102,5 +102,5 @@ def test_scales():
     assert scale_factor("4x") == scale_factor("4") == 4
     assert scale_factor("0.5x") == Fraction(1, 2)
     for wrong in ("", "x", "0x", "-1", "1e9x", "nan"):
-        with pytest.raises(UsageError, match="--scale: found .*, expected a factor like 4x"):
+        with pytest.raises(UsageError, match=r"--scale: found .*, expected a factor like 4x"):
             scale_factor(wrong)

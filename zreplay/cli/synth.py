@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zreplay.cli.options import Grouped
+
 if TYPE_CHECKING:
     from zreplay.trace.recipes.kinds import Recipe
 
-#: Options that a recipe's file is changed by; the others are a recipe of their own.
+#: Options that a recipe's file is changed by.
 _OF_EVERY_RECIPE = ("events", "seed")
+#: Those and what says how to write; the other options are a recipe of their own.
+_OF_THE_VERB = (*_OF_EVERY_RECIPE, "recipe", "output", "force", "list", "scale", "quiet")
 
 
 def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -24,7 +28,7 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     ctx.exit()
 
 
-@click.command("synth", short_help="Generate a trace.")
+@click.command("synth", cls=Grouped, short_help="Generate a trace.")
 @click.argument("recipe", required=False)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write."
@@ -49,7 +53,13 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     metavar="N[x]",
     help="Of RECIPE: N times the memory and N times the events, of the same shape; 4x, or 0.5x.",
 )
-@click.option("--events", type=int, default=10_000_000, show_default=True, metavar="N", help="Rows of the trace.")
+@click.option(
+    "--events",
+    type=int,
+    default=10_000_000,
+    metavar="N",
+    help="Rows of the trace.  [default: 10000000, or RECIPE's]",
+)
 @click.option(
     "--resident",
     type=int,
@@ -113,7 +123,13 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     metavar="N",
     help="Memory of the machine, for a replay's limits in per cent.  [default: not said, no limit]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Another seed, another trace.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Another seed, another trace.  [default: 0, or RECIPE's]",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 @click.pass_context
 def command(
@@ -153,6 +169,11 @@ def command(
             synth(made, output, force=force, progress=bar.update)
     if not quiet:
         print(f"{output}: {made.events:,} events, {output.stat().st_size / 1e6:.1f} MB")
+
+
+for _parameter in command.params:
+    if _parameter.name not in _OF_THE_VERB:
+        setattr(_parameter, "group", "A pattern, without RECIPE")  # noqa: B010
 
 
 def _fit(ctx: click.Context, trace: Path, output: Path, force: bool, quiet: bool) -> None:

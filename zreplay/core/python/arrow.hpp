@@ -104,12 +104,13 @@ class ColumnsOut {
         columns_.push_back(std::move(column));
     }
 
-    // Values that stay where they are, in `owner`. `bits` is a bitmap as Arrow has it, empty if there are no nulls.
+    // Values that stay where they are, in `owner`: the first `rows` of them. `bits` is a bitmap as Arrow has it, empty if
+    // there are no nulls.
     template <class T>
     void add_shared(std::string name, const char* format, std::shared_ptr<const void> owner, const std::vector<T>& values,
-                    std::vector<uint8_t> bits = {}, size_t nulls = 0) {
+                    size_t rows, std::vector<uint8_t> bits = {}, size_t nulls = 0) {
         auto column = std::make_unique<Column>();
-        column->rows = static_cast<int64_t>(values.size());
+        column->rows = static_cast<int64_t>(rows);
         column->nulls = static_cast<int64_t>(nulls);
         column->name = std::move(name);
         column->format = format;

@@ -81,7 +81,8 @@ FittedRecipe recipe_of(nb::dict tables) {
     recipe.types = nb::cast<uint32_t>(tables["types"]);
     recipe.cpus = nb::cast<uint32_t>(tables["cpus"]);
     recipe.cpu_changes = nb::cast<uint32_t>(tables["cpu_changes"]);
-    recipe.oldest_first = nb::cast<bool>(tables["oldest_first"]);
+    const std::string search = nb::cast<std::string>(tables["search"]);
+    recipe.search = search == "scan" ? SlotSearch::scan : search == "clusters_6_12" ? SlotSearch::clusters_6_12 : SlotSearch::clusters_6_1;
     recipe.seed = nb::cast<uint64_t>(tables["seed"]);
     return recipe;
 }
@@ -89,15 +90,15 @@ FittedRecipe recipe_of(nb::dict tables) {
 ColumnsOut columns(const std::shared_ptr<const FittedBatch>& batch) {
     ColumnsOut out;
     const size_t rows = batch->rows;
-    out.add_shared("ts_ns", "l", batch, batch->ts_ns);
-    out.add_shared("op", "c", batch, batch->op);
-    out.add_shared("type", "C", batch, batch->type, batch->has_type, rows - batch->types);
-    out.add_shared("offset", "L", batch, batch->offset, batch->has_slot, rows - batch->slots);
-    out.add_shared("size", "I", batch, batch->size, batch->has_size, rows - batch->sizes);
-    out.add_shared("cpu", "S", batch, batch->cpu);
-    out.add_shared("result", "i", batch, batch->result, batch->has_result, rows - batch->results);
-    out.add_shared("call_rows", "I", batch, batch->call_rows, batch->has_call_rows, rows - batch->calls);
-    out.add_shared("asked_by", "c", batch, batch->asked_by, batch->has_asked_by, rows - batch->asked);
+    out.add_shared("ts_ns", "l", batch, batch->ts_ns, rows);
+    out.add_shared("op", "c", batch, batch->op, rows);
+    out.add_shared("type", "C", batch, batch->type, rows, batch->has_type, rows - batch->types);
+    out.add_shared("offset", "L", batch, batch->offset, rows, batch->has_slot, rows - batch->slots);
+    out.add_shared("size", "I", batch, batch->size, rows, batch->has_size, rows - batch->sizes);
+    out.add_shared("cpu", "S", batch, batch->cpu, rows);
+    out.add_shared("result", "i", batch, batch->result, rows, batch->has_result, rows - batch->results);
+    out.add_shared("call_rows", "I", batch, batch->call_rows, rows, batch->has_call_rows, rows - batch->calls);
+    out.add_shared("asked_by", "c", batch, batch->asked_by, rows, batch->has_asked_by, rows - batch->asked);
     return out;
 }
 

@@ -8,6 +8,11 @@
 
 namespace zreplay {
 
+namespace {
+constexpr uint32_t cluster_slots = 512;  // SWAPFILE_CLUSTER where huge pages can be swapped
+constexpr int slot_tries = 64;
+}  // namespace
+
 FittedBatch::FittedBatch(size_t rows)
     : rows(rows), ts_ns(rows), op(rows), type(rows), offset(rows), size(rows), cpu(rows), result(rows), call_rows(rows),
       asked_by(rows), has_type((rows + 7) / 8), has_slot((rows + 7) / 8), has_size((rows + 7) / 8), has_result((rows + 7) / 8),
@@ -23,7 +28,7 @@ void FittedBatch::clear() {
 FittedSynth::FittedSynth(FittedRecipe recipe)
     : recipe_(std::move(recipe)),
       random_(recipe_.seed),
-      area_(recipe_.area_slots, recipe_.oldest_first, recipe_.cpus),
+      area_(static_cast<uint32_t>(recipe_.area_slots), cluster_slots, recipe_.search, recipe_.cpus, random_),
       left_(recipe_.kinds.size()),
       cursors_(recipe_.kinds.size()),
       others_(recipe_.kinds.size()),
@@ -39,9 +44,9 @@ FittedSynth::FittedSynth(FittedRecipe recipe)
 
 void FittedSynth::begin_areas() {
     for (AgeList& one : lists_) one.clear();
-    area_ = AreaSlots(recipe_.area_slots, recipe_.oldest_first, recipe_.cpus);
-    lives_.assign(area_.slots(), 0);
-    sizes_.assign(area_.slots(), unknown);
+    area_.clear();
+    lives_.assign(recipe_.area_slots + 1, 0);
+    sizes_.assign(recipe_.area_slots + 1, unknown);
     std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
     last_slots_.fill(AgeList::nowhere);
 }
@@ -60,7 +65,7 @@ bool FittedSynth::can(size_t kind) const {
     const RowKind& row = recipe_.kinds[kind].row;
     if (!left_[kind].rows) return false;
     if (row.from != Place::none) return list(row.from).size() > 0;
-    return row.op != Op::store || area_.slots_free() > 0;
+    return row.op != Op::store || area_.used() < area_.pages();
 }
 
 // The runs that are left come in any order, but none beside another of its kind while there are others.
@@ -165,7 +170,7 @@ void FittedSynth::draw(FittedBatch& batch, size_t row) {
         cursors_[chosen.kind] = chosen.position;
         last_slots_[static_cast<size_t>(kind.row.op)] = slot;
     } else if (names_slot) {
-        slot = kind.row.op == Op::store ? area_.take(cpu_) : area_.next(cpu_);
+        slot = kind.row.op == Op::store ? new_slot() : some_free_slot();
     } else {
         if (kind.row.op == Op::invalidate_area) {
             begin_areas();
@@ -190,11 +195,25 @@ void FittedSynth::draw(FittedBatch& batch, size_t row) {
     move(chosen.kind, chosen.position, slot);
 }
 
-// The areas take turns, cluster by cluster.
+// One area's clusters stand for those of all, which take turns.
 SwapEntry FittedSynth::entry(uint64_t slot) const {
-    const uint64_t cluster = slot / AreaSlots::cluster_slots;
-    return {static_cast<uint32_t>(cluster % recipe_.types),
-            cluster / recipe_.types * AreaSlots::cluster_slots + slot % AreaSlots::cluster_slots};
+    const uint64_t cluster = slot / cluster_slots;
+    return {static_cast<uint32_t>(cluster % recipe_.types), cluster / recipe_.types * cluster_slots + slot % cluster_slots};
+}
+
+uint64_t FittedSynth::new_slot() {
+    uint32_t slot = 0;
+    for (int tries = 0; tries < slot_tries && slot == 0; ++tries) area_.allocate(cpu_, 1, &slot);
+    require(slot != 0, "area_slots are enough for the kernel to find a free one", area_.used(), area_.pages());
+    return slot;
+}
+
+// For rows of slots that nobody has stored to.
+uint64_t FittedSynth::some_free_slot() {
+    uint64_t slot = 0;
+    for (int tries = 0; tries < slot_tries; ++tries)
+        if (slot = 1 + below(recipe_.area_slots); !lives_[slot]) break;
+    return slot;
 }
 
 FittedSynth::Chosen FittedSynth::choose(size_t number) {
@@ -313,7 +332,7 @@ void FittedSynth::move(size_t number, uint64_t position, uint64_t slot) {
     if (kind.to == kind.from && (kind.from == Place::none || (kind.op != Op::load && kind.op != Op::store))) return;
     if (kind.from != Place::none) list(kind.from).remove(position);
     if (kind.to == Place::none) {
-        area_.give_back(slot);
+        area_.free(static_cast<uint32_t>(slot));
         lives_[slot] = 0;
         sizes_[slot] = unknown;
         return;

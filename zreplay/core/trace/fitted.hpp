@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "random.hpp"
-#include "trace/area_slots.hpp"
 #include "trace/slot_lives.hpp"
+#include "trace/swap_area.hpp"
 
 namespace zreplay {
 
@@ -53,7 +53,7 @@ struct FittedRecipe {
     uint64_t area_slots = 1;  // of all swap areas
     uint32_t types = 1, cpus = 1;
     uint32_t cpu_changes = 0;  // share of the rows that are another CPU's than the one before
-    bool oldest_first = true;
+    SlotSearch search = SlotSearch::clusters_6_1;
     uint64_t seed = 0;
 };
 
@@ -109,6 +109,8 @@ class FittedSynth {
     bool is_crumb(size_t kind, uint64_t slot) const;
     uint64_t jump(size_t kind);
     SwapEntry entry(uint64_t slot) const;
+    uint64_t new_slot();
+    uint64_t some_free_slot();
     uint32_t size_of(const FittedRecipe::Kind& kind, uint64_t slot);
     void move(size_t kind, uint64_t position, uint64_t slot);
     bool chance(uint64_t part, uint64_t whole) { return (random_.next() >> 32) * whole < part << 32; }
@@ -118,14 +120,14 @@ class FittedSynth {
 
     FittedRecipe recipe_;
     Random random_;
-    AreaSlots area_;
+    SwapArea area_;
     std::array<AgeList, place_count> lists_;
     std::vector<uint64_t> lives_;     // by slot: its place in the upper three bits, where it stands there in the others
     static constexpr uint16_t unknown = 0xffff;
     std::vector<uint16_t> sizes_;     // by slot: of its last store, in bytes, or unknown
     std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
-    std::array<uint64_t, op_count> last_slots_;
+    std::array<uint64_t, op_count> last_slots_{};
     std::vector<std::array<uint64_t, place_count>> others_;  // by kind and place: which kinds it goes on as, a bit each
     uint64_t has_rows_ = 0;  // kinds of which the step has rows left, a bit each
     uint32_t phase_ = 0, step_ = 0;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <numeric>
 #include <utility>
@@ -358,14 +357,11 @@ class PatternSynth final : public Synth {
     }
 
     std::shared_ptr<SynthBatch> unused(size_t rows) {
-        for (auto& batch : batches_) {
-            if (batch.use_count() != 1) continue;
-            std::atomic_thread_fence(std::memory_order_acquire);  // what the last holder read, it has read
-            if (batch->rows != rows) batch = std::make_shared<SynthBatch>(rows, has_housekeeping());
-            batch->without_slot = batch->without_size = 0;
-            return batch;
-        }
-        return batches_.emplace_back(std::make_shared<SynthBatch>(rows, has_housekeeping()));
+        auto make = [&] { return std::make_shared<SynthBatch>(rows, has_housekeeping()); };
+        std::shared_ptr<SynthBatch>& batch = batches_.unused(make);
+        if (batch->rows != rows) batch = make();
+        batch->without_slot = batch->without_size = 0;
+        return batch;
     }
 
     bool has_housekeeping() const { return recipe_.compact_every || recipe_.migrate_every; }
@@ -399,7 +395,7 @@ class PatternSynth final : public Synth {
     uint32_t live_ = 0;
     int64_t time_ns_ = 0;
     uint64_t since_compact_ = 0, since_migrate_ = 0;
-    std::vector<std::shared_ptr<SynthBatch>> batches_;  // as many as were ever held at once, and one
+    SynthBatches batches_;
 };
 
 }  // namespace

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -61,8 +62,9 @@ struct SynthRecipe {
     std::vector<uint64_t> size_weights;  // page_bytes of them, see SizeTable
 };
 
-// Rows as columns, `rows` of each. `has_slot` (type, offset) and `has_size` are bitmaps as Arrow has them, the first row in
-// bit 0 of the first byte; no `has_slot` means that no row is without. A value that is null is 0.
+// Rows as columns; there may be room behind the last. `has_` are bitmaps as Arrow has them, the first row in bit 0 of the
+// first byte; no `has_slot` (offset, and type where there is no `has_type`) means that no row is without. A value that is
+// null is 0. Columns that a recipe has nothing to say in are empty.
 struct SynthBatch {
     SynthBatch(size_t rows, bool may_lack_slot);
 
@@ -75,13 +77,33 @@ struct SynthBatch {
     std::vector<uint16_t> cpu;
     std::vector<uint8_t> has_slot, has_size;
     size_t without_slot = 0, without_size = 0;
+    std::vector<uint8_t> has_type, has_cgroup;
+    std::vector<uint64_t> cgroup;
+    size_t without_type = 0, without_cgroup = 0;
+};
+
+// The memory of a batch that nobody holds any more is used again, by whichever thread it was let go: fresh pages from
+// the kernel cost as much as the drawing. As many are kept as were ever held at once, and one.
+class SynthBatches {
+  public:
+    // One that nobody holds, or what `make` returns; its `rows` may be others.
+    template <class Make>
+    std::shared_ptr<SynthBatch>& unused(Make&& make) {
+        for (auto& batch : batches_) {
+            if (batch.use_count() != 1) continue;
+            std::atomic_thread_fence(std::memory_order_acquire);  // what the last holder read, it has read
+            return batch;
+        }
+        return batches_.emplace_back(make());
+    }
+
+  private:
+    std::vector<std::shared_ptr<SynthBatch>> batches_;
 };
 
 class Synth {
   public:
     virtual ~Synth() = default;
-    // The memory of a batch that nobody holds any more is used again, by whichever thread it was let go: fresh pages from
-    // the kernel cost as much as the drawing.
     virtual std::shared_ptr<const SynthBatch> next(size_t rows) = 0;
 };
 

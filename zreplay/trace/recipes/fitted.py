@@ -6,6 +6,7 @@ come about and what they still tell of the trace.
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -133,7 +134,7 @@ class FittedRecipe:
         events: rows; when all phases have been, all slots are freed and the first phase begins again.
         steps: of each phase.
         area_slots, types: of all swap areas, and how many there are; clusters are taken from them in turn.
-        oldest_cluster: of free clusters the kernel takes that which has been free the longest, else the lowest.
+        allocator: how the kernel, source_kernel's, looks for a free slot: of SSDs, or of rotating disks.
         sizes, size_shares: of stores that are taken: bytes, and how many of MILLION in all phases are of them.
         size_ranks: of each phase: quantiles of the sizes, evenly spaced, each as the parts in MILLION of all phases'
             stores that are smaller.
@@ -150,10 +151,10 @@ class FittedRecipe:
     size_shares: tuple[int, ...]
     size_ranks: tuple[tuple[int, ...], ...]
     events: int = number(_MISSING, 1, 10**15)
-    area_slots: int = number(_MISSING, 1, 2**40)
+    area_slots: int = number(_MISSING, 1, 2**31)
     steps: int = number(1, 1, 64)
     types: int = number(1, 1, MAX_TYPES)
-    oldest_cluster: bool = True
+    allocator: str = word("clusters", "clusters", "scan")
     alike: tuple[int, ...] = (0, 0, 0)
     seed: int = number(0, 0, 2**64 - 1)
     model: str = word("zswap", *METADATA_WORDS["model"])
@@ -265,6 +266,12 @@ class FittedRecipe:
             synth=json.dumps({"kind": "fitted", "events": self.events, "seed": self.seed}, sort_keys=True),
         )
 
+    def _search(self) -> str:
+        if self.allocator == "scan":
+            return "scan"
+        numbers = tuple(map(int, re.findall(r"\d+", self.source_kernel or "")[:2]))
+        return "clusters_6_12" if numbers >= (6, 12) else "clusters_6_1"
+
     def _tables(self) -> dict[str, Any]:
         kinds = []
         for kind in self.rows:
@@ -290,7 +297,7 @@ class FittedRecipe:
             "types": self.types,
             "cpus": self.cpus,
             "cpu_changes": self.cpu_changes,
-            "oldest_first": self.oldest_cluster,
+            "search": self._search(),
             "seed": self.seed,
         }
 

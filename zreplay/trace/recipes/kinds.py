@@ -25,6 +25,7 @@ BATCH_ROWS = ROW_GROUP_ROWS
 #: kind → the module and the class; loaded when a recipe is of it.
 KINDS = {
     "pattern": ("zreplay.trace.recipes.pattern", "PatternRecipe"),
+    "workload": ("zreplay.trace.recipes.workload", "WorkloadRecipe"),
     "fitted": ("zreplay.trace.recipes.fitted", "FittedRecipe"),
 }
 _HEAD = ("kind", "title", "source")
