@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 #: Options that a recipe's file is changed by.
 _OF_EVERY_RECIPE = ("events", "seed")
 #: Those and what says how to write; the other options are a recipe of their own.
-_OF_THE_VERB = (*_OF_EVERY_RECIPE, "recipe", "output", "force", "list", "scale", "quiet")
+_OF_THE_VERB = (*_OF_EVERY_RECIPE, "recipe", "output", "force", "list", "fit", "scale", "quiet")
 
 
 def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

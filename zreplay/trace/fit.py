@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import _zreplay
 
 from zreplay.errors import TraceError
 from zreplay.trace.files import Trace, TraceMetadata, open_trace
-from zreplay.trace.recipes.fitted import MILLION, SHARES, WHOLE, FittedRecipe, Rows
+from zreplay.trace.likeness import COLUMNS, distances, portrait_of
+from zreplay.trace.recipes.fitted import ALLOCATORS, MILLION, SHARES, WHOLE, FittedRecipe, Rows
 from zreplay.trace.schema import ASKERS
 
 #: Parts of the trace with equal numbers of rows that are counted apart.
@@ -20,13 +22,15 @@ PHASES = 32
 #: Steps of a phase, in which rows and runs are counted apart: as many as have so many rows each.
 MOST_STEPS, ROWS_A_STEP = 8, 500
 #: Quantiles kept of ranks, and of sizes.
-RANKS, DISTANCES, SIZES, REFUSED_SIZES = 17, 17, 65, 32
+RANKS, DISTANCES, SIZES, REFUSED_SIZES = 13, 17, 65, 32
 #: Jumps of a kind in a phase from which on their ranks are kept apart, and jumps for each quantile.
 ENOUGH_JUMPS, JUMPS_A_QUANTILE = 8, 4
 #: The most sizes that are told apart by bytes; of more those in the same 8 bytes are one, as they are to every pool.
 MOST_SIZES, SIZE_BYTES = 512, 8
 #: Of the quantiles of sizes, what is near; and less likeness of neighbours than this is chance.
 SIZE_GROUPS, LEAST_ALIKE = 16, 0.02
+#: Rows of the trace's begin that tell its allocator.
+ALLOCATOR_ROWS = 1 << 20
 #: How far apart pairs of sizes are that are compared, and before every how many a place among them moves.
 MOVES = (8, 64, 512)
 #: Rows of a trace that say too little: a phase should have some.
@@ -48,19 +52,38 @@ def fit(path: Path) -> FittedRecipe:
     sizes, shares, ranks = _sizes(bytes_of)
     rows = tuple(_rows_of(counted, steps, number, kind) for number, kind in enumerate(counted.kinds()))
     types = counted.types.bit_count()
-    return FittedRecipe(
+    recipe = FittedRecipe(
         rows=rows,
         sizes=sizes,
         size_shares=shares,
         size_ranks=ranks,
         events=sum(sum(kind.rows) for kind in rows),
         steps=steps,
-        area_slots=types * (counted.last_slot - counted.first_slot + 1),
+        area_slots=_area_slots(types * (counted.last_slot - counted.first_slot + 1)),
         types=types,
         alike=_alike(counted, bytes_of),
         cpu_changes=_share(counted.cpu_changes, counted.cpu_rows),
         **_machine(trace.metadata),
     )
+    return _with_allocator(recipe, trace)
+
+
+def _with_allocator(recipe: FittedRecipe, trace: Trace) -> FittedRecipe:
+    """The recipe with the allocator whose slots are nearer to the trace's, which does not say what its device was."""
+    begin = next(trace.batches(COLUMNS, ALLOCATOR_ROWS))
+    of_trace = portrait_of([begin], begin.num_rows)
+
+    def distance(allocator: str) -> float:
+        made = next(replace(recipe, allocator=allocator).batches(begin.num_rows))
+        found = distances(of_trace, portrait_of([made], made.num_rows))
+        return sum(found[name] or 0.0 for name in ("store_runs", "store_steps", "free_steps"))
+
+    return replace(recipe, allocator=min(ALLOCATORS, key=distance))
+
+
+def _area_slots(used: int) -> int:
+    """With a 64th, and a cluster, to spare, for the kernel does not find the last ones."""
+    return used + used // 64 + 512
 
 
 def _counted(trace: Trace, steps: int, before: _zreplay.Fit | None) -> _zreplay.Fit:

@@ -20,7 +20,7 @@ _COMMENTS = {
     "events": "rows of all phases; if more are asked for, all slots are freed then and the first phase begins again",
     "area_slots": "how large the swap area is",
     "alike": "sizes near places among them that move before every 8th, 64th and 512th",
-    "sizes": "compressed bytes of the stores that are taken, 0 for a same-filled page; how many of a million are of them",
+    "sizes": "compressed bytes of the stores that are taken, 0: a same-filled page; how many of a million have them",
     "size_ranks": "quantiles of each phase's sizes: how many of the million are smaller",
     "model": "the machine, for a replay's defaults",
     "op": "from place to place: none, fresh (stored), read (loaded since), refused, written (back), back (in memory)",
@@ -42,7 +42,8 @@ def recipe_text(recipe: FittedRecipe) -> str:
         "title": f"like a trace of {recipe.events:,} events of {recipe.model}{release}",
         "events": table.pop("events"),
     }
-    tables: dict[str, Any] = {**{name: table.pop(name) for name in ("sizes", "size_shares", "size_ranks")}, "rows": [_told(kind) for kind in recipe.rows]}
+    tables: dict[str, Any] = {name: table.pop(name) for name in ("sizes", "size_shares", "size_ranks")}
+    tables["rows"] = [_told(kind) for kind in recipe.rows]
     table.pop("rows")
     told = set()
     lines = []

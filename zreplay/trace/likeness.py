@@ -6,17 +6,19 @@ half the sum of the shares' differences (the share of rows that would have to be
 curves the most by which they differ, as a share of the higher peak. What is counted says core/trace/portrait.hpp.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
 import _zreplay
+import pyarrow as pa
 
 from zreplay.trace.files import open_trace
 from zreplay.trace.survey import Summary, survey
 
-_COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", "call_ts_ns", "call_rows")
+#: What of a trace is read for it.
+COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", "call_ts_ns", "call_rows")
 #: What is compared, in the order in which it is shown: name → what it is.
 DISTANCES = {
     "ops": "kinds of rows",
@@ -85,8 +87,13 @@ def likeness(one: Path, other: Path) -> Likeness:
 def portrait(path: Path) -> Portrait:
     """Read a trace once. Raises what `open_trace` and `Trace.batches` raise."""
     trace = open_trace(path)
-    counted = _zreplay.Portrait(trace.rows)
-    for batch in trace.batches(_COLUMNS):
+    return portrait_of(trace.batches(COLUMNS), trace.rows)
+
+
+def portrait_of(batches: Iterable[pa.RecordBatch], rows: int) -> Portrait:
+    """Of the batches of a trace, or of its begin, which are of so many rows; of columns COLUMNS need be there."""
+    counted = _zreplay.Portrait(rows)
+    for batch in batches:
         counted.add(batch)
     counted.end()
     return Portrait(**{name: tuple(getattr(counted, name)) for name in DISTANCES})

@@ -322,7 +322,7 @@ uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
         if (share < recipe_.alike[i]) step = std::min<uint64_t>(steps - 1, size_places_[i] * group + below(group));
         share -= recipe_.alike[i];  // below 0 it is large, and that of no other place
     }
-    const uint64_t rank = ranks[step] + below(ranks[step + 1] - ranks[step] + 1);
+    const uint64_t rank = ranks[step] + below(std::max(1u, ranks[step + 1] - ranks[step]));
     const auto found = std::ranges::upper_bound(size_ends_, std::min<uint64_t>(rank, FittedRecipe::million - 1));
     return recipe_.sizes[static_cast<size_t>(found - size_ends_.begin())];
 }

@@ -29,6 +29,8 @@ WHOLE = 10_000
 MILLION = 1_000_000
 #: Where a slot is (core/trace/slot_lives.hpp).
 PLACES = ("none", "fresh", "read", "refused", "written", "back")
+#: How a kernel looks for a free slot: of SSDs, or of rotating disks.
+ALLOCATORS = ("clusters", "scan")
 #: Kinds of rows.
 MOST_KINDS = 64
 #: Of Rows with a place: parts in WHOLE, by phase.
@@ -134,7 +136,7 @@ class FittedRecipe:
         events: rows; when all phases have been, all slots are freed and the first phase begins again.
         steps: of each phase.
         area_slots, types: of all swap areas, and how many there are; clusters are taken from them in turn.
-        allocator: how the kernel, source_kernel's, looks for a free slot: of SSDs, or of rotating disks.
+        allocator: how source_kernel looks for a free slot, one of ALLOCATORS.
         sizes, size_shares: of stores that are taken: bytes, and how many of MILLION in all phases are of them.
         size_ranks: of each phase: quantiles of the sizes, evenly spaced, each as the parts in MILLION of all phases'
             stores that are smaller.
@@ -154,7 +156,7 @@ class FittedRecipe:
     area_slots: int = number(_MISSING, 1, 2**31)
     steps: int = number(1, 1, 64)
     types: int = number(1, 1, MAX_TYPES)
-    allocator: str = word("clusters", "clusters", "scan")
+    allocator: str = word("clusters", *ALLOCATORS)
     alike: tuple[int, ...] = (0, 0, 0)
     seed: int = number(0, 0, 2**64 - 1)
     model: str = word("zswap", *METADATA_WORDS["model"])
@@ -184,13 +186,13 @@ class FittedRecipe:
             _check_quantiles(f"size_ranks {phase}", quantiles, MILLION)
         phases, steps = self.phases, self.steps
         for place, kind in enumerate(self.rows, 1):
-            for name in ("rows", *SHARES, "rank"):
-                found, expected = len(getattr(kind, name)), phases * steps if name == "rows" else phases
-                if found != expected and (name == "rows" or found):
-                    of_what = (
-                        f"steps: {steps} in each of the {phases} phases" if name == "rows" else "phases, as of size_ranks"
-                    )
-                    raise RecipeError(f"rows {place}: {name}", f"found {found} elements, expected {expected} {of_what}")
+            if len(kind.rows) != phases * steps:
+                found = f"found {len(kind.rows)} elements, expected {phases * steps} steps"
+                raise RecipeError(f"rows {place}: rows", f"{found}: {steps} in each of the {phases} phases")
+            for name in (*SHARES, "rank"):
+                if (count := len(getattr(kind, name))) not in (0, phases):
+                    found = f"found {count} elements, expected {phases} phases, as of size_ranks"
+                    raise RecipeError(f"rows {place}: {name}", found)
         if len(self.rows) > MOST_KINDS:
             raise RecipeError("rows", f"found {len(self.rows)} kinds, expected at most {MOST_KINDS}")
         if not self.one_round:
@@ -279,7 +281,10 @@ class FittedRecipe:
             row |= {name: list(getattr(kind, name)) for name in ("rows", "runs")}
             row |= {name: list(getattr(kind, name)) or [0] * self.phases for name in SHARES}
             row |= {name: list(getattr(kind, name)) for name in ("distances", "sizes")}
-            row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap", "whole_rows", "same_size", "near_size")}
+            row |= {
+                name: getattr(kind, name)
+                for name in ("ahead_over_gap", "back_over_gap", "whole_rows", "same_size", "near_size")
+            }
             if kind.result is not None:
                 row["result"] = kind.result
             if kind.asked_by is not None:
