@@ -125,6 +125,7 @@ def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any
         tables["near_back"] = tuple(_share(phase["near_back"], phase["near"]) for phase in phases)
         tables["edges"] = tuple(_share(phase["edges"], phase["jumps"] - phase["next"]) for phase in phases)
         tables["whole_rows"] = _whole_rows(phases)
+        tables["size_weights"] = _size_weights(phases)
         sized_before = sum(phase["sized_before"] for phase in phases)
         for name in ("same_size", "near_size"):
             tables[name] = _share(sum(phase[name] for phase in phases), sized_before)
@@ -145,6 +146,17 @@ def _whole_rows(phases: Sequence[dict[str, Any]]) -> int:
         return WHOLE
     odds: float = (jumps - crumbs) / crumbs * by_chance / (jumps - by_chance)
     return min(WHOLE, max(1, round(WHOLE * odds)))
+
+
+def _size_weights(phases: Sequence[dict[str, Any]]) -> tuple[int, ...]:
+    """Of jumps to slots of each group of sizes: how likely they are beside the likeliest, were all drawn alike."""
+    sized, by_chance = (
+        [sum(counts) for counts in zip(*(phase[name] for phase in phases), strict=True)]
+        for name in ("sized", "sized_by_chance")
+    )
+    odds = [count / chance if chance >= ENOUGH_JUMPS else None for count, chance in zip(sized, by_chance, strict=True)]
+    most = max((odd for odd in odds if odd is not None), default=0.0)
+    return tuple(WHOLE if odd is None or not most else round(WHOLE * odd / most) for odd in odds)
 
 
 def _share(part: int, whole: int) -> int:

@@ -27,6 +27,7 @@ _COMMENTS = {
     "ahead": "parts of the rows that find a slot right ahead of the last one's of the op, and are of it",
     "next": "parts of the others whose slot came into its place right after the last one's",
     "whole_rows": "parts of the jumps to 32 slots in a row, or more, that are made; to fewer all are",
+    "size_weights": "the same by size, of eight groups of equally many stores",
     "near": "parts of those left whose slot came near it: `near_back` before it, `distances` away",
     "same_size": "stores with the size that their slot had before, or one within 64 bytes of it",
     "rank": "of the others: quantiles of their rank among those in the place, the youngest first; []: those of `ranks`",

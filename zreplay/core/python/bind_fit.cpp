@@ -64,6 +64,7 @@ FittedRecipe recipe_of(nb::dict tables) {
             .near_back = nb::cast<std::vector<uint32_t>>(given["near_back"]),
             .edges = nb::cast<std::vector<uint32_t>>(given["edges"]),
             .whole_rows = nb::cast<uint32_t>(given["whole_rows"]),
+            .size_weights = nb::cast<std::array<uint32_t, weight_groups>>(given["size_weights"]),
             .distances = nb::cast<std::vector<uint32_t>>(given["distances"]),
             .rank = nb::cast<std::vector<std::vector<uint32_t>>>(given["rank"]),
             .same_size = nb::cast<uint32_t>(given["same_size"]),
@@ -119,6 +120,8 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
     out["near_size"] = counts.near_size;
     out["edges"] = counts.edges;
     out["crumbs"] = counts.crumbs;
+    out["sized"] = counts.sized;
+    out["sized_by_chance"] = counts.sized_by_chance;
     out["crumbs_by_chance"] = counts.crumbs_by_chance;
     out["near_back"] = counts.near_back;
     out["distances"] = std::vector<uint32_t>(counts.distances.begin(), counts.distances.end());

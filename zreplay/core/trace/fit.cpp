@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 #include <utility>
 
 namespace zreplay {
@@ -11,6 +12,15 @@ Fit::Fit(uint64_t rows, uint32_t phases, uint32_t steps, const Fit* counted)
     last_slots_.fill(AgeList::nowhere);
     sizes_.assign(phases, std::vector<uint64_t>(page_bytes + 1));
     cursors_.fill(AgeList::nowhere);
+    if (!counted_) return;
+    std::vector<uint64_t> together(page_bytes + 1);
+    for (const auto& sizes : counted_->sizes_)
+        for (size_t size = 0; size < together.size(); ++size) together[size] += sizes[size];
+    const uint64_t total = std::max<uint64_t>(1, std::accumulate(together.begin(), together.end(), uint64_t{0}));
+    size_groups_.resize(together.size());
+    uint64_t below = 0;
+    for (size_t size = 0; size < together.size(); below += together[size++])
+        size_groups_[size] = static_cast<uint8_t>(std::min<uint64_t>(below * weight_groups / total, weight_groups - 1));
 }
 
 void Fit::add(const EventBatch& batch) {
@@ -117,6 +127,10 @@ bool Fit::is_edge(SwapEntry slot, const RowKind& kind, uint32_t phase) const {
     return !can_be_at(slot.word - 1, kind, phase) || !can_be_at(slot.word + 1, kind, phase);
 }
 
+void Fit::count_size_group(const Life& life, std::array<uint32_t, weight_groups>& counts) const {
+    if (life.size_bytes <= page_bytes) ++counts[size_groups_[life.size_bytes]];
+}
+
 bool Fit::is_crumb(uint64_t word, const RowKind& kind, uint32_t phase) const {
     uint64_t slots = 1;
     for (uint64_t below = word - 1; slots < crumb_slots && can_be_at(below, kind, phase); --below) ++slots;
@@ -141,7 +155,10 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
     }
     counts.edges += is_edge(slot, kind, phase);
     counts.crumbs += is_crumb(slot.word, kind, phase);
-    counts.crumbs_by_chance += is_crumb(list.slot(list.nth(any_.below(static_cast<uint32_t>(list.size())))), kind, phase);
+    const uint64_t any = list.slot(list.nth(any_.below(static_cast<uint32_t>(list.size()))));
+    counts.crumbs_by_chance += is_crumb(any, kind, phase);
+    count_size_group(life, counts.sized);
+    count_size_group(lives_.at(any), counts.sized_by_chance);
     if (last != AgeList::nowhere) {
         const uint64_t last_older = list.older(last), distance = older > last_older ? older - last_older : last_older - older;
         if (distance * near_part < list.size()) {

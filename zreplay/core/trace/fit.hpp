@@ -45,6 +45,8 @@ class Fit {
         uint64_t near = 0, near_back = 0;  // not beside nor next, but of a rank near the last one's: all; of those that came before it
         uint64_t edges = 0;                // neither beside nor next, and the slot below or above is none that it could be of
         uint64_t crumbs = 0, crumbs_by_chance = 0;  // likewise, that are crumbs; that would be were the slot any of its place
+        // Likewise, by the group of the slot's size; and what that would be were the slot any of its place.
+        std::array<uint32_t, weight_groups> sized{}, sized_by_chance{};
         std::array<uint32_t, near_bins> distances{};  // of those, in ranks: two bins to the octave
         std::array<uint32_t, rank_bins> ranks{};      // of all others
     };
@@ -84,6 +86,7 @@ class Fit {
     RowKind kind_of(const EventBatch& batch, int64_t row, Place from) const;
     uint32_t number_of(const RowKind& kind);
     bool can_be_of(const RowKind& kind, Place place, uint32_t phase) const;
+    void count_size_group(const Life& life, std::array<uint32_t, weight_groups>& counts) const;
     bool is_crumb(uint64_t word, const RowKind& kind, uint32_t phase) const;
     bool is_edge(SwapEntry slot, const RowKind& kind, uint32_t phase) const;
     bool can_be_at(uint64_t word, const RowKind& kind, uint32_t phase) const;
@@ -100,6 +103,7 @@ class Fit {
     std::vector<Counts> counts_;  // kind, phase
     std::vector<Step> steps_of_;  // kind, step
     std::vector<std::vector<uint64_t>> sizes_;
+    std::vector<uint8_t> size_groups_;  // by bytes; empty while nothing is counted
     std::unordered_map<size_t, std::vector<uint64_t>> refused_sizes_;
     std::array<AgeList, place_count> lists_;
     std::unordered_map<uint64_t, Life> lives_;

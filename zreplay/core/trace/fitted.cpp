@@ -34,6 +34,11 @@ FittedSynth::FittedSynth(FittedRecipe recipe)
       others_(recipe_.kinds.size()),
       size_ends_(recipe_.size_shares.size()) {
     std::inclusive_scan(recipe_.size_shares.begin(), recipe_.size_shares.end(), size_ends_.begin());
+    size_groups_.resize(page_bytes + 1);
+    for (uint32_t size = 0, at = 0, below = 0; size <= page_bytes; ++size) {
+        size_groups_[size] = static_cast<uint8_t>(std::min(uint64_t{below} * weight_groups / FittedRecipe::million, uint64_t{weight_groups - 1}));
+        if (at < recipe_.sizes.size() && recipe_.sizes[at] == size) below = size_ends_[at++];
+    }
     require(recipe_.kinds.size() <= 64, "at most 64 kinds of rows", recipe_.kinds.size(), 64);
     begin_areas();
     for (size_t kind = 0; kind < others_.size(); ++kind)
@@ -181,7 +186,7 @@ void FittedSynth::draw(FittedBatch& batch, size_t row) {
     }
     if (kind.row.op == Op::store && kind.row.sized) {
         batch.size[row] = size_of(kind, slot);
-        sizes_[slot] = static_cast<uint16_t>(batch.size[row]);
+        sizes_[slot] = static_cast<uint16_t>(std::min(batch.size[row], page_bytes));
         FittedBatch::set(batch.has_size, row);
         ++batch.sizes;
     }
@@ -228,8 +233,9 @@ FittedSynth::Chosen FittedSynth::choose(size_t number) {
     // What is left over goes sooner than its number says.
     for (int tries = 1;; ++tries) {
         const uint64_t position = jump(number);
-        if (tries == jump_tries || below(FittedRecipe::whole) < kind.whole_rows || is_crumb(number, of.slot(position)))
-            return at_edge({number, position});
+        const uint64_t slot = of.slot(position);
+        const bool goes = (below(FittedRecipe::whole) < kind.whole_rows || is_crumb(number, slot)) && has_weight(number, slot);
+        if (goes || tries == jump_tries) return at_edge({number, position});
     }
 }
 
@@ -247,6 +253,12 @@ uint64_t FittedSynth::jump(size_t number) {
     }
     const uint64_t rank = drawn_from(kind.rank[phase_], drawn, of.size()) / FittedRecipe::whole;
     return of.nth(of.size() - 1 - std::min(rank, of.size() - 1));
+}
+
+// What is loaded or freed sooner may be large or small.
+bool FittedSynth::has_weight(size_t number, uint64_t slot) {
+    const uint32_t weight = sizes_[slot] == unknown ? FittedRecipe::whole : recipe_.kinds[number].size_weights[size_groups_[sizes_[slot]]];
+    return weight == FittedRecipe::whole || below(FittedRecipe::whole) < weight;
 }
 
 bool FittedSynth::is_crumb(size_t number, uint64_t slot) const {

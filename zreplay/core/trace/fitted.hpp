@@ -35,6 +35,7 @@ struct FittedRecipe {
         std::vector<uint32_t> near_back;         // share of those near
         std::vector<uint32_t> edges;             // share of those neither beside nor next that begin or end what is stored in a row
         uint32_t whole_rows = whole;             // share of jumps to slots that are no crumb that are made
+        std::array<uint32_t, weight_groups> size_weights{};  // by group of the slot's size: share of jumps that are made
         std::vector<uint32_t> distances;         // of those near: quantiles, in ranks
         std::vector<std::vector<uint32_t>> rank;  // likewise: quantiles of a jump's rank, in shares of the list, ascending
         uint32_t same_size = 0, near_size = 0;   // of stores to a slot whose size is known: shares with the same, or one near it
@@ -107,6 +108,7 @@ class FittedSynth {
     bool kind_of(size_t kind, uint64_t slot, Chosen& chosen) const;
     Chosen at_edge(Chosen chosen);
     bool is_crumb(size_t kind, uint64_t slot) const;
+    bool has_weight(size_t kind, uint64_t slot);
     uint64_t jump(size_t kind);
     SwapEntry entry(uint64_t slot) const;
     uint64_t new_slot();
@@ -124,7 +126,7 @@ class FittedSynth {
     std::array<AgeList, place_count> lists_;
     std::vector<uint64_t> lives_;     // by slot: its place in the upper three bits, where it stands there in the others
     static constexpr uint16_t unknown = 0xffff;
-    std::vector<uint16_t> sizes_;     // by slot: of its last store, in bytes, or unknown
+    std::vector<uint16_t> sizes_;     // by slot: of its last store, in bytes up to a page, or unknown
     std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_{};
@@ -138,6 +140,7 @@ class FittedSynth {
     uint32_t cpu_ = 0;
     int64_t time_ns_ = 0;
     std::array<uint32_t, 3> size_places_{};
+    std::vector<uint8_t> size_groups_;   // by bytes
     std::vector<uint32_t> size_ends_;  // shares of the sizes up to each
     std::vector<std::shared_ptr<FittedBatch>> batches_;  // as many as were ever held at once, and one
 };

@@ -59,6 +59,8 @@ inline constexpr uint64_t slots_ahead = 32;
 inline constexpr uint64_t edge_slots = 512;
 // A size that is no further than this from the one the slot had before is near it.
 inline constexpr uint32_t near_bytes = 64;
+// Sizes in as many groups of equally many stores, the smallest first; a size belongs where the stores below it end.
+inline constexpr uint32_t weight_groups = 8;
 // A crumb is what is left of slots in a row: fewer than this, with none of the kind beside them.
 inline constexpr uint64_t crumb_slots = 32;
 

@@ -57,6 +57,7 @@ class Rows:
         edges: of those of `near` and `rank`, parts in WHOLE whose slot is the first or the last of those in a row.
         whole_rows: parts in WHOLE of the jumps drawn by `near` and `rank` that are made if they lead to 32 slots in a
             row or more; to fewer all are.
+        size_weights: the same by the slot's size, for eight groups of equally many stores, the smallest sizes first.
         distances: quantiles of how many slots lie between, evenly spaced.
         rank: of the others: quantiles of the slot's rank in its place, the one that came last first, in parts of its
             slots; evenly spaced, the least first. An empty one: `ranks`.
@@ -84,6 +85,7 @@ class Rows:
     near_back: tuple[int, ...] = ()
     edges: tuple[int, ...] = ()
     whole_rows: int = number(WHOLE, 1, WHOLE)
+    size_weights: tuple[int, ...] = (WHOLE,) * 8
     distances: tuple[int, ...] = (1, 1)
     rank: tuple[tuple[int, ...], ...] = ()
     ranks: tuple[int, ...] = ()
@@ -111,6 +113,9 @@ class Rows:
             _check_quantiles(f"rank {phase}", quantiles or self.ranks)
         for name in SHARES:
             _check_numbers(name, getattr(self, name), 0, WHOLE)
+        _check_numbers("size_weights", self.size_weights, 0, WHOLE)
+        if len(self.size_weights) != 8:
+            raise RecipeError("size_weights", f"found {len(self.size_weights)} elements, expected 8")
         _check_quantiles("distances", self.distances, 2**32 - 1)
 
 
@@ -280,7 +285,7 @@ class FittedRecipe:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
             row |= {name: list(getattr(kind, name)) for name in ("rows", "runs")}
             row |= {name: list(getattr(kind, name)) or [0] * self.phases for name in SHARES}
-            row |= {name: list(getattr(kind, name)) for name in ("distances", "sizes")}
+            row |= {name: list(getattr(kind, name)) for name in ("distances", "sizes", "size_weights")}
             row |= {
                 name: getattr(kind, name)
                 for name in ("ahead_over_gap", "back_over_gap", "whole_rows", "same_size", "near_size")
