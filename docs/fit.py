@@ -84,6 +84,7 @@ follow each other).
 | `near` | of those that are left, the share whose rank in the place was within a 32nd of the place of the last one's; `distances`, `near_back` say how far, and to which side |
 | `rank` | of all others, 13 quantiles of the rank: how many slots have come into the place after this one, as a share of those there |
 | `edges` | of `near` and `rank`, the share that began or ended slots in a row |
+| `size_weights` | how likely they were of small and large sizes, beside the likeliest of eight groups |
 | `whole_rows` | how much less likely than by chance these were of 32 slots in a row or more: what is left of a range goes soon |
 
 **Sizes.** The bytes of the stores that were taken and the share of each, up to 512 of them (of more, those in the same
@@ -134,10 +135,11 @@ and where a range ends (6.12's zbud-lz4-node: frees came in the order of stores,
 (the same); steps within phases, and a place of its own for what was written back (6.12's writeback recordings); CPUs.
 Then those held out were measured for the first time: 112 of 116, four misses in one recording,
 linux-6.12-zsmalloc-lz4-python (zsmalloc, peak and mean, -30 %). It was looked at then, so it is not held out any more:
-the shares of rare sizes, sizes that stay with their slots, and likeness over 64 and 512 stores came of it, and gained
-little there. Its pages that are stored over and over are the small ones, and large ones stay; here which page is loaded
-next has nothing to do with its size, so holes of one size are filled again by others, and zsmalloc's fragmentation by
-class comes out too low.
+the shares of rare sizes, sizes that stay with their slots, likeness over 64 and 512 stores, and `size_weights` came of
+it, and gained a third there. Its pages that are stored over and over are those of some sizes in one phase and of others
+in the next; here sizes have a say only in which slot is jumped to, and the same one all over. So holes that one size
+leaves are filled again by others, and zsmalloc's fragmentation by class comes out too low. With 6.12's zbud-lz4-node, the
+other recording of a program's own pages stored over and over, it is the same cause, and too high.
 """
 
 DISTANCES_ARE = """`zreplay info A B` prints them for any two traces. Of distributions they are Kolmogorov and Smirnov's: the

@@ -143,7 +143,7 @@ def test_a_fitted_trace_is_counted_as_the_trace_was(recipe, tmp_path):
             sum(share * rows for share, rows in zip(one.ahead, kind.rows[::2], strict=False))
             for one in (kind, again[key])
         ]
-        assert abs(ahead[0] - ahead[1]) <= 0.1 * max(ahead) + 20 * WHOLE, key
+        assert abs(ahead[0] - ahead[1]) <= 0.15 * max(ahead) + 20 * WHOLE, key
     assert check(tmp_path / "made.parquet").errors == 0
 
 
@@ -258,7 +258,11 @@ def test_a_recipe_written_by_hand(tmp_path):
     [
         ("rows = [2, 2]", "rows = [2, 2, 2]", "rows 1: runs: found 2 elements, expected 3, as of rows"),
         ("runs = [1, 2]", "runs = [1, 3]", "rows 1: runs 2: found 3, expected 1 to 2, the rows"),
-        ("steps = 1", "steps = 2", "rows 1: rows: found 2 elements, expected 4 steps: 2 in each of the 2 phases"),
+        (
+            "rows = [2, 2]\nruns = [1, 2]",
+            "rows = [2, 2, 2]\nruns = [1, 2, 1]",
+            "rows 1: rows: found 3 elements, expected 2 steps: 1 in each of the 2 phases",
+        ),
         ("[5000, 10000]", "[5000]", "rows 2: ahead: found 1 elements, expected 2 phases, as of size_ranks"),
         ("[5000, 10000]", "[5000, 10001]", "rows 2: ahead 2: found 10001, expected 0 to 10,000"),
         ("[0, 10000]", "[10000, 0]", "rows 2: rank 1: found a quantile below the one before, expected them ascending"),

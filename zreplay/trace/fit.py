@@ -21,6 +21,8 @@ from zreplay.trace.schema import ASKERS
 PHASES = 32
 #: Steps of a phase, in which rows and runs are counted apart: as many as have so many rows each.
 MOST_STEPS, ROWS_A_STEP = 8, 500
+#: Rows of a kind, all over, that are too few to tell where in a phase they were.
+RARE_ROWS = 200
 #: Quantiles kept of ranks, and of sizes.
 RANKS, DISTANCES, SIZES, REFUSED_SIZES = 13, 17, 65, 32
 #: Jumps of a kind in a phase from which on their ranks are kept apart, and jumps for each quantile.
@@ -113,6 +115,10 @@ def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any
     if "asked_by" in kind:
         kind["asked_by"] = ASKERS[kind["asked_by"]]
     rows, runs = zip(*(counted.step(number, step) for step in range(PHASES * steps)), strict=True)
+    if sum(rows) < RARE_ROWS:
+        rows, runs = (
+            tuple(sum(counts[at : at + steps]) for at in range(0, len(counts), steps)) for counts in (rows, runs)
+        )
     tables: dict[str, Any] = {"rows": rows, "runs": runs}
     if kind["of"] != "none":
         together = [sum(counts) for counts in zip(*(phase["ranks"] for phase in phases), strict=True)]

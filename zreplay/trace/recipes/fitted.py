@@ -40,7 +40,8 @@ _MISSING = dataclasses.MISSING
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one kind. Arrays have an element for each phase, or none: 0; those of rows and runs one for each step.
+    """Rows of one kind. Arrays have an element for each phase, or none: 0; those of rows and runs one for each step, or
+    one for each phase, of which all are then in a step in its middle.
 
     Attributes:
         op, result, asked_by: as in the trace.
@@ -191,7 +192,7 @@ class FittedRecipe:
             _check_quantiles(f"size_ranks {phase}", quantiles, MILLION)
         phases, steps = self.phases, self.steps
         for place, kind in enumerate(self.rows, 1):
-            if len(kind.rows) != phases * steps:
+            if len(kind.rows) not in (phases, phases * steps):
                 found = f"found {len(kind.rows)} elements, expected {phases * steps} steps"
                 raise RecipeError(f"rows {place}: rows", f"{found}: {steps} in each of the {phases} phases")
             for name in (*SHARES, "rank"):
@@ -279,11 +280,18 @@ class FittedRecipe:
         numbers = tuple(map(int, re.findall(r"\d+", self.source_kernel or "")[:2]))
         return "clusters_6_12" if numbers >= (6, 12) else "clusters_6_1"
 
+    def _by_step(self, counts: Sequence[int]) -> list[int]:
+        if len(counts) == self.phases * self.steps:
+            return list(counts)
+        by_step = [0] * (self.phases * self.steps)
+        by_step[self.steps // 2 :: self.steps] = counts
+        return by_step
+
     def _tables(self) -> dict[str, Any]:
         kinds = []
         for kind in self.rows:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
-            row |= {name: list(getattr(kind, name)) for name in ("rows", "runs")}
+            row |= {name: self._by_step(getattr(kind, name)) for name in ("rows", "runs")}
             row |= {name: list(getattr(kind, name)) or [0] * self.phases for name in SHARES}
             row |= {name: list(getattr(kind, name)) for name in ("distances", "sizes", "size_weights")}
             row |= {
