@@ -277,6 +277,12 @@ def test_a_recipe_written_by_hand(tmp_path):
             r"alike: found \[1, 2\], expected 3 numbers, at most",
         ),
         ('to = "read"', 'to = "red"', "rows 2: to: found 'red', expected one of .*; did you mean read?"),
+        (
+            'to = "read"',
+            'to = "written"',
+            "rows 2: to: found written, expected read or back, as this is a load of",
+        ),
+        ('"load"', '"compact"', "rows 2: of: found fresh, expected none, as a compact has no slot"),
         ("area_slots = 10\n", "", "area_slots: missing, expected a whole number"),
     ],
 )

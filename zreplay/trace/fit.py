@@ -14,7 +14,7 @@ import _zreplay
 from zreplay.errors import TraceError
 from zreplay.trace.files import Trace, TraceMetadata, open_trace
 from zreplay.trace.likeness import COLUMNS, distances, portrait_of
-from zreplay.trace.recipes.fitted import ALLOCATORS, MILLION, SHARES, WHOLE, FittedRecipe, Rows
+from zreplay.trace.recipes.fitted import ALLOCATORS, MILLION, MOST_KINDS, SHARES, WHOLE, FittedRecipe, Rows
 from zreplay.trace.schema import ASKERS
 
 #: Parts of the trace with equal numbers of rows that are counted apart.
@@ -48,6 +48,10 @@ def fit(path: Path) -> FittedRecipe:
     steps = max(1, min(MOST_STEPS, trace.rows // (PHASES * ROWS_A_STEP)))
     # What a row could be of is known when all have been counted.
     counted = _counted(trace, steps, _counted(trace, steps, None))
+    if counted.kinds_left_out:
+        raise TraceError(
+            f"{path}: found rows of more than {MOST_KINDS} kinds (op, result, who asked), expected at most so many for --fit"
+        )
     bytes_of = [counted.sizes(phase) for phase in range(PHASES)]
     if not any(map(any, bytes_of)):
         raise TraceError(f"{path}: found no store with a size, expected some to fit a recipe to")

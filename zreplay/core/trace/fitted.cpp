@@ -36,7 +36,7 @@ FittedSynth::FittedSynth(FittedRecipe recipe)
     std::inclusive_scan(recipe_.size_shares.begin(), recipe_.size_shares.end(), size_ends_.begin());
     size_groups_.resize(page_bytes + 1);
     for (uint32_t size = 0, at = 0, below = 0; size <= page_bytes; ++size) {
-        size_groups_[size] = static_cast<uint8_t>(std::min(uint64_t{below} * weight_groups / FittedRecipe::million, uint64_t{weight_groups - 1}));
+        size_groups_[size] = static_cast<uint8_t>(std::min(below * weight_groups / FittedRecipe::million, weight_groups - 1));
         if (at < recipe_.sizes.size() && recipe_.sizes[at] == size) below = size_ends_[at++];
     }
     require(recipe_.kinds.size() <= 64, "at most 64 kinds of rows", recipe_.kinds.size(), 64);
@@ -257,8 +257,9 @@ uint64_t FittedSynth::jump(size_t number) {
 
 // What is loaded or freed sooner may be large or small.
 bool FittedSynth::has_weight(size_t number, uint64_t slot) {
-    const uint32_t weight = sizes_[slot] == unknown ? FittedRecipe::whole : recipe_.kinds[number].size_weights[size_groups_[sizes_[slot]]];
-    return weight == FittedRecipe::whole || below(FittedRecipe::whole) < weight;
+    if (sizes_[slot] == unknown) return true;
+    const uint32_t weight = recipe_.kinds[number].size_weights[size_groups_[sizes_[slot]]];
+    return weight == FittedRecipe::whole || chance(weight, FittedRecipe::whole);
 }
 
 bool FittedSynth::is_crumb(size_t number, uint64_t slot) const {
@@ -282,7 +283,8 @@ bool FittedSynth::beside(size_t number, bool ahead, Chosen& chosen) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
     const uint64_t last = last_slots_[static_cast<size_t>(kind.row.op)];
     if (last == AgeList::nowhere) return false;
-    const uint32_t right = (ahead ? kind.ahead : kind.back)[phase_], over_gap = ahead ? kind.ahead_over_gap : kind.back_over_gap;
+    const uint32_t right = (ahead ? kind.ahead : kind.back)[phase_];
+    const uint32_t over_gap = ahead ? kind.ahead_over_gap : kind.back_over_gap;
     const uint64_t drawn = below(FittedRecipe::whole);
     if (drawn >= std::max(right, over_gap)) return false;
     for (uint64_t step = 1; step <= slots_ahead; ++step)

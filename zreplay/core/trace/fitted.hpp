@@ -1,10 +1,14 @@
 // The generator of fitted recipes: rows drawn from the tables of a trace (fit.hpp says what was counted there).
 //
-// A trace is in phases, and these in steps. A step has so many rows of each kind, in so many runs; the order of the runs is drawn, and all compositions of a kind's
-// rows into its runs are equally likely. So each step ends with as many slots in each place as it was counted with. Which
-// slot a row takes: the one beside the last of its op; or of the list of the place that its kind is of, the one behind its
-// kind's last, or one by rank. The slot beside may be in another place: then the row is of the kind that is of that one, if
-// the step still has any.
+// A trace is in phases, and these in steps. A step has so many rows of each kind, in so many runs; the order of the runs is
+// drawn, and all compositions of a kind's rows into its runs are equally likely. So each step ends with as many slots in
+// each place as it was counted with. Which slot a row takes:
+//
+//      beside     the last one of its op: the nearest above, else below. It may be in another place: then the row is of the
+//                 kind that is of that one, if the step still has any
+//      next       of the list of the place that its kind is of, the one that came behind its kind's last
+//      a jump     one near that in the list, or of any rank; likelier to a crumb (slot_lives.hpp) and to some sizes, and
+//                 perhaps then to the end of what is in a row there
 //
 // A kind that finds nobody in its place waits, into the next step if it must. All is O(slots not free) in memory, and a row
 // takes constant work but for finding a rank, which is a logarithm.
@@ -33,12 +37,12 @@ struct FittedRecipe {
         uint32_t ahead_over_gap = 0, back_over_gap = 0;
         std::vector<uint32_t> next, near;        // by phase: shares of the others
         std::vector<uint32_t> near_back;         // share of those near
-        std::vector<uint32_t> edges;             // share of those neither beside nor next that begin or end what is stored in a row
+        std::vector<uint32_t> edges;             // share of jumps that are to the end of slots in a row
         uint32_t whole_rows = whole;             // share of jumps to slots that are no crumb that are made
         std::array<uint32_t, weight_groups> size_weights{};  // by group of the slot's size: share of jumps that are made
         std::vector<uint32_t> distances;         // of those near: quantiles, in ranks
-        std::vector<std::vector<uint32_t>> rank;  // likewise: quantiles of a jump's rank, in shares of the list, ascending
-        uint32_t same_size = 0, near_size = 0;   // of stores to a slot whose size is known: shares with the same, or one near it
+        std::vector<std::vector<uint32_t>> rank;  // by phase, of the others: quantiles, in shares of the list
+        uint32_t same_size = 0, near_size = 0;   // of stores to a slot whose size is known: shares with it, or one near it
         std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another
     };
     std::vector<Kind> kinds;
@@ -115,8 +119,10 @@ class FittedSynth {
     uint64_t some_free_slot();
     uint32_t size_of(const FittedRecipe::Kind& kind, uint64_t slot);
     void move(size_t kind, uint64_t position, uint64_t slot);
-    bool chance(uint64_t part, uint64_t whole) { return (random_.next() >> 32) * whole < part << 32; }
-    uint64_t below(uint64_t limit) { return static_cast<uint64_t>(__extension__ static_cast<unsigned __int128>(random_.next()) * limit >> 64); }
+    bool chance(uint64_t part, uint64_t whole) { return below(whole) < part; }
+    uint64_t below(uint64_t limit) {
+        return static_cast<uint64_t>(__extension__ static_cast<unsigned __int128>(random_.next()) * limit >> 64);
+    }
     AgeList& list(Place place) { return lists_[static_cast<size_t>(place)]; }
     const AgeList& list(Place place) const { return lists_[static_cast<size_t>(place)]; }
 

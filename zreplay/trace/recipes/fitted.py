@@ -5,6 +5,7 @@ come about and what they still tell of the trace.
 """
 
 import dataclasses
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ import pyarrow as pa
 from zreplay import __version__
 from zreplay.trace.files import TraceMetadata
 from zreplay.trace.recipes.kinds import BATCH_ROWS
-from zreplay.trace.recipes.tables import RecipeError, check_fields, from_table, number, word
+from zreplay.trace.recipes.tables import RecipeError, check_fields, from_table, number, to_table, word
 from zreplay.trace.schema import ASKERS, MAX_TYPES, METADATA_WORDS, OPS, PAGE_SIZE, SCHEMA, WORDS
 
 #: Shares and ranks are in parts of it.
@@ -96,6 +97,10 @@ class Rows:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        leads_to = self._leads_to()
+        if self.to not in leads_to:
+            what = f"{self.op} of {self.of}"
+            raise RecipeError("to", f"found {self.to}, expected {' or '.join(leads_to)}, as this is a {what}")
         _check_numbers("rows", self.rows, 0, 10**15)
         if len(self.runs) != len(self.rows):
             raise RecipeError("runs", f"found {len(self.runs)} elements, expected {len(self.rows)}, as of rows")
@@ -118,6 +123,18 @@ class Rows:
         if len(self.size_weights) != 8:
             raise RecipeError("size_weights", f"found {len(self.size_weights)} elements, expected 8")
         _check_quantiles("distances", self.distances, 2**32 - 1)
+
+    def _leads_to(self) -> tuple[str, ...]:
+        """Where a row's slot can be afterwards (core/trace/slot_lives.hpp)."""
+        if self.op == "store":
+            return "fresh", "refused"
+        if self.op == "invalidate":
+            return ("none",)
+        if self.op in ("load", "writeback", "visit") and self.of != "none":
+            return {"load": ("read", "back"), "writeback": (self.of, "written"), "visit": (self.of,)}[self.op]
+        if self.of != "none":
+            raise RecipeError("of", f"found {self.of}, expected none, as a {self.op} has no slot")
+        return ("none",)
 
 
 def _check_numbers(name: str, values: Sequence[int], first: int, last: int) -> None:
@@ -271,8 +288,12 @@ class FittedRecipe:
             cpus=self.cpus,
             lost_events=0,
             converter=f"zreplay synth {__version__}",
-            synth=json.dumps({"kind": "fitted", "events": self.events, "seed": self.seed}, sort_keys=True),
+            synth=json.dumps({"kind": "fitted", "events": self.events, "seed": self.seed, "sha256": self._sha256()}),
         )
+
+    def _sha256(self) -> str:
+        """Of the tables, which are too long for a file's metadata."""
+        return hashlib.sha256(json.dumps(to_table(self), sort_keys=True).encode()).hexdigest()
 
     def _search(self) -> str:
         if self.allocator == "scan":
