@@ -50,7 +50,7 @@ def fit(path: Path) -> FittedRecipe:
     counted = _counted(trace, steps, _counted(trace, steps, None))
     if counted.kinds_left_out:
         raise TraceError(
-            f"{path}: found rows of more than {MOST_KINDS} kinds (op, result, who asked), expected at most so many for --fit"
+            f"{path}: found rows of more than {MOST_KINDS} kinds (op, result, who asked), expected no more"
         )
     bytes_of = [counted.sizes(phase) for phase in range(PHASES)]
     if not any(map(any, bytes_of)):

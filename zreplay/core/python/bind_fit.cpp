@@ -83,7 +83,9 @@ FittedRecipe recipe_of(nb::dict tables) {
     recipe.cpus = nb::cast<uint32_t>(tables["cpus"]);
     recipe.cpu_changes = nb::cast<uint32_t>(tables["cpu_changes"]);
     const std::string search = nb::cast<std::string>(tables["search"]);
-    recipe.search = search == "scan" ? SlotSearch::scan : search == "clusters_6_12" ? SlotSearch::clusters_6_12 : SlotSearch::clusters_6_1;
+    recipe.search = search == "scan"            ? SlotSearch::scan
+                    : search == "clusters_6_12" ? SlotSearch::clusters_6_12
+                                                : SlotSearch::clusters_6_1;
     recipe.seed = nb::cast<uint64_t>(tables["seed"]);
     return recipe;
 }
@@ -133,7 +135,8 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
 
 void bind_fit(nb::module_& module) {
     nb::class_<Fit>(module, "Fit", "Counts a trace of so many rows, in so many phases.")
-        .def(nb::init<uint64_t, uint32_t, uint32_t, const Fit*>(), nb::arg("rows"), nb::arg("phases"), nb::arg("steps"), nb::arg("counted").none() = nb::none(),
+        .def(nb::init<uint64_t, uint32_t, uint32_t, const Fit*>(), nb::arg("rows"), nb::arg("phases"), nb::arg("steps"),
+             nb::arg("counted").none() = nb::none(),
              nb::keep_alive<1, 5>())
         .def("add",
              [](Fit& fit, nb::handle batch) {

@@ -99,8 +99,10 @@ uint32_t Fit::number_of(const RowKind& kind) {
 }
 
 bool Fit::can_be_of(const RowKind& kind, Place place, uint32_t phase) const {
-    for (size_t i = 0; i < counted_->kinds_.size(); ++i)
-        if (counted_->kinds_[i].from == place && kind.goes_on_as(counted_->kinds_[i]) && counted_->counts(i, phase).rows) return true;
+    for (size_t i = 0; i < counted_->kinds_.size(); ++i) {
+        const RowKind& other = counted_->kinds_[i];
+        if (other.from == place && kind.goes_on_as(other) && counted_->counts(i, phase).rows) return true;
+    }
     return false;
 }
 

@@ -33,16 +33,17 @@ class Fit {
 
     struct Counts {
         uint64_t rows = 0;
-        // Rows that found a slot ahead of the last one's that they could be of, and that were of it: right ahead, and behind a gap.
-        // Of those that were not, the same of the slots back from it.
+        // Rows that found a slot ahead of the last one's that they could be of, and that were of it: right ahead, and behind a
+        // gap. Of those that were not, the same of the slots back from it.
         struct Beside {
             uint64_t found = 0, taken = 0;
         };
         std::array<Beside, 2> ahead, back;
-        uint64_t sized_before = 0, same_size = 0, near_size = 0;  // stores to a slot whose size was known, and is the same, or near
+        // Stores to a slot whose size was known: all, and those with the same or a near one.
+        uint64_t sized_before = 0, same_size = 0, near_size = 0;
         uint64_t jumps = 0;  // not beside
         uint64_t next = 0;   // of the slot that came into its place behind the last one's
-        uint64_t near = 0, near_back = 0;  // not beside nor next, but of a rank near the last one's: all; of those that came before it
+        uint64_t near = 0, near_back = 0;  // else of a rank near the last one's: all, and those that came before it
         uint64_t edges = 0;                // neither beside nor next, and the slot below or above is none that it could be of
         uint64_t crumbs = 0, crumbs_by_chance = 0;  // likewise, that are crumbs; that would be were the slot any of its place
         // Likewise, by the group of the slot's size; and what that would be were the slot any of its place.
@@ -90,7 +91,8 @@ class Fit {
     bool is_crumb(uint64_t word, const RowKind& kind, uint32_t phase) const;
     bool is_edge(SwapEntry slot, const RowKind& kind, uint32_t phase) const;
     bool can_be_at(uint64_t word, const RowKind& kind, uint32_t phase) const;
-    bool is_beside(uint64_t last, uint64_t word, bool ahead, const RowKind& kind, uint32_t phase, std::array<Counts::Beside, 2>& counts) const;
+    bool is_beside(uint64_t last, uint64_t word, bool ahead, const RowKind& kind, uint32_t phase,
+                   std::array<Counts::Beside, 2>& counts) const;
     void count_place(uint32_t kind, uint32_t phase, SwapEntry slot, const Life& life);
     void move(SwapEntry slot, const RowKind& kind, uint32_t size_bytes);
     void count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase, uint32_t before);

@@ -24,7 +24,7 @@ void Portrait::add(const EventBatch& batch) {
         Life& life = lives_[slot.word];
         switch (op) {
             case Op::store:
-                if (last_stored_ != AgeList::nowhere) store_steps.add(step(last_stored_, slot.word));
+                add_step(store_steps, last_stored_, slot);
                 if (slot.word == last_stored_ + 1) ++store_run_;
                 else {
                     if (store_run_) store_runs.add(store_run_);
@@ -43,7 +43,7 @@ void Portrait::add(const EventBatch& batch) {
                 if (!fails && (batch.call_rows.has(i) || batch.call_ts_ns.has(i))) take_out(life);
                 break;
             case Op::invalidate:
-                if (last_freed_ != AgeList::nowhere) free_steps.add(step(last_freed_, slot.word));
+                add_step(free_steps, last_freed_, slot);
                 last_freed_ = slot.word;
                 ++free_run_;
                 take_out(life);
@@ -56,6 +56,11 @@ void Portrait::add(const EventBatch& batch) {
             default: break;
         }
     }
+}
+
+void Portrait::add_step(Binned& steps, uint64_t last, SwapEntry slot) {
+    if (last == AgeList::nowhere || SwapEntry::from_word(last).type() != slot.type()) return;
+    steps.add(slot.word >= last ? slot.word - last : last - slot.word);
 }
 
 void Portrait::end() {

@@ -53,7 +53,7 @@ class Portrait {
     Binned reuses;       // other slots that were stored or loaded since a loaded slot last was
     Binned store_runs;   // stores in a row, each of the slot behind the last one's
     Binned free_runs;    // invalidates in a row
-    Binned store_steps, free_steps;  // slots between one store, or invalidate, and the next, whichever is the higher
+    Binned store_steps, free_steps;  // slots between one store, or invalidate, and the next, of one area
     std::vector<uint64_t> resident;  // taken and not yet taken out, at each of curve_points equal parts' ends
 
   private:
@@ -64,7 +64,7 @@ class Portrait {
 
     void take_out(Life& life);
     void touch(SwapEntry slot, Life& life, bool is_load);
-    static uint64_t step(uint64_t from, uint64_t to) { return to >= from ? to - from : from - to; }
+    static void add_step(Binned& steps, uint64_t last, SwapEntry slot);
 
     uint64_t expected_rows_, row_ = 0, taken_ = 0;
     std::unordered_map<uint64_t, Life> lives_;
