@@ -1,4 +1,4 @@
-"""Writes docs/fit.md: whether a trace generated from a recipe fitted to a recording replays as the recording does.
+"""Writes the tables of docs/fit.md: whether the trace of a recipe fitted to a recording replays as the recording does.
 
     python docs/fit.py
 
@@ -33,6 +33,8 @@ from zreplay.trace.synth import synth  # noqa: E402
 RECORDINGS = sorted((HERE.parent / "traces").glob("*.parquet"))
 #: Every other one was looked at when the method was made.
 TUNED_ON = frozenset(path.stem for path in RECORDINGS[::2])
+#: What the first measurement of the others made us look at.
+LOOKED_AT = frozenset(["linux-6.12-zsmalloc-lz4-python"])
 #: Traces that the generator makes; nothing was tuned on them either.
 GENERATED = {
     pattern: PatternRecipe(events=300_000, resident=30_000, pattern=pattern, seed=7)
@@ -49,116 +51,7 @@ SCALED = (
     "linux-6.12-zsmalloc-lzorle-writeback",
 )
 
-INTRODUCTION = """\
-# A trace like another one
-
-Written by `python docs/fit.py`; the results are zreplay's own.
-
-    zreplay synth --fit TRACE -o RECIPE.toml
-    zreplay synth RECIPE.toml -o t.parquet
-    zreplay info TRACE t.parquet
-    zreplay synth RECIPE.toml -o large.parquet --scale 4x
-
-A fitted recipe is a text of tables that were counted of a trace, and `zreplay synth` makes another trace of it, with
-as many rows of each kind, slots that live and die alike, and pools that come out as large. No address, offset or time
-of the original is in it, nor any of its rows, so it can be given to others where a recording cannot.
-
-## What is counted
-
-A trace is cut into 32 phases of equal numbers of rows, and each of these into 1 to 8 steps of 500 rows or more. So no
-table grows with the trace beyond that.
-
-**Kinds of rows.** A row's kind is its op, what the kernel answered, and where its slot was before and is after: in no
-place (`none`: it is free), in the pool (`fresh`: not loaded since its store; `read`: loaded, and still there, as to
-6.8), on the device (`refused`: since its store; `written`: written back), or in memory (`back`). There may be 64
-kinds; recordings have 8 to 30. Of each kind, in each step: how many rows, in how many runs (rows of one kind that
-follow each other).
-
-**Which slot.** Of each kind, in each phase:
-
-| | |
-|---|---|
-| `ahead`, `back` | of the rows that found a slot they could be of right above the last slot of their op, or right below, the share that were of it: a process that exits frees what it has in order, and the kernel reads ahead |
-| `…_over_gap` | the same where the nearest such slot was 2 to 32 slots away |
-| `next` | of the others, the share whose slot had come into its place right after that of the kind's last row |
-| `near` | of those that are left, the share whose rank in the place was within a 32nd of the place of the last one's; `distances`, `near_back` say how far, and to which side |
-| `rank` | of all others, 13 quantiles of the rank: how many slots have come into the place after this one, as a share of those there |
-| `edges` | of `near` and `rank`, the share that began or ended slots in a row |
-| `size_weights` | how likely they were of small and large sizes, beside the likeliest of eight groups |
-| `whole_rows` | how much less likely than by chance these were of 32 slots in a row or more: what is left of a range goes soon |
-
-**Sizes.** The bytes of the stores that were taken and the share of each, up to 512 of them (of more, those in the same
-8 bytes are one); and of each phase 65 quantiles, as ranks among all of them. Neighbours are alike: the shares of sizes
-near a place among them that moves before every 8th, 64th and 512th store (`alike`), from pairs as far apart. A page
-that is stored again to its slot has its size again, or one near it, with a chance that is counted for each kind; those
-stores count for nothing else. Of stores refused with a size, 32 quantiles.
-
-**All over.** CPUs and how often a row is another one's than the last; the size of the swap area, and whether its slots
-came as an SSD's do or as a rotating disk's: a trace does not say it, so both are generated, and the one whose slots are
-nearer is taken. Of the metadata what a replay's defaults need: model, kernel's release (two numbers), compressor,
-pool, limits, pages of memory, CPUs.
-
-## What is generated
-
-Step by step, each has exactly the rows of each kind that were counted; a kind whose place is empty waits. Which run
-comes next is drawn among those left, as is where a kind's rows are cut into runs. A row whose op goes on beside its
-last slot is of whichever kind is of that slot's place. New slots are given out as the kernel does
-([synth.md](synth.md)), without its caches of 64 slots: a trace shows a slot's free when it comes out of them. Rows are 1
-to 2,048 ns apart.
-
-The same recipe gives the same bytes. `--events` beyond one round of all phases frees all slots (a row
-`invalidate_area`) and begins again, so that a trace of any length takes the memory of one round: about 24 bytes a slot
-of the swap area.
-
-What is not there: pids, cgroups and nodes (two cgroups become one), the `seen_` columns and the calls. `validate` has
-nothing to compare in a generated trace. Outcomes (refused, missed, written back) are rows as in a recording; a replay
-that predicts decides anew.
-
-## What it still tells
-
-How large the machine's memory is, its limits, kernel, compressor and allocator. How active it was from one 256th of
-the trace's rows to the next (not of its time), how much memory was swapped out then, and how well it compressed:
-someone who knows what a program's pages compress to, to the byte, may tell from the sizes that it ran. Nothing says
-when, or what was in a page, and no row can be told to have been there.
-"""
-
-PAGES = """Each recording, and the trace fitted to it (seed 0), replayed through all pools its kernel has, by the kernel's
-model, with the recording's limit and without any: errors of the fitted trace's pool pages in percent, peak / mean over
-events; bold: more than 5. Ranks: pools by these pages, indexes by their bytes (of those the model can have, peak);
-pairs that stand in another order, those within 1 % of each other being in none. Every other recording was looked at
-while the method was made (*tuned on*).
-"""
-
-FIRST = """The first time, before anything was tuned, it was as in [fit-first.md](fit-first.md): 112 of 116 figures of the
-recordings it was tuned on within 5 %, 107 of 116 of the others. What was added, and what for: slots beside each other,
-and where a range ends (6.12's zbud-lz4-node: frees came in the order of stores, not of slots); sizes near each other
-(the same); steps within phases, and a place of its own for what was written back (6.12's writeback recordings); CPUs.
-Then those held out were measured for the first time: 112 of 116, four misses in one recording,
-linux-6.12-zsmalloc-lz4-python (zsmalloc, peak and mean, -30 %). It was looked at then, so it is not held out any more:
-the shares of rare sizes, sizes that stay with their slots, likeness over 64 and 512 stores, and `size_weights` came of
-it, and gained a third there. Its pages that are stored over and over are those of some sizes in one phase and of others
-in the next; here sizes have a say only in which slot is jumped to, and the same one all over. So holes that one size
-leaves are filled again by others, and zsmalloc's fragmentation by class comes out too low. With 6.12's zbud-lz4-node, the
-other recording of a program's own pages stored over and over, it is the same cause, and too high.
-"""
-
-DISTANCES_ARE = """`zreplay info A B` prints them for any two traces. Of distributions they are Kolmogorov and Smirnov's: the
-most by which the shares below any one number differ, 0 to 1, of numbers counted in bins a sixteenth wide at most
-(sizes: by bytes); of bytes and rows to free together, the same of the shares below a pair. Of the kinds of rows (op,
-and whether it failed) half the sum of the differences of their shares; of the resident curve, of 1,000 points, the
-greatest difference over the higher peak.
-
-* *Rows from store to free*: until an entry is invalidated, stored over, loaded where that takes it out, or written
-  back.
-* *Other slots until loaded*: the reuse distance of a load, counted in slots: how many others have been stored or loaded
-  since this one was, and are not free.
-* *Slots in a row, stored*: stores that follow each other to slots that do; *slots to the next store*, or invalidate:
-  how far apart two are that follow each other.
-"""
-
-SCALE = """`--scale 4x` has four times the rows and runs of each kind in each step, swap area and memory; shares, ranks and
-sizes stay. Pages over those of the trace at scale 1:
-"""
+MARK = "<!-- written by docs/fit.py from here on -->\n"
 
 
 @dataclass(frozen=True)
@@ -280,7 +173,11 @@ HEADING = [
     "| | | zbud | z3fold | zsmalloc | zbud, no limit | z3fold, no limit | zsmalloc, no limit | ranks |",
     "|---|---|--:|--:|--:|--:|--:|--:|---|",
 ]
-NOTES = {True: "tuned on", False: "held out"}
+
+
+def note_of(result: Result) -> str:
+    """Whether the method was made with the recording in view."""
+    return "tuned on" if result.name in TUNED_ON else "looked at" if result.name in LOOKED_AT else "held out"
 
 
 def within(results: Iterable[Result]) -> str:
@@ -355,43 +252,39 @@ def values_in(recipe: FittedRecipe) -> int:
 
 
 def page(work: Path) -> str:
-    """The whole document."""
+    """What is written into it."""
     results = [result_of(path, work) for path in RECORDINGS]
     generated = []
     for pattern, recipe in GENERATED.items():
         path = work / f"{pattern}.parquet"
         synth(recipe, path)
         generated.append(result_of(path, work))
-    tuned = [result for result in results if result.name in TUNED_ON]
-    held_out = [result for result in results if result.name not in TUNED_ON]
-    groups = {"recordings it was tuned on": tuned, "recordings held out": held_out, "generated traces": generated}
+    notes = ("tuned on", "looked at", "held out")
+    groups = {note: [result for result in results if note_of(result) == note] for note in notes}
+    groups["generated"] = generated
+    values, sizes = [result.values for result in results], [result.bytes / 1e3 for result in results]
     return "\n".join(
         [
-            INTRODUCTION,
+            "",
             "## Pool pages",
             "",
-            PAGES,
             *HEADING,
-            *(line_of(result, NOTES[result.name in TUNED_ON]) for result in results),
+            *(line_of(result, note_of(result)) for result in results),
             *(line_of(result, "generated") for result in generated),
             "",
             "| | within 5 % | rank alike | not within |",
             "|---|--:|--:|---|",
             *(f"| {name} | {within(some)} | {alike(some)} | {missed(some)} |" for name, some in groups.items()),
             "",
-            f"The recipes have {min(result.values for result in results):,} to "
-            f"{max(result.values for result in results):,} values in {min(result.bytes for result in results) / 1e3:.0f} to "
-            f"{max(result.bytes for result in results) / 1e3:.0f} kB.",
+            f"The recordings' recipes have {min(values):,} to {max(values):,} values, in {min(sizes):.0f} to "
+            f"{max(sizes):.0f} kB.",
             "",
-            FIRST,
             "## Distances",
             "",
-            DISTANCES_ARE,
-            *distances_of([*tuned, *held_out, *generated]),
+            *distances_of([*results, *generated]),
             "",
             "## Scale",
             "",
-            SCALE,
             *scaled(work),
             "",
         ]
@@ -399,5 +292,7 @@ def page(work: Path) -> str:
 
 
 if __name__ == "__main__":
+    place = HERE / "fit.md"
+    prose = place.read_text(encoding="utf-8").split(MARK)[0]
     with TemporaryDirectory() as folder:
-        (HERE / "fit.md").write_text(page(Path(folder)), encoding="utf-8")
+        place.write_text(prose + MARK + page(Path(folder)), encoding="utf-8")
