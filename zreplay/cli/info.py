@@ -7,22 +7,63 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from zreplay.trace.likeness import Likeness
     from zreplay.trace.survey import Summary
 
 
-@click.command("info", short_help="Say what is in a trace.")
+@click.command("info", short_help="Say what is in a trace, or how alike two are.")
 @click.argument("trace", type=click.Path(path_type=Path), metavar="TRACE")
+@click.argument("other", type=click.Path(path_type=Path), metavar="[OTHER]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
-def command(trace: Path, as_json: bool) -> None:
+def command(trace: Path, other: Path | None, as_json: bool) -> None:
     """Say what is in a trace: events by kind, time span, slots, sizes, and where it came from.
+
+    With OTHER, both side by side, and how far apart they are: 0 is alike, 1 as different as can be.
 
     \b
     zreplay info traces/linux-6.1-zbud-lzo-mixed.parquet
+    zreplay info traces/linux-6.1-zbud-lzo-mixed.parquet like-it.parquet
     """
+    if other:
+        from zreplay.trace.likeness import likeness
+
+        alike = likeness(trace, other)
+        click.echo(json.dumps(alike.as_dict(), indent=2) if as_json else _side_by_side(alike))
+        return
     from zreplay.trace.survey import survey
 
     found = survey(trace)
     click.echo(json.dumps(found.as_dict(), indent=2) if as_json else _text(found))
+
+
+def _side_by_side(alike: "Likeness") -> str:
+    from zreplay.cli.table import number
+    from zreplay.trace.likeness import DISTANCES, QUANTILES
+
+    one, other = alike.summaries
+    rows: list[tuple[str, ...]] = [("", Path(one.trace).stem, Path(other.trace).stem, "distance")]
+    rows.append(("events", number(one.rows), number(other.rows), ""))
+    rows += [
+        (f"  {op}", number(one.events[op]), number(other.events[op]), "")
+        for op in one.events
+        if one.events[op] or other.events[op]
+    ]
+    rows.append(("distinct slots", number(one.distinct_slots), number(other.distinct_slots), ""))
+    rows.append(("resident at most", number(one.resident_peak), number(other.resident_peak), ""))
+    for name, meaning in DISTANCES.items():
+        shown = [
+            " ".join(f"{value:,}" for value in portrait.quantiles(name)) if portrait.has_quantiles(name) else ""
+            for portrait in alike.portraits
+        ]
+        distance = alike.distances[name]
+        rows.append((meaning, *shown, "–" if distance is None else f"{distance:.3f}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}".rstrip()
+        for row in rows
+    ]
+    shares = ", ".join(f"{share:.0%}" for share in QUANTILES)
+    return "\n".join([*lines, f"Several numbers are what {shares} do not exceed. Distances: docs/fit.md."])
 
 
 def _text(found: "Summary") -> str:

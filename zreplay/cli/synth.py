@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 #: Options that a recipe's file is changed by.
 _OF_EVERY_RECIPE = ("events", "seed")
 #: Those and what says how to write; the other options are a recipe of their own.
-_OF_THE_VERB = (*_OF_EVERY_RECIPE, "recipe", "output", "force", "list", "scale", "pages_from", "compressor", "quiet")
+_OF_THE_VERB = (
+    *_OF_EVERY_RECIPE,
+    "recipe",
+    "output",
+    "force",
+    "list",
+    "fit",
+    "scale",
+    "pages_from",
+    "compressor",
+    "quiet",
+)
 
 
 def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -32,9 +43,9 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.command("synth", cls=Grouped, short_help="Generate a trace.")
 @click.argument("recipe", required=False)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="TRACE", help="The file to write."
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write."
 )
-@click.option("--force", is_flag=True, help="Replace TRACE if it exists.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.option(
     "--list",
     is_flag=True,
@@ -42,6 +53,12 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     expose_value=False,
     callback=_print_ready,
     help="List the ready recipes.",
+)
+@click.option(
+    "--fit",
+    type=click.Path(path_type=Path),
+    metavar="TRACE",
+    help="Write a recipe, whose trace is like TRACE: sizes, lives of slots, pages of a pool. None of its slots.",
 )
 @click.option(
     "--scale",
@@ -141,7 +158,15 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 @click.pass_context
 def command(
-    ctx: click.Context, /, recipe: str | None, output: Path, force: bool, quiet: bool, scale: str | None, **options: Any
+    ctx: click.Context,
+    /,
+    recipe: str | None,
+    output: Path,
+    force: bool,
+    quiet: bool,
+    fit: Path | None,
+    scale: str | None,
+    **options: Any,
 ) -> None:
     """Generate a trace: of RECIPE, which is a file or one that is ready (--list), or of the options below.
 
@@ -150,12 +175,16 @@ def command(
     \b
     zreplay synth phone -o phone.parquet --scale 4x
     zreplay synth mine.toml -o mine.parquet --seed 2
+    zreplay synth --fit trace.parquet -o like-it.toml
     zreplay synth -o million.parquet --events 50000000 --resident 1000000 --pattern random
     zreplay synth -o like-gcc.parquet --sizes-from traces/linux-6.1-zsmalloc-g++.parquet
     zreplay synth phone -o mine.parquet --pages-from core.1234 --compressor zstd
     """
     from zreplay.trace.synth import synth
 
+    if fit:
+        _fit(ctx, fit, output, force, quiet)
+        return
     made: Recipe = _of_file(ctx, recipe, scale, options) if recipe else _of_options(ctx, scale, options)
     if quiet or not sys.stderr.isatty():
         synth(made, output, force=force)
@@ -171,6 +200,21 @@ def command(
 for _parameter in command.params:
     if _parameter.name not in _OF_THE_VERB:
         setattr(_parameter, "group", "A pattern, without RECIPE")  # noqa: B010
+
+
+def _fit(ctx: click.Context, trace: Path, output: Path, force: bool, quiet: bool) -> None:
+    from zreplay.errors import UsageError
+    from zreplay.trace.fit_file import write_recipe
+
+    for key, value in ctx.params.items():
+        source = ctx.get_parameter_source(key)
+        if key in ("fit", "output", "force", "quiet") or source is click.core.ParameterSource.DEFAULT:
+            continue
+        name = value if key == "recipe" else f"--{key.replace('_', '-')}"
+        raise UsageError(f"{name}: found beside --fit, expected without; `zreplay synth {output}` makes the trace")
+    recipe = write_recipe(trace, output, force=force)
+    if not quiet:
+        print(f"{output}: {recipe.events:,} events in {recipe.phases} phases, {output.stat().st_size / 1e3:.1f} kB")
 
 
 def _of_options(ctx: click.Context, scale: str | None, options: dict[str, Any]) -> "Recipe":

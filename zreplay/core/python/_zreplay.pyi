@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from mmap import mmap
-from typing import Any, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 #: Name and version of what this module was compiled with.
 compiler: str
@@ -287,6 +287,52 @@ class SwapSlots:
     def free(self, cpu: int, type: int, offset: int) -> list[tuple[int, int]]: ...
 
 def synth_draws(seed: int, count: int) -> list[int]: ...
+
+# --- bind_fit.cpp: batches as for bind_trace.cpp ---
+
+class Fit:
+    coarse_bins: ClassVar[int]
+    fine_bins: ClassVar[int]
+    pairs: list[int]
+    alike: list[int]
+    types: int
+    first_slot: int
+    last_slot: int
+    cpu_rows: int
+    cpu_changes: int
+    rows: int
+    kinds_left_out: int
+    def __init__(self, rows: int, phases: int, steps: int, counted: Fit | None = None) -> None: ...
+    def add(self, batch: object) -> None: ...
+    def kinds(self) -> list[dict[str, Any]]: ...
+    def counts(self, kind: int, phase: int) -> dict[str, Any]: ...
+    def step(self, kind: int, step: int) -> tuple[int, int]: ...
+    def sizes(self, phase: int) -> list[int]: ...
+    def refused_sizes(self, kind: int) -> list[int]: ...
+
+class FittedSynth:
+    def __init__(self, tables: dict[str, Any]) -> None: ...
+    def next(self, rows: int) -> Columns: ...
+
+# --- bind_portrait.cpp: likewise ---
+
+class Portrait:
+    age_bins: ClassVar[int]
+    ops: list[int]
+    sizes: list[int]
+    ages: list[int]
+    sizes_ages: list[int]
+    reuses: list[int]
+    store_runs: list[int]
+    free_runs: list[int]
+    store_steps: list[int]
+    free_steps: list[int]
+    resident: list[int]
+    def __init__(self, rows: int) -> None: ...
+    def add(self, batch: object) -> None: ...
+    def end(self) -> None: ...
+    @staticmethod
+    def least_of(bin: int) -> int: ...
 
 # --- bind_trace.cpp: batches are record batches in the trace's schema, as Trace.batches makes them ---
 

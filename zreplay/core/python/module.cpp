@@ -29,6 +29,8 @@ NB_MODULE(_zreplay, module) {
     zreplay::bind_trace(module);
     zreplay::bind_sample(module);
     zreplay::bind_synth(module);
+    zreplay::bind_fit(module);
+    zreplay::bind_portrait(module);
     zreplay::bind_indexes(module);
     zreplay::bind_pools(module);
 }

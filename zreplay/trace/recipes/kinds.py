@@ -26,6 +26,7 @@ BATCH_ROWS = ROW_GROUP_ROWS
 KINDS = {
     "pattern": ("zreplay.trace.recipes.pattern", "PatternRecipe"),
     "workload": ("zreplay.trace.recipes.workload", "WorkloadRecipe"),
+    "fitted": ("zreplay.trace.recipes.fitted", "FittedRecipe"),
 }
 _HEAD = ("kind", "title", "source")
 

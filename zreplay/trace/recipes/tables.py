@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any, TypeVar
 
 from zreplay.errors import UsageError, nearest
@@ -82,7 +83,7 @@ def _value(hint: Any, value: Any, key: str, folder: Path) -> Any:
         if not isinstance(value, list):
             raise RecipeError(key, f"found {_shown(value)}, expected {_expected(hint)}")
         inner = typing.get_args(hint)[0]
-        return tuple(_item(inner, item, f"{key} {i}", folder) for i, item in enumerate(value, 1))
+        return tuple(_value(inner, item, f"{key} {i}", folder) for i, item in enumerate(value, 1))
     return _item(hint, value, key, folder)
 
 
@@ -153,13 +154,18 @@ def _toml_value(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Sequence) and value and isinstance(value[0], Sequence) and not isinstance(value[0], str):
+        arrays = [f"[{', '.join(map(_toml_value, item))}]," for item in value]
+        return "\n".join(
+            ["[", *(fill(array, 118, initial_indent="  ", subsequent_indent="   ") for array in arrays), "]"]
+        )
     if isinstance(value, Sequence):
         items = [_toml_value(item) for item in value]
         if len(line := f"[{', '.join(items)}]") <= 100:
             return line
         lines, row = [], " "
         for item in items:
-            if len(row) + len(item) > 118:
+            if len(row) + len(item) > 117:
                 lines.append(row)
                 row = " "
             row += f" {item},"

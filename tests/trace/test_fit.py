@@ -1,0 +1,389 @@
+"""Recipes fitted to traces: counts worked out by hand, and what is generated counted again."""
+
+import dataclasses
+import importlib.util
+import random
+import sys
+import tomllib
+from fractions import Fraction
+from pathlib import Path
+
+import _zreplay
+import pyarrow as pa
+import pytest
+from byhand import invalidate, load, store, trace, writeback
+
+from zreplay import open_trace
+from zreplay.errors import TraceError
+from zreplay.replay.cells import summaries
+from zreplay.replay.config import Config
+from zreplay.trace.check import check
+from zreplay.trace.files import TraceWriter
+from zreplay.trace.fit import FEWEST_ROWS, _sizes, fit, quantiles_of_bins, quantiles_of_sizes
+from zreplay.trace.fit_file import recipe_text
+from zreplay.trace.likeness import kolmogorov_smirnov, kolmogorov_smirnov_2d, portrait
+from zreplay.trace.recipes.fitted import WHOLE, FittedRecipe, Rows
+from zreplay.trace.recipes.kinds import read_recipe
+from zreplay.trace.recipes.pattern import PatternRecipe
+from zreplay.trace.recipes.tables import RecipeError
+from zreplay.trace.schema import SCHEMA
+from zreplay.trace.synth import synth
+
+TRACES = Path(__file__).parents[2] / "traces"
+
+
+def counted(path: Path) -> dict[tuple, dict]:
+    """Of a trace: kind (op, from, to, result) → its counts, of one phase of one step."""
+    found = None
+    for _ in range(2):
+        found = _zreplay.Fit(open_trace(path).rows, 1, 1, found)
+        for batch in open_trace(path).batches():
+            found.add(batch)
+    kinds = [(kind["op"], kind["of"], kind["to"], kind.get("result")) for kind in found.kinds()]
+    return {kind: found.counts(i, 0) | {"runs": found.step(i, 0)[1]} for i, kind in enumerate(kinds)}
+
+
+def test_a_trace_counted_by_hand(tmp_path):
+    found = counted(
+        trace(
+            tmp_path / "trace.parquet",
+            [
+                store(1, 100, result=0),
+                store(2, 100, result=0),
+                store(3, 2000, result=0),
+                store(4, None, result=-12),
+                load(2, result=0),  # of 1, 2, 3: neither the youngest nor the oldest
+                load(3, result=0),  # right ahead of it
+                invalidate(1),  # alone in its place
+                invalidate(2),  # right ahead, though in another place
+                invalidate(3),
+                store(4, 300, result=0),  # the one that was refused
+            ],
+        )
+    )
+    assert {kind: (counts["rows"], counts["runs"]) for kind, counts in found.items()} == {
+        ("store", "none", "fresh", 0): (3, 1),
+        ("store", "none", "refused", -12): (1, 1),
+        ("load", "fresh", "read", 0): (2, 1),
+        ("invalidate", "fresh", "none", None): (1, 1),
+        ("invalidate", "read", "none", None): (2, 1),
+        ("store", "refused", "fresh", 0): (1, 1),
+    }
+    loads = found["load", "fresh", "read", 0]
+    assert (loads["ahead"], loads["jumps"]) == ([1, 1, 0, 0], 1)  # found and taken, right ahead and over a gap
+    # Rank 1 of 3 is in the 85th of 256 parts; the first of these is cut into 16.
+    assert [i for i, count in enumerate(loads["ranks"]) if count] == [85 + 15]
+    assert found["invalidate", "read", "none", None]["ahead"] == [2, 2, 0, 0]
+    assert [i for i, count in enumerate(found["store", "refused", "fresh", 0]["ranks"]) if count] == [0]
+
+
+def test_what_is_written_back_is_on_the_device_until_it_is_loaded(tmp_path):
+    events = [store(1, 9, result=0), writeback(1), writeback(1), load(1, result=-1), load(1, result=-1)]
+    found = counted(trace(tmp_path / "trace.parquet", events))
+    assert list(found) == [
+        ("store", "none", "fresh", 0),
+        ("writeback", "fresh", "written", 0),
+        ("writeback", "written", "written", 0),  # one that the trace has twice leads nowhere
+        ("load", "written", "back", -1),
+        ("load", "back", "back", -1),
+    ]
+
+
+def test_a_slot_over_a_gap_and_a_slot_back(tmp_path):
+    stores = [store(slot, 9, result=0) for slot in range(1, 10)]
+    events = [*stores, invalidate(5), invalidate(7), invalidate(6), invalidate(4)]
+    found = counted(trace(tmp_path / "trace.parquet", events))
+    invalidates = found["invalidate", "fresh", "none", None]
+    # 7 has 6 between it and 5: a jump, as is the first. The nearest ahead of 7 is 8, back from it is 6, which it is.
+    # Ahead of 6, over the gap of 7, is 8; back from it, over that of 5, is 4, which it is.
+    assert invalidates["ahead"] == [2, 0, 1, 0]
+    assert invalidates["back"] == [2, 1, 1, 1]
+    assert invalidates["jumps"] == 2
+
+
+def test_quantiles_by_hand():
+    assert quantiles_of_sizes([0, 2, 0, 2], 4) == (1, 1, 3, 3)
+    assert quantiles_of_bins([0, 4, 0, 4], [0.0, 10.0, 20.0, 30.0, 50.0], 5) == (10, 15, 20, 40, 50)
+    assert quantiles_of_bins([0, 0], [0.0, 1.0, 2.0], 3) == ()
+
+
+def test_distances_by_hand():
+    assert kolmogorov_smirnov([1, 1, 2], [1, 1, 2]) == 0
+    assert kolmogorov_smirnov([1, 1, 2], [0, 2, 2]) == 0.25
+    assert kolmogorov_smirnov([5, 0], [0, 3]) == 1
+    # Rows of two columns: below the first row nothing differs, in the second a half has changed columns.
+    assert kolmogorov_smirnov_2d([1, 1, 2, 0], [1, 1, 0, 2], 2) == 0.5
+
+
+@pytest.fixture(scope="module")
+def clustered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trace of the generator: 40,000 rows, 3,000 slots."""
+    path = tmp_path_factory.mktemp("clustered") / "clustered.parquet"
+    synth(PatternRecipe(events=40_000, resident=3_000, pattern="clustered", seed=3), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(clustered: Path) -> FittedRecipe:
+    return fit(clustered)
+
+
+def by_kind(recipe: FittedRecipe) -> dict[tuple, Rows]:
+    return {(kind.op, kind.of, kind.to, kind.result): kind for kind in recipe.rows}
+
+
+def test_a_fitted_trace_is_counted_as_the_trace_was(recipe, tmp_path):
+    synth(recipe, tmp_path / "made.parquet")
+    again = by_kind(fit(tmp_path / "made.parquet"))
+    for key, kind in by_kind(recipe).items():
+        # The same rows of each kind in each step, whatever was drawn.
+        assert again[key].rows == kind.rows, key
+        assert abs(sum(again[key].runs) - sum(kind.runs)) < 20 + 0.25 * sum(kind.runs), key
+        ahead = [
+            sum(share * rows for share, rows in zip(one.ahead, kind.rows[::2], strict=False))
+            for one in (kind, again[key])
+        ]
+        assert abs(ahead[0] - ahead[1]) <= 0.15 * max(ahead) + 20 * WHOLE, key
+    assert check(tmp_path / "made.parquet").errors == 0
+
+
+def test_the_same_recipe_gives_the_same_bytes(recipe, tmp_path):
+    for name in ("one", "other"):
+        synth(recipe, tmp_path / name)
+    synth(dataclasses.replace(recipe, seed=1), tmp_path / "seed")
+    one, other, seed = ((tmp_path / name).read_bytes() for name in ("one", "other", "seed"))
+    assert one == other != seed
+    together = [pa.Table.from_batches(recipe.batches(rows)).combine_chunks() for rows in (1000, 7777)]
+    assert together[0] == together[1]
+
+
+def test_when_all_phases_have_been_all_slots_are_freed_and_they_begin_again(recipe):
+    longer = dataclasses.replace(recipe, events=2 * recipe.one_round + 2)
+    ops = pa.Table.from_batches(longer.batches())["op"].to_pylist()
+    assert [i for i, op in enumerate(ops) if op == "invalidate_area"] == [recipe.one_round, 2 * recipe.one_round + 1]
+
+
+def test_neither_where_slots_were_nor_when_anything_was_makes_a_difference(clustered, recipe, tmp_path):
+    whole = open_trace(clustered)
+    moved = tmp_path / "moved.parquet"
+    with TraceWriter(moved, whole.metadata) as writer:
+        for batch in whole.batches():
+            columns = batch.to_pydict()
+            columns["offset"] = [offset and offset + 2**40 for offset in columns["offset"]]
+            columns["ts_ns"] = [3 * time + 10**15 for time in columns["ts_ns"]]
+            writer.write(pa.RecordBatch.from_pydict(columns, schema=SCHEMA))
+    assert fit(moved) == recipe
+
+
+def test_the_file_is_the_recipe_and_is_small(recipe, tmp_path):
+    path = tmp_path / "like-it.toml"
+    path.write_text(text := recipe_text(recipe))
+    assert read_recipe(path).recipe == recipe
+    assert max(map(len, text.splitlines())) <= 120
+    assert len(text) < 100_000
+
+
+def test_scaled_by_four_a_pool_has_four_times_the_pages(recipe, tmp_path):
+    synth(recipe, tmp_path / "one.parquet")
+    four = recipe.scaled(Fraction(4))
+    assert four.events == 4 * recipe.events
+    synth(four, tmp_path / "four.parquet")
+    pages = {}
+    for name in ("one", "four"):
+        place = tmp_path / f"{name}.parquet"
+        metadata = open_trace(place).metadata
+        configs = [Config(trace=place, out=tmp_path, pool=pool).resolved(metadata) for pool in ("zbud", "zsmalloc")]
+        pages[name] = [row["pool_pages_mean"] for row in summaries(configs)]
+    (zbud, zsmalloc), (zbud_four, zsmalloc_four) = pages["one"], pages["four"]
+    assert zbud_four == pytest.approx(4 * zbud, rel=0.01)
+    # A class of zsmalloc has one zspage that is half free in a pool of any size, here of a thousand pages.
+    assert 3.6 * zsmalloc < zsmalloc_four < 4 * zsmalloc
+
+
+def test_scaling_rounds_each_part_so_that_the_whole_is_right():
+    kind = Rows(op="store", to="fresh", sized=True, rows=(1, 1, 1, 1), runs=(1, 1, 1, 1))
+    half = FittedRecipe((kind,), (9,), (10**6,), ((0, 10**6),), events=4, area_slots=4, steps=4).scaled(Fraction(1, 2))
+    assert sum(half.rows[0].rows) == half.events == 2
+
+
+def test_a_trace_with_too_little_in_it(tmp_path):
+    few = trace(tmp_path / "few.parquet", [store(1, 9)] * (FEWEST_ROWS - 1))
+    with pytest.raises(
+        TraceError, match=r"few.parquet: found 3,199 events, expected at least 3,200 to fit a recipe to"
+    ):
+        fit(few)
+    sizeless = trace(tmp_path / "sizeless.parquet", [store(1, None)] * FEWEST_ROWS)
+    with pytest.raises(
+        TraceError, match=r"sizeless.parquet: found no store with a size, expected some to fit a recipe to"
+    ):
+        fit(sizeless)
+
+
+STORES = """kind = "fitted"
+events = 8
+area_slots = 10
+sizes = [100, 200, 300]
+size_shares = [250000, 250000, 500000]
+size_ranks = [[0, 250000, 500000], [500000, 1000000]]
+[[rows]]
+op = "store"
+to = "fresh"
+sized = true
+rows = [2, 2]
+runs = [1, 2]
+[[rows]]
+op = "load"
+of = "fresh"
+to = "read"
+rows = [2, 2]
+runs = [1, 1]
+ahead = [5000, 10000]
+rank = [[0, 10000], []]
+ranks = [0, 500, 10000]
+"""
+
+
+def test_a_recipe_written_by_hand(tmp_path):
+    (tmp_path / "mine.toml").write_text(STORES)
+    made = pa.Table.from_batches(read_recipe(tmp_path / "mine.toml").recipe.batches()).to_pylist()
+    assert [row["op"] for row in made].count("load") == 4
+    assert [row["size"] in (100, 200) for row in made if row["op"] == "store"] == [True, True, False, False]
+    stored = [row["offset"] for row in made if row["op"] == "store"]
+    assert len(set(stored)) == 4
+    assert set(stored) <= set(range(1, 11))
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "message"),
+    [
+        ("rows = [2, 2]", "rows = [2, 2, 2]", "rows 1: runs: found 2 elements, expected 3, as of rows"),
+        ("runs = [1, 2]", "runs = [1, 3]", "rows 1: runs 2: found 3, expected 1 to 2, the rows"),
+        (
+            "rows = [2, 2]\nruns = [1, 2]",
+            "rows = [2, 2, 2]\nruns = [1, 2, 1]",
+            "rows 1: rows: found 3 elements, expected 2 steps: 1 in each of the 2 phases",
+        ),
+        ("[5000, 10000]", "[5000]", "rows 2: ahead: found 1 elements, expected 2 phases, as of size_ranks"),
+        ("[5000, 10000]", "[5000, 10001]", "rows 2: ahead 2: found 10001, expected 0 to 10,000"),
+        ("[0, 10000]", "[10000, 0]", "rows 2: rank 1: found a quantile below the one before, expected them ascending"),
+        ("[0, 500, 10000]", "[]", "rows 2: ranks: found 0 quantiles, expected at least 2"),
+        (", 300]", ", 5000]", "sizes 3: found 5000, expected 0 to 4,096"),
+        (", 300]", ", 200]", "sizes: found a size not above the one before, expected them ascending"),
+        ("[250000, 250", "[350000, 250", "size_shares: found 1,100,000 in all, expected 1,000,000"),
+        ("[500000, 1000000]", "[]", "size_ranks 2: found 0 quantiles, expected at least 2"),
+        (
+            "steps = 1",
+            "steps = 1\nalike = [1, 2]",
+            r"alike: found \[1, 2\], expected 3 numbers, at most",
+        ),
+        ('to = "read"', 'to = "red"', "rows 2: to: found 'red', expected one of .*; did you mean read?"),
+        (
+            'to = "read"',
+            'to = "written"',
+            "rows 2: to: found written, expected read or back, as this is a load of",
+        ),
+        ('"load"', '"compact"', "rows 2: of: found fresh, expected none, as a compact has no slot"),
+        ("area_slots = 10\n", "", "area_slots: missing, expected a whole number"),
+    ],
+)
+def test_a_recipe_that_cannot_be(tmp_path, found, instead, message):
+    path = tmp_path / "mine.toml"
+    text = STORES.replace("area_slots = 10\n", "area_slots = 10\nsteps = 1\n")
+    assert found in text
+    path.write_text(text.replace(found, instead, 1))
+    with pytest.raises(Exception, match=rf"^{path}: {message}") as error:
+        read_recipe(path)
+    assert "\n" not in str(error.value)
+
+
+def test_more_kinds_than_there_can_be():
+    kind = Rows(op="store", to="fresh", sized=True, rows=(1,), runs=(1,))
+    with pytest.raises(RecipeError, match="rows: found 65 kinds, expected at most 64"):
+        FittedRecipe((kind,) * 65, (9,), (10**6,), ((0, 10**6),), events=65, area_slots=100)
+
+
+def test_sizes_counted_by_hand():
+    bytes_of = [[0] * 4097 for _ in range(2)]
+    bytes_of[0][100], bytes_of[0][200], bytes_of[1][200] = 2, 2, 4
+    sizes, shares, ranks = _sizes(bytes_of)
+    assert (sizes, shares) == ((100, 200), (250_000, 750_000))
+    # Half of the first phase's are the smallest quarter, and the others, as all of the second's, among the rest.
+    assert (ranks[0][0], ranks[0][32], ranks[0][64]) == (0, 250_000, 1_000_000)
+    assert (ranks[1][0], ranks[1][32], ranks[1][64]) == (250_000, 625_000, 1_000_000)
+    # More than can be told apart: each 8 bytes are one, said by the size that most have.
+    bytes_of[0] = [0, *[1] * 4096]
+    bytes_of[0][13] = 5
+    sizes, shares, _ = _sizes(bytes_of)
+    assert len(sizes) == 512
+    assert sizes[1] == 13
+    assert sum(shares) == 1_000_000
+
+
+@pytest.mark.slow
+def test_what_the_page_says_of_two_recordings(tmp_path):
+    """docs/fit.md's figures within 5 %, of one recording that the fit was made on and one that was held out."""
+    specification = importlib.util.spec_from_file_location("fit_page", TRACES.parent / "docs" / "fit.py")
+    page = importlib.util.module_from_spec(specification)
+    sys.modules["fit_page"] = page  # where its dataclasses look for their types
+    path = list(sys.path)
+    specification.loader.exec_module(page)
+    sys.path[:] = path
+    for name in ("linux-6.1-zbud-lzo-writeback15", "linux-6.12-zsmalloc-zstd-g++"):
+        result = page.result_of(TRACES / f"{name}.parquet", tmp_path)
+        assert result.rows == result.made_rows
+        assert max(abs(error) for *_, error in result.errors()) < 5
+        assert result.distances["ops"] < 0.001
+        assert result.distances["sizes"] < 0.1
+        assert f"| {name} |" in (TRACES.parent / "docs" / "fit.md").read_text()
+
+
+def test_the_verbs(zreplay, tmp_path):
+    recording = TRACES / "linux-6.1-z3fold-zstd-python.parquet"
+    like_it, made = tmp_path / "like-it.toml", tmp_path / "made.parquet"
+    assert zreplay("synth", "--fit", recording, "-o", like_it)[0] == 0
+    told = tomllib.loads(like_it.read_text())
+    assert told["kind"] == "fitted"
+    assert "python" not in like_it.read_text()  # whose trace it was is nobody's business
+    assert zreplay("synth", like_it, "-o", made)[0] == 0
+    code, out, _ = zreplay("check", made)
+    assert code == 0
+    assert "errors: 0" in out
+    code, out, _ = zreplay("info", recording, made)
+    assert code == 0
+    assert "kinds of rows" in out
+    code, _, error = zreplay("synth", "--fit", recording, "-o", like_it)
+    assert (code, error) == (2, f"zreplay: {like_it}: already exists; --force replaces it\n")
+    code, _, error = zreplay("synth", "--fit", recording, "-o", tmp_path / "x.toml", "--seed", 3)
+    assert code == 2
+    assert error.startswith("zreplay: --seed: found beside --fit, expected without")
+    code, _, error = zreplay("synth", "--fit", like_it, "-o", tmp_path / "x.toml")
+    assert (code, error.count("\n")) == (4, 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["like-it.toml", "made.parquet"]
+
+
+def test_ranks_against_a_list(tmp_path):
+    """The ranks that `info A B` counts, of a thousand slots that come, are loaded and go, against a plain list's."""
+    chance = random.Random(1)
+    touched: list[int] = []
+    events, expected = [], []
+    for _ in range(6000):
+        if len(touched) < 1000 and chance.random() < 0.5:
+            slot = chance.randrange(5000)
+            if slot in touched:
+                touched.remove(slot)
+            touched.append(slot)
+            events.append(store(slot, 9, result=0))
+        elif touched and chance.random() < 0.5:
+            slot = chance.choice(touched)
+            expected.append(len(touched) - 1 - touched.index(slot))
+            touched.remove(slot)
+            touched.append(slot)
+            events.append(load(slot, result=0))
+        elif touched:
+            slot = chance.choice(touched)
+            touched.remove(slot)
+            events.append(invalidate(slot))
+    reuses = portrait(trace(tmp_path / "trace.parquet", events)).reuses
+    least = [_zreplay.Portrait.least_of(i) for i, count in enumerate(reuses) for _ in range(count)]
+    assert len(least) == len(expected)
+    assert all(low <= rank <= low * 17 / 16 for low, rank in zip(least, sorted(expected), strict=True))

@@ -1,0 +1,154 @@
+// The generator of fitted recipes: rows drawn from the tables of a trace (fit.hpp says what was counted there).
+//
+// A trace is in phases, and these in steps. A step has so many rows of each kind, in so many runs; the order of the runs is
+// drawn, and all compositions of a kind's rows into its runs are equally likely. So each step ends with as many slots in
+// each place as it was counted with. Which slot a row takes:
+//
+//      beside     the last one of its op: the nearest above, else below. It may be in another place: then the row is of the
+//                 kind that is of that one, if the step still has any
+//      next       of the list of the place that its kind is of, the one that came behind its kind's last
+//      a jump     one near that in the list, or of any rank; likelier to a crumb (slot_lives.hpp) and to some sizes, and
+//                 perhaps then to the end of what is in a row there
+//
+// A kind that finds nobody in its place waits, into the next step if it must. All is O(slots not free) in memory, and a row
+// takes constant work but for finding a rank, which is a logarithm.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "random.hpp"
+#include "trace/slot_lives.hpp"
+#include "trace/swap_area.hpp"
+
+namespace zreplay {
+
+struct FittedRecipe {
+    static constexpr uint32_t whole = 10'000;  // shares and ranks are in parts of it
+    static constexpr uint32_t million = 1'000'000;  // those of sizes of this one
+
+    struct Kind {
+        RowKind row;
+        std::vector<uint64_t> rows, runs;        // by step
+        // Shares of the rows that find a slot right ahead, or back, that they can be of, by phase; behind a gap, over all phases.
+        std::vector<uint32_t> ahead, back;
+        uint32_t ahead_over_gap = 0, back_over_gap = 0;
+        std::vector<uint32_t> next, near;        // by phase: shares of the others
+        std::vector<uint32_t> near_back;         // share of those near
+        std::vector<uint32_t> edges;             // share of jumps that are to the end of slots in a row
+        uint32_t whole_rows = whole;             // share of jumps to slots that are no crumb that are made
+        std::array<uint32_t, weight_groups> size_weights{};  // by group of the slot's size: share of jumps that are made
+        std::vector<uint32_t> distances;         // of those near: quantiles, in ranks
+        std::vector<std::vector<uint32_t>> rank;  // by phase, of the others: quantiles, in shares of the list
+        uint32_t same_size = 0, near_size = 0;   // of stores to a slot whose size is known: shares with it, or one near it
+        std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another
+    };
+    std::vector<Kind> kinds;
+    // Of stores taken: bytes, and how many in a million of all phases' stores are of them.
+    std::vector<uint32_t> sizes, size_shares;
+    // By phase: quantiles of the sizes, evenly spaced, each said by the share of all phases' stores that are smaller.
+    std::vector<std::vector<uint32_t>> size_ranks;
+    // Shares of them that are near a place among the sizes: one that moves before every 8th, 64th and 512th of them.
+    std::array<uint32_t, 3> alike{};
+    static constexpr std::array<uint32_t, 3> moves{8, 64, 512};
+    static constexpr uint32_t size_groups = 16;  // near is in the same one of them
+    uint32_t phases = 1, steps = 1;            // steps of each phase
+    uint64_t area_slots = 1;  // of all swap areas
+    uint32_t types = 1, cpus = 1;
+    uint32_t cpu_changes = 0;  // share of the rows that are another CPU's than the one before
+    SlotSearch search = SlotSearch::clusters_6_1;
+    uint64_t seed = 0;
+};
+
+struct FittedBatch {
+    explicit FittedBatch(size_t rows);
+    void clear();
+    static void set(std::vector<uint8_t>& bits, size_t row) { bits[row / 8] |= static_cast<uint8_t>(1u << row % 8); }
+
+    size_t rows;
+    std::vector<int64_t> ts_ns;
+    std::vector<int8_t> op;
+    std::vector<uint8_t> type;
+    std::vector<uint64_t> offset;
+    std::vector<uint32_t> size;
+    std::vector<uint16_t> cpu;
+    std::vector<int32_t> result;
+    std::vector<uint32_t> call_rows;
+    std::vector<int8_t> asked_by;
+    std::vector<uint8_t> has_type, has_slot, has_size, has_result, has_call_rows, has_asked_by;
+    size_t types = 0, slots = 0, sizes = 0, results = 0, calls = 0, asked = 0;  // how many have one
+};
+
+class FittedSynth {
+  public:
+    // At most 64 kinds.
+    explicit FittedSynth(FittedRecipe recipe);
+
+    // The next rows. When all phases have been, all slots are freed and the first begins again.
+    std::shared_ptr<const FittedBatch> next(size_t rows);
+
+  private:
+    struct Left {
+        uint64_t rows = 0, runs = 0;
+    };
+
+    std::shared_ptr<FittedBatch> unused(size_t rows);
+    bool begin_run();
+    bool can(size_t kind) const;
+    void enter_step();
+    void begin_anew(FittedBatch& batch, size_t row);
+    void begin_areas();
+    void draw(FittedBatch& batch, size_t row);
+    // What a row is of: its kind, and where its slot stands.
+    struct Chosen {
+        size_t kind;
+        uint64_t position;
+    };
+    Chosen choose(size_t kind);
+    static uint64_t drawn_from(const std::vector<uint32_t>& quantiles, uint64_t drawn, uint64_t times);
+    bool beside(size_t kind, bool ahead, Chosen& chosen);
+    bool kind_of(size_t kind, uint64_t slot, Chosen& chosen) const;
+    Chosen at_edge(Chosen chosen);
+    bool is_crumb(size_t kind, uint64_t slot) const;
+    bool has_weight(size_t kind, uint64_t slot);
+    uint64_t jump(size_t kind);
+    SwapEntry entry(uint64_t slot) const;
+    uint64_t new_slot();
+    uint64_t some_free_slot();
+    uint32_t size_of(const FittedRecipe::Kind& kind, uint64_t slot);
+    void move(size_t kind, uint64_t position, uint64_t slot);
+    bool chance(uint64_t part, uint64_t whole) { return below(whole) < part; }
+    uint64_t below(uint64_t limit) {
+        return static_cast<uint64_t>(__extension__ static_cast<unsigned __int128>(random_.next()) * limit >> 64);
+    }
+    AgeList& list(Place place) { return lists_[static_cast<size_t>(place)]; }
+    const AgeList& list(Place place) const { return lists_[static_cast<size_t>(place)]; }
+
+    FittedRecipe recipe_;
+    Random random_;
+    SwapArea area_;
+    std::array<AgeList, place_count> lists_;
+    std::vector<uint64_t> lives_;     // by slot: its place in the upper three bits, where it stands there in the others
+    static constexpr uint16_t unknown = 0xffff;
+    std::vector<uint16_t> sizes_;     // by slot: of its last store, in bytes up to a page, or unknown
+    std::vector<Left> left_;          // of the step, by kind
+    std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
+    std::array<uint64_t, op_count> last_slots_{};
+    std::vector<std::array<uint64_t, place_count>> others_;  // by kind and place: which kinds it goes on as, a bit each
+    uint64_t has_rows_ = 0;  // kinds of which the step has rows left, a bit each
+    uint32_t phase_ = 0, step_ = 0;
+    bool begun_ = false;
+    static constexpr size_t no_kind = ~size_t{0};
+    static constexpr int jump_tries = 16;
+    size_t kind_ = no_kind;
+    uint32_t cpu_ = 0;
+    int64_t time_ns_ = 0;
+    std::array<uint32_t, 3> size_places_{};
+    std::vector<uint8_t> size_groups_;   // by bytes
+    std::vector<uint32_t> size_ends_;  // shares of the sizes up to each
+    std::vector<std::shared_ptr<FittedBatch>> batches_;  // as many as were ever held at once, and one
+};
+
+}  // namespace zreplay

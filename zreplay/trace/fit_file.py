@@ -1,0 +1,83 @@
+"""The file of a fitted recipe: numbers with a word on what they are."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+from zreplay.errors import UsageError
+from zreplay.trace.fit import fit
+from zreplay.trace.recipes.fitted import FittedRecipe
+from zreplay.trace.recipes.tables import to_table, toml_text
+
+_HEAD = """\
+# A recipe fitted to a trace (zreplay synth --fit; docs/fit.md says what each number is, and what they tell of the
+# trace). `zreplay synth` makes a trace of it, with --scale 4x one of four times the memory and the events.
+# Shares and ranks are parts of 10,000. Arrays have an element for each phase, an equal part of the trace's rows.
+
+"""
+_COMMENTS = {
+    "events": "rows of all phases; if more are asked for, all slots are freed then and the first phase begins again",
+    "area_slots": "how large the swap area is",
+    "alike": "sizes near places among them that move before every 8th, 64th and 512th",
+    "sizes": "compressed bytes of the stores that are taken, 0: a same-filled page; how many of a million have them",
+    "size_ranks": "quantiles of each phase's sizes: how many of the million are smaller",
+    "model": "the machine, for a replay's defaults",
+    "op": "from place to place: none, fresh (stored), read (loaded since), refused, written (back), back (in memory)",
+    "ahead": "parts of the rows that find a slot right ahead of the last one's of the op, and are of it",
+    "next": "parts of the others whose slot came into its place right after the last one's",
+    "whole_rows": "parts of the jumps to 32 slots in a row, or more, that are made; to fewer all are",
+    "size_weights": "the same by size, of eight groups of equally many stores",
+    "near": "parts of those left whose slot came near it: `near_back` before it, `distances` away",
+    "same_size": "stores with the size that their slot had before, or one within 64 bytes of it",
+    "rank": "of the others: quantiles of their rank among those in the place, the youngest first; []: those of `ranks`",
+}
+
+
+def recipe_text(recipe: FittedRecipe) -> str:
+    """The recipe's file: what is so without being said is left out, and a comment stands where one is needed."""
+    release = f" of Linux {recipe.source_kernel}" if recipe.source_kernel else ""
+    table = _told(recipe)
+    head = {
+        "kind": "fitted",
+        "title": f"like a trace of {recipe.events:,} events of {recipe.model}{release}",
+        "events": table.pop("events"),
+    }
+    tables: dict[str, Any] = {name: table.pop(name) for name in ("sizes", "size_shares", "size_ranks")}
+    tables["rows"] = [_told(kind) for kind in recipe.rows]
+    table.pop("rows")
+    told = set()
+    lines = []
+    for line in toml_text({**head, **table, **tables}).splitlines():
+        key = line.partition(" = ")[0]
+        if key in _COMMENTS and key not in told:
+            told.add(key)
+            lines.append(f"# {_COMMENTS[key]}")
+        lines.append(line)
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def _told(recipe: Any) -> dict[str, Any]:
+    defaults = {field.name: field.default for field in dataclasses.fields(recipe)}
+    return {name: value for name, value in to_table(recipe).items() if getattr(recipe, name) != defaults[name]}
+
+
+def write_recipe(trace: Path, output: Path, *, force: bool = False) -> FittedRecipe:
+    """Fit a recipe to a trace and write its file, whole or not at all.
+
+    Raises UsageError if `output` exists (unless `force`) or cannot be written, and as fit() does.
+    """
+    if output.is_dir():
+        raise UsageError(f"{output}: is a directory, expected the name of a file to write")
+    if output.exists() and not force:
+        raise UsageError(f"{output}: already exists; --force replaces it")
+    recipe = fit(trace)
+    beside = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_text(recipe_text(recipe), encoding="utf-8")
+        beside.replace(output)
+    except OSError as error:
+        raise UsageError(f"{output}: cannot write: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return recipe
