@@ -100,13 +100,17 @@ def checked(config: Config, replay: _zreplay.Replay | None = None) -> Iterator[N
     """What the engine finds wrong in the block, as an error that names the replay, and the event of ``replay``.
 
     Raises:
-        ModelError: a structure that is built in failed its check, or was told wrong by the reference beside it.
-        PluginError: a plugin did something that cannot be.
+        ModelError: a structure failed its check, or was told wrong by the reference beside it, and all are built in.
+        PluginError: a plugin did something that cannot be, or a check failed where one has a part.
     """
     try:
         yield
     except _zreplay.CheckFailed as error:
         where = f"; after event {replay.counters()['events']}" if replay and " event " not in str(error) else ""
+        if plugged_in := config.plugged_in:
+            names = " and ".join(one.name for one in plugged_in)
+            hint = "; --verify tells which answer was the first that is wrong" if not config.verify else ""
+            raise PluginError(f"plugin {names}: {config.trace}: {error}{where}{hint}") from error
         raise ModelError(f"{config.trace}: {config.index} over {config.pool}: {error}{where}") from error
     except _zreplay.PluginFailed as error:
         where = f"; after event {replay.counters()['events']} of {config.trace}" if replay else ""

@@ -332,7 +332,8 @@ class ZswapFolio : public Entries<P> {
         if (visit(entry, entry->resident) != lru_removed_retry) return false;
         charge(Op::writeback);
         ++counters_.written_back_pages;
-        drop(slot);
+        // An index that has lost it, a plugin's perhaps, would have the worker come back to it for ever.
+        if (!drop(slot)) assertion_failed(2, "an entry is named by its slot", 0, slot, 0, Lru::location_of(entry).word());
         charge(Op::shrink);
         return true;
     }
