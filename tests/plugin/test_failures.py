@@ -71,13 +71,26 @@ def test_what_is_no_shared_object(zreplay: Verb, trace: Path, tmp_path: Path) ->
     (tmp_path / "text.so").write_text("no\n")
     code, _, err = zreplay("run", trace, "-o", tmp_path / "run", "--index", tmp_path / "text.so")
     assert code == 7
-    assert f"plugin {tmp_path}/text.so: cannot be loaded: " in one_line(err)
+    assert f"plugin {tmp_path}/text.so: no shared object (ELF), found 3 bytes" in one_line(err)
     code, _, err = zreplay("run", trace, "-o", tmp_path / "run", "--index", tmp_path / "none.so")
     assert code == 2
     assert one_line(err) == f"--index: {tmp_path}/none.so: No such file or directory, expected a shared object"
 
 
 # ---- under way ----
+
+
+def test_an_object_of_another_machine_is_named_as_that(
+    zreplay: Verb, build_plugin: Compile, trace: Path, tmp_path: Path
+) -> None:
+    """e_machine 243 is RISC-V; the loader would say that there is no such file."""
+    other = tmp_path / "other.so"
+    data = bytearray(build_plugin(SIMPLE).read_bytes())
+    data[18:20] = (243).to_bytes(2, "little")
+    other.write_bytes(data)
+    code, _, err = zreplay("run", trace, "-o", tmp_path / "run", "--index", other)
+    assert code == 7
+    assert "a shared object of ELF class 2, machine 243, expected class 2, machine 62" in one_line(err)
 
 
 def test_an_instance_that_cannot_be_made(zreplay: Verb, build_plugin: Compile, trace: Path, tmp_path: Path) -> None:
@@ -287,6 +300,27 @@ def test_a_crash_is_the_childs_alone(build_plugin: Compile, trace: Path, tmp_pat
     assert re.fullmatch(said, one_line(err))
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert (out / "manifest.json").read_text() == "what was there"
+
+
+def test_a_plugin_that_exits_does_not_end_the_replay_as_if_all_was_well(
+    build_plugin: Compile, trace: Path, tmp_path: Path
+) -> None:
+    """Its own exit code is 3, which is a requirement's."""
+    command = [
+        sys.executable,
+        "-m",
+        "zreplay",
+        "run",
+        trace,
+        "-o",
+        "run",
+        "--index",
+        build_plugin(SIMPLE, "-DBUG_exit"),
+    ]
+    done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 7, done.stderr
+    assert re.fullmatch(r"plugin .*\.so: called exit\(\) after event \d+; nothing was written", one_line(done.stderr))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_crash_names_the_event(build_plugin: Compile, tmp_path: Path) -> None:

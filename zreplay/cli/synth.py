@@ -270,7 +270,9 @@ def _of_file(ctx: click.Context, name: str, scale: str | None, options: dict[str
     for key in given:
         if key not in _OF_EVERY_RECIPE:
             option = f"--{key.replace('_', '-')}"
-            raise UsageError(f"{option}: found beside {name}, expected without; the recipe itself says {key}")
+            raise UsageError(
+                f"{option}: found beside {name}, expected without; a recipe has keys of its own (docs/synth.md)"
+            )
     made = find_recipe(name).recipe
     if pages_from and not hasattr(made, "page_sizes"):
         raise UsageError(f"--pages-from: found beside {name}, expected without; the recipe's sizes are its own")

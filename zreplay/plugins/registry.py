@@ -14,7 +14,7 @@ from pathlib import Path
 import _zreplay
 
 from zreplay import __version__
-from zreplay.errors import PluginError, UsageError
+from zreplay.errors import PluginError, UsageError, ZreplayError
 
 #: What can be plugged in, and the option that names one.
 KINDS = {"index": "--index", "pool": "--pool", "mm": "--mm"}
@@ -124,21 +124,38 @@ def load(path: str | Path, *, option: str = "plugin") -> list[Variant]:
         return [_load_class(str(path), option)]
     path = Path(path)
     try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{option}: {path}: {error.strerror}, expected a shared object") from None
+    sha256 = hashlib.sha256(data).hexdigest()
     if str(path) in _loaded:
         before, variants = _loaded[str(path)]
         if before != sha256:
             raise UsageError(f"{option}: {path} has changed since it was loaded; start anew, or give it another name")
         return variants
+    _require_loadable(path, data)
     twin = next((variants for known, variants in _loaded.values() if known == sha256), None)
     try:
         variants = twin or [_variant(str(path), sha256, told) for told in _zreplay.load_plugin(str(path), sha256[:8])]
     except (_zreplay.PluginFailed, ValueError) as error:
-        raise PluginError(str(error)) from None
+        text = str(error)
+        raise PluginError(text if text.startswith("plugin ") else f"plugin {path}: {text}") from None
     _loaded[str(path)] = sha256, variants
     return variants
+
+
+def _require_loadable(path: Path, data: bytes) -> None:
+    """Raise PluginError for what is no object of this machine's: of another's the loader says that there is none."""
+    with Path("/proc/self/exe").open("rb") as own:
+        ours = own.read(20)
+    if data[:4] != b"\x7fELF":
+        raise PluginError(f"plugin {path}: no shared object (ELF), found {len(data):,} bytes of something else")
+    # Class and byte order; e_machine (ELF, gABI 4.1).
+    found, expected = (f"class {head[4]}, machine {int.from_bytes(head[18:20], 'little')}" for head in (data, ours))
+    if found != expected:
+        raise PluginError(
+            f"plugin {path}: a shared object of ELF {found}, expected {expected}; compile it on this machine"
+        )
 
 
 def variant(kind: str, name: str) -> Variant:
@@ -227,14 +244,20 @@ def load_named(spec: str, *, option: str) -> list[Variant]:
 
 def _of_environment(kind: str, spec: str) -> tuple[str, str]:
     """As :func:`plug`, of a name that is neither built in nor a path."""
-    named = [one for each in environment() for one in load_named(each, option=ENVIRONMENT) if one.kind == kind]
+    named: list[Variant] = []
+    failed: list[str] = []  # which need not matter
+    for each in environment():
+        try:
+            named += [one for one in load_named(each, option=ENVIRONMENT) if one.kind == kind]
+        except ZreplayError as error:
+            failed.append(str(error).removeprefix(f"{ENVIRONMENT}: "))
     found = list(dict.fromkeys(one for one in named if spec in (one.own_name, one.name)))
     if len(found) > 1:
         raise UsageError(
             f"{KINDS[kind]}: found {spec!r}, which {' and '.join(one.origin for one in found)} have; expected a path"
         )
     if not found:
-        raise UsageError(_unknown(kind, spec))
+        raise UsageError(_unknown(kind, spec) + "".join(f"; of {ENVIRONMENT}: {each}" for each in failed))
     return found[0].name, found[0].origin
 
 

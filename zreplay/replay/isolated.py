@@ -73,10 +73,13 @@ def isolated(work: Callable[[Parent], None], *, trace: Path, out: Path, named: S
         return
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)  # its progress bar
-    if words[:1] == ["error"]:
-        _raise(words[1], json.loads(words[2]))
     names = plugins or list(named)
     what = f"plugin{'s' * (len(names) > 1)} {', '.join(names)}" if names else f"{trace}: no plugin"
+    if words[:2] == ["error", "KeyboardInterrupt"]:  # nobody else's: the child is sent none
+        where = f"after event {fed} of {trace} or later"
+        raise PluginError(f"{what}: raised KeyboardInterrupt {where}; {out} is as it was")
+    if words[:1] == ["error"]:
+        _raise(words[1], json.loads(words[2]))
     message = f"{what}: {_death(words, status, fed, trace)}; {out} is as it was"
     raise PluginError(message) if names else ModelError(message)
 
@@ -130,7 +133,7 @@ def _be_child(work: Callable[[Parent], None], fd: int) -> NoReturn:
         sys.stdout.flush()
         parent.say("done")
     except BaseException as error:
-        if not isinstance(error, ZreplayError | BrokenPipeError):
+        if not isinstance(error, ZreplayError | BrokenPipeError | KeyboardInterrupt):
             traceback.print_exc()
             sys.stderr.flush()
         parent.say("error", type(error).__name__, json.dumps(str(error)))

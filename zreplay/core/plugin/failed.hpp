@@ -26,6 +26,14 @@ inline std::string of_slot(SwapEntry entry) {
     return "type " + std::to_string(entry.type()) + ", offset " + std::to_string(entry.offset());
 }
 
+// What a check() gave, with what it says.
+inline void require_checked(std::string_view plugin, int error, std::string_view message) {
+    if (!error) return;
+    const bool may = error == -e_inval;
+    if (may && !one_line(message).empty()) throw PluginFailed(plugin, "check(): " + std::string(message));
+    throw PluginFailed(plugin, "check() gave " + std::to_string(error) + (may ? " and no message, expected one" : ", expected 0 or −22"));
+}
+
 [[noreturn]] inline void gave(std::string_view plugin, const std::string& call, int64_t found, const char* expected) {
     const char* words = found == -e_nomem ? " (out of memory)" : "";
     const std::string what = call + " gave " + std::to_string(found) + words + ", expected " + expected;

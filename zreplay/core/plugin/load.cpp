@@ -139,6 +139,9 @@ std::vector<Plugged> load_plugin(const std::string& path, const std::string& suf
     const auto* plugin = static_cast<const zr_plugin*>(dlsym(object, "zreplay_plugin"));
     if (!plugin) throw PluginFailed(path, "has no symbol zreplay_plugin, expected one of type struct zr_plugin (zreplay_plugin.h)");
     require_abi(path, plugin->abi);
+    if (plugin->size < offsetof(zr_plugin, mms) + sizeof(plugin->mms))
+        throw PluginFailed(path, "zreplay_plugin of " + std::to_string(plugin->size) + " bytes, expected at least " +
+                                     std::to_string(offsetof(zr_plugin, mms) + sizeof(plugin->mms)) + "; is its .size sizeof the struct?");
     const zr_plugin tables = whole(*plugin);
     auto each = [&](auto&& act) {
         auto over = [&](auto* const* list) {

@@ -92,10 +92,9 @@ class PluginIndex final : public SwapIndex {
 
     void check() const override {
         char message[400] = "";
-        if (ops_.check(state_, message, sizeof message)) {
-            message[sizeof message - 1] = 0;
-            throw PluginFailed(label_, std::string("check(): ") + message);
-        }
+        const int error = ops_.check(state_, message, sizeof message);
+        message[sizeof message - 1] = 0;
+        require_checked(label_, error, message);
     }
 
     uint64_t entries() const override { return memory().entries; }

@@ -92,10 +92,9 @@ class PluginOrder final : public OrderInterface {
     }
     void check() const override {
         char message[400] = "";
-        if (ops_.check(state_, message, sizeof message)) {
-            message[sizeof message - 1] = 0;
-            throw PluginFailed(label_, std::string("check(): ") + message);
-        }
+        const int error = ops_.check(state_, message, sizeof message);
+        message[sizeof message - 1] = 0;
+        require_checked(label_, error, message);
         if (memory().entries != entries_.live())
             gave(label_, "memory(): entries", static_cast<int64_t>(memory().entries), std::to_string(entries_.live()).c_str());
     }

@@ -96,10 +96,9 @@ class PluginPool final : public PoolInterface {
 
     void check() const override {
         char message[400] = "";
-        if (ops_.check(state_, message, sizeof message)) {
-            message[sizeof message - 1] = 0;
-            throw PluginFailed(label_, std::string("check(): ") + message);
-        }
+        const int error = ops_.check(state_, message, sizeof message);
+        message[sizeof message - 1] = 0;
+        require_checked(label_, error, message);
         if (memory_.used_bytes < asked_bytes_)
             gave(label_, "memory(): used_bytes of " + std::to_string(cells_.live()) + " objects",
                  static_cast<int64_t>(memory_.used_bytes), ("at least the " + std::to_string(asked_bytes_) + " asked for").c_str());

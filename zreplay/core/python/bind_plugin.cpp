@@ -85,6 +85,7 @@ void bind_plugin(nb::module_& module) {
     module.def("load_plugin", [](const std::string& path, const std::string& suffix) {
         nb::list all;
         for (const Plugged& plugged : load_plugin(path, suffix)) all.append(to_dict(plugged));
+        tell_of_exit(path.c_str());
         return all;
     }, "path"_a, "suffix"_a, "Load a shared object and register what it has, as name@suffix. PluginFailed names what is wrong with it.");
     bind_python_plugin(module);

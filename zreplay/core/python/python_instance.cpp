@@ -57,7 +57,7 @@ std::string call_text(const Instance& in, int method, std::initializer_list<uint
 }
 
 [[gnu::cold]] void raised(const PythonClass& of, const std::string& call) {
-    const bool is_error = PyErr_ExceptionMatches(PyExc_Exception);
+    const bool is_error = !PyErr_ExceptionMatches(PyExc_KeyboardInterrupt);  // SystemExit too, which would end us as if all was well
     nb::python_error error;
     if (!is_error) throw error;
     throw PluginFailed(of.label, call + " raised " + nb::cast<std::string>(of.told(error.value())));

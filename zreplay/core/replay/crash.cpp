@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 namespace zreplay {
@@ -60,17 +61,18 @@ class Line {
     }
 
   private:
-    char text_[80];
+    char text_[160];
     size_t length_ = 0;
 };
 
-void say(const char* what, int64_t number) {
+void say_to(int fd, const char* what, int64_t number, const char* end) {
     Line line;
     line.add(what);
     line.add(number);
-    line.add("\n");
-    line.write_to(report_fd);
+    line.add(end);
+    line.write_to(fd);
 }
+void say(const char* what, int64_t number) { say_to(report_fd, what, number, "\n"); }
 
 int64_t events() { return under_way ? static_cast<int64_t>(under_way->events) : -1; }
 
@@ -83,6 +85,19 @@ void crashed(int signal) {
     line.add("\n");
     line.write_to(report_fd);
     raise(signal);  // the default is in place again (SA_RESETHAND)
+}
+
+char names[400] = "";
+
+void exiting_untold() {
+    if (report_fd >= 0 || !under_way) return;
+    Line line;
+    line.add("zreplay: plugin ");
+    line.write_to(STDERR_FILENO);
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, names, std::strlen(names));
+    say_to(STDERR_FILENO, ": called exit() after event ", events(), "; nothing was written\n");
+    constexpr int plugin_failed = 7;  // zreplay/errors.py
+    _exit(plugin_failed);
 }
 
 void exiting() {
@@ -102,6 +117,12 @@ void report_crashes(int fd) {
     sigemptyset(&action.sa_mask);
     for (const int signal : fatal) sigaction(signal, &action, nullptr);
     std::atexit(exiting);
+}
+
+void tell_of_exit(const char* name) {
+    if (!*names) std::atexit(exiting_untold);
+    else if (std::strlen(names) + 2 < sizeof names) std::strcat(names, ", ");
+    std::strncat(names, name, sizeof names - std::strlen(names) - 1);
 }
 
 UnderWay::UnderWay(const Counters& counters) : before_(under_way) {

@@ -13,6 +13,10 @@ namespace zreplay {
 // as who is killed by others says nothing. The process also ends when its parent does.
 void report_crashes(int fd);
 
+// From now on exit() called in the middle of a replay is said on the standard error, with the name of what may have called it, and ends
+// this process with the exit code of a plugin's failure. Each name is added to those given before.
+void tell_of_exit(const char* name);
+
 // While it lives, what this thread does is that replay's affair.
 class UnderWay {
   public:

@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "mm/registry.hpp"
+#include "replay/crash.hpp"
 #include "replay/models.hpp"
 
 namespace zreplay {
@@ -39,6 +40,8 @@ bool is(const ModelKind& kind, const ReplayConfig& config) {
 }  // namespace
 
 std::unique_ptr<Replay> Replay::make(const ReplayConfig& config) {
+    static const Counters none;
+    const UnderWay making(none);  // a plugin's create() is part of it
     std::string known;
     for (const ModelKind& kind : kinds) {
         if (is(kind, config)) return kind.make(config);
