@@ -40,7 +40,10 @@ class Round {
     Round(const Setup& setup, Account& account) : setup_(setup), account_(account) {}
 
     Instance& instance(uint8_t n) {
-        if (!instances_[n]) instances_[n] = make(setup_, account_);
+        if (!instances_[n]) {
+            account_.calls("create()");
+            instances_[n] = make(setup_, account_);
+        }
         return *instances_[n];
     }
     void apply(const Step& step) {
@@ -62,11 +65,14 @@ class Round {
 
   private:
     template <class Call>
-    static void of(uint8_t instance, Call&& call) {
+    void of(uint8_t instance, Call&& call) {
         try {
             call();
         } catch (Failure& failure) {
             failure.instance = instance;
+            // Whoever tells of it says whose it is.
+            if (const std::string whose = "plugin " + setup_.name + ": "; failure.message.starts_with(whose))
+                failure.message.erase(0, whose.size());
             throw;
         }
     }
@@ -91,6 +97,22 @@ std::span<const Property> properties_of(Kind kind) {
     if (kind == Kind::index) return of_index;
     if (kind == Kind::pool) return of_pool;
     return of_order;
+}
+
+std::string of_errno(int error) {
+    static constexpr std::pair<int, const char*> named[] = {{e_noent, "−ENOENT"}, {e_io, "−EIO"}, {e_again, "−EAGAIN"},
+                {e_nomem, "−ENOMEM"}, {e_busy, "−EBUSY"}, {e_exist, "−EEXIST"}, {e_inval, "−EINVAL"}, {e_nospc, "−ENOSPC"}};
+    for (const auto& [number, name] : named)
+        if (error == -number) return name;
+    return error < 0 ? "−" + std::to_string(error).substr(1) : std::to_string(error);
+}
+
+std::string Instance::in_one_line(std::string_view call, std::string_view what) {
+    if (what.find('\n') == what.npos) return std::string(what);
+    what = what.substr(0, what.find_last_not_of("\n ") + 1);
+    std::string last = one_line(what.substr(what.rfind('\n') + 1));
+    if (last.ends_with(':')) last.pop_back();  // of those that say nothing
+    return said(call, " raised ", last);
 }
 
 void Instance::expect_costs_grow(const Cost& before, const Cost& now) {
@@ -193,6 +215,7 @@ std::optional<Failed> Suite::run(size_t n, uint64_t operations, double seconds, 
         const uint32_t length = std::min<uint64_t>({draw.most_steps, (1u << (3 + random.below(bits - 2))) + random.below(8),
                                                     wanted - done + 8});
         log.clear(setup, seed);
+        account_.call = log.call();
         std::vector<Step> steps;
         Round instances(setup, account_);
         try {
@@ -231,8 +254,9 @@ std::vector<Step> own_steps(std::span<const Step> steps, uint8_t instance) {
 
 std::optional<Failure> replay(const Setup& setup, std::span<const Step> steps, Account& account, bool leave, Log* log) {
     Round round(setup, account);
-    if (log) log->clear(setup, 0);
+    if (log) log->clear(setup, 0), account.call = log->call();
     try {
+        if (steps.empty()) round.instance(0);  // there and gone is something, too
         for (const Step& step : steps) {
             if (log) log->add(step);
             round.apply(step);
@@ -255,6 +279,7 @@ struct Header {
     uint64_t seed;
     uint8_t kind, small, words;
     char name[2][160];
+    char call[Account::call_bytes];
 };
 
 }  // namespace
@@ -265,11 +290,13 @@ Log::Log(std::span<std::byte> memory) : memory_(memory) {
 
 void Log::clear(const Setup& setup, uint64_t seed) {
     Header header{.count = 0, .seed = seed, .kind = static_cast<uint8_t>(setup.kind), .small = setup.small, .words = setup.words,
-                  .name = {}};
+                  .name = {}, .call = {}};
     setup.name.copy(header.name[0], sizeof header.name[0] - 1);
     setup.like.copy(header.name[1], sizeof header.name[1] - 1);
     std::memcpy(memory_.data(), &header, sizeof header);
 }
+
+char* Log::call() const { return reinterpret_cast<Header*>(memory_.data())->call; }
 
 size_t Log::room() const { return (memory_.size() - sizeof(Header)) / sizeof(Step); }
 
@@ -286,6 +313,13 @@ std::pair<Setup, std::vector<Step>> read(std::span<const std::byte> memory) {
     if (!steps.empty()) std::memcpy(steps.data(), memory.data() + sizeof header, steps.size() * sizeof(Step));
     return {{.kind = static_cast<Kind>(header.kind), .name = header.name[0], .like = header.name[1], .small = header.small != 0,
              .words = header.words}, std::move(steps)};
+}
+
+std::string read_call(std::span<const std::byte> memory) {
+    Header header;
+    std::memcpy(&header, memory.data(), sizeof header);
+    header.call[sizeof header.call - 1] = 0;
+    return header.call;
 }
 
 // ---- text ----
@@ -361,15 +395,33 @@ Setup parse_setup(const Line& line) {
     return setup;
 }
 
+// What a plugin is not to be asked.
+void require_within(Kind kind, const Line& line, std::string_view name, uint64_t number, std::string_view members) {
+    constexpr uint64_t groups = 8;
+    const auto [most, expected] =
+        name == "instance" ? std::pair{uint64_t{1}, "0 or 1"}
+        : name == "size"   ? std::pair{uint64_t{UINT32_MAX}, "at most 4294967295"}
+        : name == "key"    ? std::pair{SwapEntry::offset_mask, "an offset, less than 2^58"}
+        : name != "type"   ? std::pair{UINT64_MAX, ""}
+        : kind == Kind::index ? std::pair{uint64_t{swap_types - 1}, "a type of 0 to 31"}
+        : kind == Kind::pool  ? std::pair{uint64_t{100}, "0 to 100, of a hundred how many refuse"}
+                              : std::pair{groups - 1, "a group of 0 to 7"};
+    const bool is_location = name == "value" && kind == Kind::index && members == "tkv" && line.first() != "look";
+    if (number > most) line.wrong(said(name, "=", number), expected);
+    if (is_location && !number) line.wrong("value=0", "a location, never 0");
+}
+
 Step parse_step(Kind kind, const Line& line) {
     const auto words = words_of(kind);
     const auto word = std::find_if(words.begin(), words.end(), [&](const Word& one) { return one.name == line.first(); });
     if (word == words.end()) line.wrong(line.first(), "an operation");
     Step step{.op = static_cast<uint8_t>(word - words.begin())};
+    if (kind == Kind::index && std::string_view(word->members) == "tkv") step.value = 64;  // where the line does not say
     line.members([&](std::string_view name, std::string_view value) {
         uint64_t number = 0;
         const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
         if (error != std::errc() || end != value.data() + value.size()) line.wrong(value, "a number");
+        require_within(kind, line, name, number, word->members);
         if (name == "instance") step.instance = number & 1;
         else if (name == "type") step.type = static_cast<uint16_t>(number);
         else if (name == "size") step.size = static_cast<uint32_t>(number);
