@@ -52,6 +52,7 @@ class Round {
             if (!instances_[step.instance]) return;
             instances_[step.instance]->abandon();
             instances_[step.instance] = nullptr;
+            instance(step.instance);
         });
     }
     void finish() {
@@ -256,7 +257,10 @@ std::optional<Failure> replay(const Setup& setup, std::span<const Step> steps, A
     Round round(setup, account);
     if (log) log->clear(setup, 0), account.call = log->call();
     try {
-        if (steps.empty()) round.instance(0);  // there and gone is something, too
+        // As in a round, those there are come first; there and gone is something, too.
+        for (uint8_t n = 0; n < 2; ++n)
+            if (std::any_of(steps.begin(), steps.end(), [&](const Step& step) { return step.instance == n; }) || (!n && steps.empty()))
+                round.instance(n);
         for (const Step& step : steps) {
             if (log) log->add(step);
             round.apply(step);
