@@ -262,7 +262,7 @@ class _Run:
         find(self.spec, self.subject.kind)
         suite = _zreplay.Conformance(self.subject.kind, self.subject.name, self.subject.like, self.seed)
         cases = len(suite.cases)
-        account = suite.account(self.subject.kind)  # of a plugin that crashes at once: why it cannot be asked some things
+        account = suite.account(self.subject.kind)  # should it crash at once: why it cannot be asked some things
         send({"case": self.case, "cases": cases, "operations": 0} | account)
         for case in range(self.case, cases):
             seconds = max(self.deadline - time.monotonic(), 0) / (cases - case)
@@ -366,8 +366,8 @@ def _in_child(
     watch: Callable[[dict[str, Any]], None] = lambda line: None,
     stall_seconds: float | None = None,
 ) -> tuple[list[dict[str, Any]], str]:
-    """What ``work`` sends from a process of its own, and what ended it before its time: a signal, ``exit() with status 0``,
-    ``stall`` or ``budget``; or nothing.
+    """What ``work`` sends from a process of its own, and what ended it before its time: a signal,
+    ``exit() with status 0``, ``stall`` or ``budget``; or nothing.
 
     Raises:
         UsageError, PluginError: what ``work`` raised.

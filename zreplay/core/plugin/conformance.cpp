@@ -74,6 +74,7 @@ class Round {
             // Whoever tells of it says whose it is.
             if (const std::string whose = "plugin " + setup_.name + ": "; failure.message.starts_with(whose))
                 failure.message.erase(0, whose.size());
+            if (const size_t at = failure.message.find(" gave -"); at != failure.message.npos) failure.message.replace(at + 6, 1, "−");
             throw;
         }
     }
