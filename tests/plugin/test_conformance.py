@@ -166,7 +166,7 @@ def test_failure_is_written_shrunk_and_repeated(zreplay, build_plugin):
     assert "fails lru" in err
     text = Path("buddies-lru.steps").read_text()
     steps = [line.split()[0] for line in text.splitlines() if line[0] != "#"]
-    assert steps == ["pool", "alloc", "alloc", "alloc", "reclaim_beside_one"]
+    assert steps == ["pool", "alloc", "alloc", "alloc", "reclaim"]
     code, _, err = zreplay("plugin", "test", plugin, "--replay", "buddies-lru.steps")
     assert code == 7
     assert "buddies-lru.steps: lru: reclaim() takes page 1" in err

@@ -22,7 +22,7 @@ void PoolInstance::reclaim_some(const Step& step) {
 // others (zbud and z3fold put it at the LRU's head, so two retries in one call do it). The object is the first that is asked for: then
 // nothing of its page has been freed when another one is tried. What a pool chooses at random is given many times as many tries as there are pages.
 void PoolInstance::reclaim_beside_one() {
-    if (!pool_->evicts() || !must_find_room()) return;
+    if (!pool_->evicts() || has_freed_) return;  // of an LRU more is asked, at any moment: expect_oldest()
     const uint64_t pages = pool_->pages(), calls = 4 * pages + 8;
     if (pages < (spans_ ? 3 : 2)) return;  // an object may lie in two
     std::optional<uint64_t> one;
@@ -50,7 +50,7 @@ int PoolInstance::reclaim_once(uint32_t retries, const Refuses& refuses) {
     std::unordered_map<uint64_t, uint64_t> ids;
     for (const auto& [id, object] : objects_) ids[object.location.word()] = id;
     std::vector<uint64_t> victims;
-    const bool must_find = must_find_room();
+    const bool must_find_room = by_lru_ || !has_freed_;
     const int error = guarded(reclaim, "reclaim()", [&] {
         return pool_->reclaim(retries, [&](Location victim) {
             const auto id = ids.find(victim.word());
@@ -100,7 +100,7 @@ int PoolInstance::reclaim_once(uint32_t retries, const Refuses& refuses) {
         expect(reclaim, error != -e_inval || was_empty, [&] {
             return said(gave(), " with ", pages, " pages, expected 0 or −EAGAIN");
         });
-        expect(reclaim, error != -e_again || any_refused || !must_find, [&] {
+        expect(reclaim, error != -e_again || any_refused || !must_find_room, [&] {
             return said(gave(), ", though nobody refused to be evicted");
         });
     }

@@ -54,8 +54,6 @@ class PoolInstance final : public Instance {
     void reclaim_some(const Step& step);
     void reclaim_beside_one();
     int reclaim_once(uint32_t retries, const Refuses& refuses);
-    // Of a pool that may let pages be, as z3fold does those that objects have been moved to, nobody knows when.
-    bool must_find_room() const { return by_lru_ || !has_freed_; }
     // Of the pages that could go first the one goes whose latest allocation is the oldest.
     void expect_oldest(uint64_t page);
     // A page that could not be freed is the youngest again.
