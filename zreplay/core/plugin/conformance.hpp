@@ -105,6 +105,8 @@ inline std::span<const Word> words_of(Kind kind) {
 }
 inline constexpr uint8_t op_renew = 0;  // of every kind: the instance is destroyed with what is in it, and made anew
 
+inline constexpr std::array<std::string_view, 3> slot_words{"narrow", "wide", "value"};  // by SlotWords
+
 struct Setup {
     Kind kind = Kind::index;
     std::string name, like;  // of the registry; like may be empty
