@@ -71,6 +71,67 @@ def test_crash_is_a_verdict_with_the_operations_that_lead_to_it(zreplay, build_p
     assert "queue-crash.steps: crash: crashed: SIGSEGV in " in err
 
 
+def test_file_name_is_quoted_in_commands(zreplay, build_plugin):
+    plugin = build_plugin(SOURCES / "buddies.c", "-DMUTATION=9", name="buddies")
+    Path("my pool").mkdir()
+    plugin = plugin.rename(Path("my pool") / "its $1.so")
+    _, out, _ = zreplay("plugin", "test", f"./{plugin}", "--operations", "3000")
+    assert "test './my pool/its $1.so' --replay buddies-lru.steps" in out
+    assert "again: zreplay plugin test './my pool/its $1.so' --replay" in Path("buddies-lru.steps").read_text()
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_exit_is_a_crash_whatever_its_status(zreplay, build_plugin, status):
+    plugin = build_plugin(queue_that(f"exit({status})"), name="queue")
+    code, out, err = zreplay("plugin", "test", plugin, "--operations", "3000")
+    assert code == 7
+    assert f"crash         FAILED  exit() with status {status} in next() after stored type=0" in out
+    assert "3 operations: " in out
+    assert err.endswith("queue@" + err.split("queue@")[1].split()[0] + " fails crash\n")
+    code, _, err = zreplay("plugin", "test", plugin, "--replay", "queue-crash.steps")
+    assert code == 7
+    assert f"queue-crash.steps: crash: exit() with status {status} in next() after stored" in err
+
+
+# create() gives no state, and the first call that needs one dies of it: before any operation.
+def test_crash_before_any_operation_repeats(zreplay, build_plugin):
+    text = (SOURCES / "queue.c").read_text(encoding="utf-8")
+    plugin = build_plugin(text.replace("*mm = queue;", "*mm = 0;"), name="queue")
+    assert "*mm = queue;" in text
+    code, out, _ = zreplay("plugin", "test", plugin, "--operations", "1000")
+    assert code == 7
+    assert "crash         FAILED  crashed: SIGSEGV in memory() after create()\n" in out
+    assert "0 operations: " in out
+    assert "visited       not tested: it crashed before an operation came to it" in out
+    assert "like          not tested: it is a copy of no built-in" in out
+    assert Path("queue-crash.steps").read_text().endswith("\nmm\n")
+    code, _, err = zreplay("plugin", "test", plugin, "--replay", "queue-crash.steps")
+    assert code == 7
+    assert "queue-crash.steps: crash: crashed: SIGSEGV in memory() after create()" in err
+
+
+@pytest.mark.parametrize("wrong", ["SystemExit(3)", "KeyboardInterrupt"])
+def test_exit_raised_in_python_is_one_line(zreplay, wrong):
+    Path("my.py").write_text(f"""
+from zreplay.plugins import Index
+class My(Index):
+    name = "my"
+    def insert(self, type, offset, location): raise {wrong}
+    def find(self, type, offset): return None
+    erase = find
+    def move(self, type, offset, location): return None
+    def entries(self, type): return ()
+    def memory(self): return (0, 0, 0)
+    def check(self): pass
+""")
+    code, out, _ = zreplay("plugin", "test", "my.py:My", "--operations", "1000")
+    assert code == 7
+    failed = [line for line in out.splitlines() if "FAILED" in line]
+    said = "insert() raised " + {"SystemExit(3)": "SystemExit: 3"}.get(wrong, wrong)
+    assert failed == [f"  answers       FAILED  {said}", f"  out-of-memory FAILED  {said}"]
+    assert len(out.splitlines()) == 15
+
+
 def test_hang_is_a_verdict(zreplay, build_plugin, monkeypatch):
     monkeypatch.setattr(conformance, "STALL_SECONDS", 1.0)
     monkeypatch.setattr(conformance, "SHRINK_SECONDS", 0.5)
@@ -101,10 +162,11 @@ def test_failure_is_written_shrunk_and_repeated(zreplay, build_plugin):
     code, out, err = zreplay("plugin", "test", plugin, "--operations", "3000")
     assert code == 7
     assert "lru           FAILED  reclaim() takes page 1, expected page 0, whose latest allocation is older" in out
-    assert "3 operations: zreplay plugin test" in out
+    assert "4 operations: zreplay plugin test" in out
     assert "fails lru" in err
     text = Path("buddies-lru.steps").read_text()
-    assert [line.split()[0] for line in text.splitlines() if line[0] != "#"] == ["pool", "alloc", "alloc", "reclaim"]
+    steps = [line.split()[0] for line in text.splitlines() if line[0] != "#"]
+    assert steps == ["pool", "alloc", "alloc", "alloc", "reclaim"]
     code, _, err = zreplay("plugin", "test", plugin, "--replay", "buddies-lru.steps")
     assert code == 7
     assert "buddies-lru.steps: lru: reclaim() takes page 1" in err
@@ -152,6 +214,7 @@ def test_budget_ends_it(zreplay, build_plugin):
         (["my"], "found 'my', expected a plugin, such as ./my.so, or one of rbtree, radix-tag"),
         (["entry-lru"], "found entry-lru, which is part of a model and no reclaim order by itself"),
         (["zbud", "--like", "none"], "--like: no pool 'none'; there are zbud"),
+        (["zbud", "--budget", "0s"], "--budget: found '0s', expected more than none, such as 90s, 5m or 1h"),
         (["zbud", "--budget", "long"], "--budget: found 'long', expected a time such as 90s, 5m or 1h"),
         (["zbud", "--replay", "none.steps"], "--replay: none.steps: No such file or directory, expected a file"),
     ],
@@ -170,12 +233,16 @@ def test_what_cannot_be_done_is_one_line(zreplay, arguments, message):
         ("pool\nfly key=1\n", "line 2: found 'fly', expected an operation"),
         ("pool\n# two\nalloc key=one\n", "line 3: found 'one', expected a number"),
         ("pool\nalloc colour=1\n", "line 2: found 'colour', expected type, size, key, value or instance"),
+        ("index\ninsert type=99 key=1 value=64\n", "line 2: found 'type=99', expected a type of 0 to 31"),
+        ("index\ninsert type=9 key=1 value=0\n", "line 2: found 'value=0', expected a location, never 0"),
+        ("pool\nreclaim type=101 size=1 value=64\n", "line 2: found 'type=101', expected 0 to 100, of a hundred"),
         ("pool words=narrow nodes=some like=zbud old\n", "line 1: found 'old', expected words, nodes or like"),
     ],
 )
 def test_steps_that_are_none_are_one_line(zreplay, text, message):
     Path("my.steps").write_text(text)
-    code, _, err = zreplay("plugin", "test", "zbud", "--replay", "my.steps")
+    variant = "rbtree" if text.startswith("index") else "zbud"
+    code, _, err = zreplay("plugin", "test", variant, "--replay", "my.steps")
     assert code == 2
     assert message in err
 

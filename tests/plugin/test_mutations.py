@@ -19,7 +19,7 @@ MUTATIONS = {
         "types 16 to 31 are mixed with 0 to 15": "walk",
         "nodes_freed forgotten": "memory",
         "leak of a node, now and then": "leaks",
-        "destroy() forgets a type": "leaks",
+        "destroy() forgets the last type": "leaks",
         "nodes taken are lost when the next one fails": "leaks",
         "a node counted twice": "memory",
         "move() leaves the old position": "move",
@@ -56,6 +56,7 @@ MUTATIONS = {
         "pages shared by all instances": "instances",
         "destroy() forgets the pages": "leaks",
         "classes() count pages, not objects": "classes",
+        "a page that could not be freed is the next again": "reclaim",
     },
     "cells": {
         "size class rounded down": "memory",

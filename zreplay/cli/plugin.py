@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,7 @@ def test(
 
     Makes random operations and compares each answer with a slow and obvious reference: small and large keys, small and
     normal nodes, memory running out at every allocation, two instances at once. Each property of
-    docs/plugins.md gets a verdict. What fails is repeated with fewer and fewer operations, and the shortest
+    docs/plugins-testing.md gets a verdict. What fails is repeated with fewer and fewer operations, and the shortest
     sequence found is written to the working directory; --replay makes it again, under a debugger for example.
 
     The plugin runs in processes of its own, with this shell's limits (ulimit): should it crash or hang, that is a
@@ -137,7 +138,10 @@ def _seconds(text: str) -> float:
     matched = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|)", text)
     if not matched:
         raise UsageError(f"--budget: found {text!r}, expected a time such as 90s, 5m or 1h")
-    return float(matched[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[matched[2]]
+    seconds = float(matched[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[matched[2]]
+    if not seconds:
+        raise UsageError(f"--budget: found {text!r}, expected more than none, such as 90s, 5m or 1h")
+    return seconds
 
 
 def _write_steps(spec: str, report: "Report") -> None:
@@ -154,7 +158,7 @@ def _write_steps(spec: str, report: "Report") -> None:
 
 
 def _again(spec: str, path: Path) -> str:
-    return f"zreplay plugin test {spec} --replay {path}"
+    return f"zreplay plugin test {shlex.quote(spec)} --replay {shlex.quote(str(path))}"
 
 
 def _text(spec: str, report: "Report") -> str:
@@ -168,7 +172,7 @@ def _text(spec: str, report: "Report") -> str:
         if verdict == "failed":
             lines += _failure(spec, name, report.failures[name], report.files.get(name))
         elif verdict == "not tested":
-            lines.append(f"  {name:<14}not tested: {report.not_tested.get(name, 'no operation came to it')}")
+            lines.append(f"  {name:<14}not tested: {report.why_not(name)}")
         else:
             lines.append(f"  {name:<14}ok      {report.tested.get(name, report.operations):>14,}")
     return "\n".join(lines)

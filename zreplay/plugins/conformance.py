@@ -92,13 +92,18 @@ class Report:
                 untested = name in self.not_tested or not (name == "crash" or self.tested.get(name))
                 yield name, "not tested" if untested else "ok"
 
+    def why_not(self, name: str) -> str:
+        """Why a property was not tested."""
+        early = "it crashed before an operation came to it" if "crash" in self.failures else "no operation came to it"
+        return self.not_tested.get(name, early)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
         rows = []
         for name, verdict in self.verdicts():
             row: dict[str, Any] = {"property": name, "verdict": verdict, "operations": self.tested.get(name, 0)}
             if verdict == "not tested":
-                row["why"] = self.not_tested.get(name, "no operation came to it")
+                row["why"] = self.why_not(name)
             if (failure := self.failures.get(name)) is not None:
                 row |= {"message": failure.message, "steps": failure.steps.splitlines(), "repeats": failure.repeats}
                 row["file"] = str(self.files[name]) if name in self.files else None
@@ -257,6 +262,8 @@ class _Run:
         find(self.spec, self.subject.kind)
         suite = _zreplay.Conformance(self.subject.kind, self.subject.name, self.subject.like, self.seed)
         cases = len(suite.cases)
+        account = suite.account(self.subject.kind)  # should it crash at once: why it cannot be asked some things
+        send({"case": self.case, "cases": cases, "operations": 0} | account)
         for case in range(self.case, cases):
             seconds = max(self.deadline - time.monotonic(), 0) / (cases - case)
             failure = suite.run(case, self.operations, seconds, self.log)
@@ -291,8 +298,16 @@ class _Run:
             return Failure(name, failure["message"], failure["steps"], repeats=False)
         message = told[-1].get("message", failure["message"])
         if name == failure["property"] == "crash":
-            message = re.sub(r" in .*", f" in {steps.splitlines()[-1]}", message)
+            message = f"{message.split(' in ')[0]} in {self._crashes_in(steps)}"
         return Failure(name, message, steps)
+
+    def _crashes_in(self, steps: str) -> str:
+        def work(send: Send) -> None:
+            find(self.spec, self.subject.kind)
+            _zreplay.conformance_replay(steps, self.subject.name, self.log)
+
+        _in_child(work, self.log, time.monotonic() + SHRINK_SECONDS, stall_seconds=1.0)
+        return _call(self.log)
 
     def _watch(self, line: dict[str, Any]) -> None:
         if "case" in line:
@@ -313,6 +328,9 @@ class _Run:
 def _found(spec: str, kind: str | None, like: str | None) -> list[dict[str, str]]:
     subjects = find(spec, kind, like)
     for one in subjects:
+        ours = [name for name in built_in(one.kind) if name not in (*MODEL_ORDERS, "none")]
+        if one.like and one.like not in ours:
+            raise UsageError(f"--like: no {one.kind} {one.like!r}; there are {', '.join(ours)}")
         try:
             _zreplay.Conformance(one.kind, one.name, one.like, 0)
         except ValueError as error:
@@ -321,11 +339,23 @@ def _found(spec: str, kind: str | None, like: str | None) -> list[dict[str, str]
 
 
 def _last_operation(log: mmap.mmap) -> str:
-    _, last, count = _zreplay.conformance_steps(log)
-    return f"{last or 'create'} (operation {count} of its round)"
+    _, last, count, _ = _zreplay.conformance_steps(log)
+    return f"{_call(log)} (operation {count} of its round)" if last else _call(log)
+
+
+def _call(log: mmap.mmap) -> str:
+    """The call that was under way: that of the last operation, or one that was made to look what came of it."""
+    _, last, _, call = _zreplay.conformance_steps(log)
+    if last and (not call or last.startswith(call.removesuffix("()"))):
+        return str(last)
+    if last or call not in ("", "create()"):
+        return f"{call} after {last or 'create()'}"
+    return "create()"
 
 
 def _death(ending: str) -> str:
+    if ending.startswith("exit()"):
+        return ending
     return f"hangs, no operation done for {STALL_SECONDS:.0f} s," if ending == "stall" else f"crashed: {ending}"
 
 
@@ -336,7 +366,8 @@ def _in_child(
     watch: Callable[[dict[str, Any]], None] = lambda line: None,
     stall_seconds: float | None = None,
 ) -> tuple[list[dict[str, Any]], str]:
-    """What ``work`` sends from a process of its own, and the signal that ended it, ``stall`` or ``budget``; or nothing.
+    """What ``work`` sends from a process of its own, and what ended it before its time: a signal,
+    ``exit() with status 0``, ``stall`` or ``budget``; or nothing.
 
     Raises:
         UsageError, PluginError: what ``work`` raised.
@@ -356,6 +387,10 @@ def _in_child(
     for line in told:
         if "raised" in line:
             raise (UsageError if line["raised"] == "UsageError" else PluginError)(line["message"])
+    if told and "done" in told[-1]:
+        told.pop()
+    elif not ending:
+        ending = "exit() with status 0"  # somebody else's
     return told, ending
 
 
@@ -373,6 +408,7 @@ def _be_the_child(work: Callable[[Send], None], reading: int, writing: int) -> N
 
             try:
                 work(send)
+                send({"done": True})
             except UsageError as error:
                 send({"raised": "UsageError", "message": str(error)})
             except MemoryError:
@@ -383,6 +419,8 @@ def _be_the_child(work: Callable[[Send], None], reading: int, writing: int) -> N
         code = 0
     except KeyboardInterrupt:
         pass  # so did who listens
+    except SystemExit as error:  # a plugin's in Python
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException as error:  # nothing may leave this process but by the line below
         print(f"zreplay: {error!r}", file=sys.stderr, flush=True)
     finally:
@@ -425,4 +463,4 @@ def _listen(
         return killed
     if os.WIFSIGNALED(status):
         return signal.Signals(os.WTERMSIG(status)).name
-    return "" if os.WEXITSTATUS(status) == 0 else f"exit code {os.WEXITSTATUS(status)}"
+    return "" if os.WEXITSTATUS(status) == 0 else f"exit() with status {os.WEXITSTATUS(status)}"

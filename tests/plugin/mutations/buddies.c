@@ -150,7 +150,7 @@ static int reclaim(void *state, uint32_t retries, struct zr_cost *cost) {
             return 0;
         }
         if (!page->bytes[0] != !page->bytes[1]) push(&pool->unbuddied[free_chunks(page)], &page->buddy);
-        push(&pool->lru, &page->lru);
+        push(BUG(15) ? pool->lru.prev : &pool->lru, &page->lru);
     }
     return -EAGAIN;
 }
@@ -213,8 +213,8 @@ static const struct zr_pool_ops buddies = {
     .name = "buddies",
     .version = "1",
     .summary = "at most two objects a page",
-    .capabilities = ZR_POOL_EVICTS | ZR_POOL_LRU,
-    .like = "zbud",
+    .capabilities = ZR_POOL_EVICTS | (BUG(15) ? 0 : ZR_POOL_LRU),
+    .like = BUG(15) ? NULL : "zbud",
     .create = create,
     .destroy = destroy,
     .alloc = alloc,

@@ -70,7 +70,7 @@ static void free_below(struct tree *tree, struct node *node) {
 static void destroy(void *index) {
     struct tree *tree = index;
     for (uint32_t type = 0; type < ZR_SWAP_TYPES; ++type)
-        if (tree->roots[type] && !(BUG(8) && type == 1)) free_below(tree, tree->roots[type]);
+        if (tree->roots[type] && !(BUG(8) && type == 31)) free_below(tree, tree->roots[type]);
     tree->host->free(tree->host, tree);
 }
 

@@ -1,7 +1,6 @@
 #include "plugin/conformance.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <stdexcept>
@@ -17,8 +16,6 @@ namespace {
 constexpr std::array<std::string_view, property_count> names{
     "answers", "walk", "move", "look", "handles", "places", "classes", "reclaim", "lru", "compact", "migrate", "next", "visited",
     "memory", "check", "costs", "out-of-memory", "leaks", "instances", "like"};
-constexpr std::array<std::string_view, 3> kind_names{"index", "pool", "mm"};
-constexpr std::array<std::string_view, 3> slot_words{"narrow", "wide", "value"};
 
 using enum Property;
 constexpr Property of_index[] = {answers, walk, move, look, memory, check, costs, out_of_memory, leaks, instances, like};
@@ -40,7 +37,10 @@ class Round {
     Round(const Setup& setup, Account& account) : setup_(setup), account_(account) {}
 
     Instance& instance(uint8_t n) {
-        if (!instances_[n]) instances_[n] = make(setup_, account_);
+        if (!instances_[n]) {
+            account_.calls("create()");
+            instances_[n] = make(setup_, account_);
+        }
         return *instances_[n];
     }
     void apply(const Step& step) {
@@ -49,6 +49,7 @@ class Round {
             if (!instances_[step.instance]) return;
             instances_[step.instance]->abandon();
             instances_[step.instance] = nullptr;
+            instance(step.instance);
         });
     }
     void finish() {
@@ -62,11 +63,15 @@ class Round {
 
   private:
     template <class Call>
-    static void of(uint8_t instance, Call&& call) {
+    void of(uint8_t instance, Call&& call) {
         try {
             call();
         } catch (Failure& failure) {
             failure.instance = instance;
+            // Whoever tells of it says whose it is.
+            if (const std::string whose = "plugin " + setup_.name + ": "; failure.message.starts_with(whose))
+                failure.message.erase(0, whose.size());
+            if (const size_t at = failure.message.find(" gave -"); at != failure.message.npos) failure.message.replace(at + 6, 1, "−");
             throw;
         }
     }
@@ -91,6 +96,22 @@ std::span<const Property> properties_of(Kind kind) {
     if (kind == Kind::index) return of_index;
     if (kind == Kind::pool) return of_pool;
     return of_order;
+}
+
+std::string of_errno(int error) {
+    static constexpr std::pair<int, const char*> named[] = {{e_noent, "−ENOENT"}, {e_io, "−EIO"}, {e_again, "−EAGAIN"},
+                {e_nomem, "−ENOMEM"}, {e_busy, "−EBUSY"}, {e_exist, "−EEXIST"}, {e_inval, "−EINVAL"}, {e_nospc, "−ENOSPC"}};
+    for (const auto& [number, name] : named)
+        if (error == -number) return name;
+    return error < 0 ? "−" + std::to_string(error).substr(1) : std::to_string(error);
+}
+
+std::string Instance::in_one_line(std::string_view call, std::string_view what) {
+    if (what.find('\n') == what.npos) return std::string(what);
+    what = what.substr(0, what.find_last_not_of("\n ") + 1);
+    std::string last = one_line(what.substr(what.rfind('\n') + 1));
+    if (last.ends_with(':')) last.pop_back();  // of those that say nothing
+    return said(call, " raised ", last);
 }
 
 void Instance::expect_costs_grow(const Cost& before, const Cost& now) {
@@ -193,6 +214,7 @@ std::optional<Failed> Suite::run(size_t n, uint64_t operations, double seconds, 
         const uint32_t length = std::min<uint64_t>({draw.most_steps, (1u << (3 + random.below(bits - 2))) + random.below(8),
                                                     wanted - done + 8});
         log.clear(setup, seed);
+        account_.call = log.call();
         std::vector<Step> steps;
         Round instances(setup, account_);
         try {
@@ -231,8 +253,12 @@ std::vector<Step> own_steps(std::span<const Step> steps, uint8_t instance) {
 
 std::optional<Failure> replay(const Setup& setup, std::span<const Step> steps, Account& account, bool leave, Log* log) {
     Round round(setup, account);
-    if (log) log->clear(setup, 0);
+    if (log) log->clear(setup, 0), account.call = log->call();
     try {
+        // As in a round, those there are come first; there and gone is something, too.
+        for (uint8_t n = 0; n < 2; ++n)
+            if (std::any_of(steps.begin(), steps.end(), [&](const Step& step) { return step.instance == n; }) || (!n && steps.empty()))
+                round.instance(n);
         for (const Step& step : steps) {
             if (log) log->add(step);
             round.apply(step);
@@ -243,158 +269,6 @@ std::optional<Failure> replay(const Setup& setup, std::span<const Step> steps, A
         return failure;
     }
     return {};
-}
-
-// ---- the log ----
-
-namespace {
-
-// Before the steps: how many there are, the setup in text.
-struct Header {
-    uint64_t count;
-    uint64_t seed;
-    uint8_t kind, small, words;
-    char name[2][160];
-};
-
-}  // namespace
-
-Log::Log(std::span<std::byte> memory) : memory_(memory) {
-    if (memory.size() < sizeof(Header) + sizeof(Step)) throw std::invalid_argument("a log of " + std::to_string(memory.size()) + " bytes");
-}
-
-void Log::clear(const Setup& setup, uint64_t seed) {
-    Header header{.count = 0, .seed = seed, .kind = static_cast<uint8_t>(setup.kind), .small = setup.small, .words = setup.words,
-                  .name = {}};
-    setup.name.copy(header.name[0], sizeof header.name[0] - 1);
-    setup.like.copy(header.name[1], sizeof header.name[1] - 1);
-    std::memcpy(memory_.data(), &header, sizeof header);
-}
-
-size_t Log::room() const { return (memory_.size() - sizeof(Header)) / sizeof(Step); }
-
-void Log::add(const Step& step) {
-    auto* header = reinterpret_cast<Header*>(memory_.data());
-    if (header->count < room()) std::memcpy(memory_.data() + sizeof(Header) + header->count * sizeof(Step), &step, sizeof step);
-    ++header->count;
-}
-
-std::pair<Setup, std::vector<Step>> read(std::span<const std::byte> memory) {
-    Header header;
-    std::memcpy(&header, memory.data(), sizeof header);
-    std::vector<Step> steps(std::min<size_t>(header.count, (memory.size() - sizeof header) / sizeof(Step)));
-    if (!steps.empty()) std::memcpy(steps.data(), memory.data() + sizeof header, steps.size() * sizeof(Step));
-    return {{.kind = static_cast<Kind>(header.kind), .name = header.name[0], .like = header.name[1], .small = header.small != 0,
-             .words = header.words}, std::move(steps)};
-}
-
-// ---- text ----
-
-std::string text_of(Kind kind, const Step& step) {
-    const Word& word = words_of(kind)[step.op];
-    std::string text = word.name;
-    if (step.instance) text += " instance=1";
-    for (const char* member = word.members; *member; ++member) {
-        const auto [name, value] = *member == 't'   ? std::pair{"type", uint64_t{step.type}}
-                                   : *member == 's' ? std::pair{"size", uint64_t{step.size}}
-                                   : *member == 'k' ? std::pair{"key", step.key}
-                                                    : std::pair{"value", step.value};
-        text += std::string(" ") + name + "=" + std::to_string(value);
-    }
-    return text;
-}
-
-std::string text_of(const Setup& setup, std::span<const Step> steps) {
-    std::string text(kind_names[static_cast<size_t>(setup.kind)]);
-    if (setup.kind == Kind::index) text += said(" words=", slot_words[setup.words], " nodes=", setup.small ? "small" : "normal");
-    if (!setup.like.empty()) text += " like=" + setup.like;
-    text += "\n";
-    for (const Step& step : steps) text += text_of(setup.kind, step) + "\n";
-    return text;
-}
-
-namespace {
-
-// A line in words, and what to say of one that is wrong.
-class Line {
-  public:
-    Line(std::string_view text, size_t number) : number_(number) {
-        while (!text.empty()) {
-            const std::string_view word = text.substr(0, text.find(' '));
-            text.remove_prefix(std::min(text.size(), word.size() + 1));
-            if (!word.empty()) words_.push_back(word);
-        }
-    }
-    bool says_nothing() const { return words_.empty() || words_[0][0] == '#'; }
-    std::string_view first() const { return words_[0]; }
-    // each(name, value) of what is written as name=value.
-    template <class Each>
-    void members(Each&& each) const {
-        for (std::string_view word : std::span(words_).subspan(1)) {
-            const std::string_view name = word.substr(0, word.find('='));
-            each(name, word.substr(std::min(word.size(), name.size() + 1)));
-        }
-    }
-    [[noreturn]] void wrong(std::string_view found, const char* expected) const {
-        throw std::invalid_argument("line " + std::to_string(number_) + ": found '" + std::string(found) + "', expected " + expected);
-    }
-    template <class List>
-    size_t one_of(const List& list, std::string_view name, const char* expected) const {
-        const auto found = std::find(std::begin(list), std::end(list), name);
-        if (found == std::end(list)) wrong(name, expected);
-        return static_cast<size_t>(found - std::begin(list));
-    }
-
-  private:
-    std::vector<std::string_view> words_;
-    size_t number_;
-};
-
-Setup parse_setup(const Line& line) {
-    Setup setup{.kind = static_cast<Kind>(line.one_of(kind_names, line.first(), "index, pool or mm"))};
-    line.members([&](std::string_view name, std::string_view value) {
-        if (name == "words") setup.words = static_cast<uint8_t>(line.one_of(slot_words, value, "narrow, wide or value"));
-        else if (name == "nodes") setup.small = value == "small";
-        else if (name == "like") setup.like = value;
-        else line.wrong(name, "words, nodes or like");
-    });
-    return setup;
-}
-
-Step parse_step(Kind kind, const Line& line) {
-    const auto words = words_of(kind);
-    const auto word = std::find_if(words.begin(), words.end(), [&](const Word& one) { return one.name == line.first(); });
-    if (word == words.end()) line.wrong(line.first(), "an operation");
-    Step step{.op = static_cast<uint8_t>(word - words.begin())};
-    line.members([&](std::string_view name, std::string_view value) {
-        uint64_t number = 0;
-        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-        if (error != std::errc() || end != value.data() + value.size()) line.wrong(value, "a number");
-        if (name == "instance") step.instance = number & 1;
-        else if (name == "type") step.type = static_cast<uint16_t>(number);
-        else if (name == "size") step.size = static_cast<uint32_t>(number);
-        else if (name == "key") step.key = number;
-        else if (name == "value") step.value = number;
-        else line.wrong(name, "type, size, key, value or instance");
-    });
-    return step;
-}
-
-}  // namespace
-
-std::pair<Setup, std::vector<Step>> parse(std::string_view text) {
-    std::optional<Setup> setup;
-    std::vector<Step> steps;
-    for (size_t number = 1; !text.empty(); ++number) {
-        const std::string_view whole = text.substr(0, text.find('\n'));
-        text.remove_prefix(std::min(text.size(), whole.size() + 1));
-        const Line line(whole, number);
-        if (line.says_nothing()) continue;
-        if (!setup) setup = parse_setup(line);
-        else steps.push_back(parse_step(setup->kind, line));
-    }
-    if (!setup) throw std::invalid_argument("no line of a setup, expected one such as: index words=narrow nodes=small");
-    return {*setup, std::move(steps)};
 }
 
 }  // namespace zreplay::conformance

@@ -11,8 +11,10 @@
 // sequence is still one after any of its steps is taken out: that is what shrinking (shrink.hpp) rests on.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <optional>
@@ -60,8 +62,21 @@ std::string said(const Parts&... parts) {
     return line;
 }
 
-// How often each property was asked about, and why one could not be.
+// As everybody writes it: −ENOENT, of what has a name.
+std::string of_errno(int error);
+
+// How often each property was asked about, and why one could not be; which call is under way.
 struct Account {
+    static constexpr size_t call_bytes = 40;
+    char* call = nullptr;  // where a process that outlives this one can read it
+
+    void calls(std::string_view now) {
+        if (!call) return;
+        const size_t length = std::min(now.size(), call_bytes - 1);
+        std::memcpy(call, now.data(), length);
+        call[length] = 0;
+    }
+
     std::array<uint64_t, property_count> tested{};
     std::array<std::string, property_count> not_tested;
     void cannot(Property property, std::string why) { not_tested[static_cast<size_t>(property)] = std::move(why); }
@@ -89,6 +104,8 @@ inline std::span<const Word> words_of(Kind kind) {
     return kind == Kind::index ? index_words() : kind == Kind::pool ? pool_words() : order_words();
 }
 inline constexpr uint8_t op_renew = 0;  // of every kind: the instance is destroyed with what is in it, and made anew
+
+inline constexpr std::array<std::string_view, 3> slot_words{"narrow", "wide", "value"};  // by SlotWords
 
 struct Setup {
     Kind kind = Kind::index;
@@ -136,13 +153,14 @@ class Instance {
     }
     // The same call, with what it throws as a failure of the property.
     template <class Call>
-    static decltype(auto) guarded(Property property, Call&& call) {
+    decltype(auto) guarded(Property property, std::string_view name, Call&& call) {
+        account_.calls(name);
         try {
             return call();
         } catch (const std::bad_alloc&) {
             throw;  // ours: an arena under ulimit -v
         } catch (const std::exception& error) {
-            throw Failure{property, error.what()};
+            throw Failure{property, in_one_line(name, error.what())};
         }
     }
     void expect_costs_grow(const Cost& before, const Cost& now);
@@ -163,6 +181,9 @@ class Instance {
     Account& account_;
 
   private:
+    // Python's own, such as SystemExit, come with all of their traceback: its last line says what it was.
+    static std::string in_one_line(std::string_view call, std::string_view what);
+
     std::vector<Step> noted_;
 };
 std::unique_ptr<Instance> make_index(const Setup& setup, Account& account);
@@ -176,6 +197,7 @@ class Log {
     void clear(const Setup& setup, uint64_t seed);
     void add(const Step& step);
     size_t room() const;
+    char* call() const;  // for an Account
 
   private:
     std::span<std::byte> memory_;
@@ -226,6 +248,7 @@ std::string text_of(Kind kind, const Step& step);
 std::pair<Setup, std::vector<Step>> parse(std::string_view text);
 // Of a log whose process is gone.
 std::pair<Setup, std::vector<Step>> read(std::span<const std::byte> memory);
+std::string read_call(std::span<const std::byte> memory);
 
 template <class Ops, class Options>
 void Instance::create_without_memory(Host& host, const Ops& ops, const Options& options) {
@@ -233,12 +256,13 @@ void Instance::create_without_memory(Host& host, const Ops& ops, const Options& 
         const uint64_t before = host.allocations(), live = host.live();
         host.fail_at(n);
         void* state = nullptr;
+        account_.calls("create()");
         const int error = ops.create(&options, host.table(), &state);
         const bool reached = host.allocations() - before >= n;
         host.fail_at(0);
         if (!error) ops.destroy(state);
         expect(Property::out_of_memory, !error || (error == -e_nomem && reached),
-               [&] { return said("create() gave ", error, ", expected 0 or, allocation ", n, " failing, −12"); });
+               [&] { return said("create() gave ", of_errno(error), ", expected 0 or, allocation ", n, " failing, −ENOMEM"); });
         expect(Property::out_of_memory, host.live() == live, [&] {
             return said("create(), allocation ", n, " of it failing, leaves ", host.live() - live, " allocations, expected 0");
         });
@@ -255,7 +279,7 @@ void Instance::each_allocation_fails(Host& host, Attempt&& attempt, Unchanged&& 
         const bool reached = host.allocations() - before >= n;
         host.fail_at(0);
         if (!failed) return;
-        expect(Property::out_of_memory, reached, [&] { return std::string("gave −12, out of memory, with no allocation failing"); });
+        expect(Property::out_of_memory, reached, [&] { return std::string("gave −ENOMEM with no allocation failing"); });
         unchanged();
     }
 }

@@ -18,10 +18,10 @@ enum Op : uint8_t { renew = op_renew, insert, find, erase, move_to, walk_type, c
 // Keys as they come up: few and close together, in runs, all over the space, and at its edges, where trees change their height.
 class Keys {
   public:
-    void begin(bool large, Random& random) {
+    void begin(bool large, bool all_types, Random& random) {
         way_ = large ? 2 + random.below(2) : random.below(2);
         limit_ = 4u << random.below(13);
-        types_ = large ? swap_types : 1 + random.below(2);
+        types_ = large || all_types ? swap_types : 1 + random.below(2);
         next_ = random.below(limit_);
     }
     SwapEntry draw(Random& random) {
@@ -78,6 +78,7 @@ class IndexInstance final : public Instance {
             account.cannot(out_of_memory, "built in");
             account.cannot(leaks, "built in");
         }
+        account.calls("memory()");
         start_nodes_ = index_->nodes();
         start_bytes_ = index_->bytes();
         if (plugin_) start_live_ = plugin_->host().live();
@@ -85,7 +86,7 @@ class IndexInstance final : public Instance {
 
     void begin(const Draw& draw, Random& random) override {
         draw_ = draw;
-        keys_.begin(draw.large_keys, random);
+        keys_.begin(draw.large_keys, draw.renews && random.below(2), random);  // each type is something to destroy
     }
 
     Step draw(Random& random) override {
@@ -155,6 +156,7 @@ class IndexInstance final : public Instance {
 
     void abandon() override {
         if (!plugin_) return;
+        account_.calls("destroy()");
         plugin_->destroy();
         expect_all_returned(plugin_->host());
     }
@@ -191,14 +193,14 @@ class IndexInstance final : public Instance {
 
     // The calls, with everything that can be said of one.
     void put(SwapEntry slot, uint64_t location) {
-        const Location old = guarded(answers, [&] { return index_->insert(slot, Location::from_word(location)); });
+        const Location old = guarded(answers, "insert()", [&] { return index_->insert(slot, Location::from_word(location)); });
         expect_answer(answers, "insert()", slot, old, expected(slot));
         if (like_) expect_answer(Property::like, "insert()", slot, old, like_->insert(slot, Location::from_word(location)).word());
         reference_[slot.word] = location;
         expect_answer(answers, "find() after insert()", slot, peek(slot), location);
     }
     void get(SwapEntry slot, const Cost& before) {
-        const Location found = guarded(answers, [&] { return index_->find(slot); });
+        const Location found = guarded(answers, "find()", [&] { return index_->find(slot); });
         expect_answer(answers, "find()", slot, found, expected(slot));
         if (like_) expect_answer(Property::like, "find()", slot, found, like_->find(slot).word());
         expect(costs, cost_.nodes_allocated == before.nodes_allocated && cost_.nodes_freed == before.nodes_freed,
@@ -209,7 +211,7 @@ class IndexInstance final : public Instance {
                [&] { return said("find() of ", of_slot(slot), ", which is there, counted no node visited and no line touched"); });
     }
     void take(SwapEntry slot) {
-        const Location old = guarded(answers, [&] { return index_->erase(slot); });
+        const Location old = guarded(answers, "erase()", [&] { return index_->erase(slot); });
         expect_answer(answers, "erase()", slot, old, expected(slot));
         if (like_) expect_answer(Property::like, "erase()", slot, old, like_->erase(slot).word());
         reference_.erase(slot.word);
@@ -218,16 +220,18 @@ class IndexInstance final : public Instance {
     void displace(SwapEntry slot, uint64_t location) {
         const uint64_t there = expected(slot);
         if (there) {
-            const Location old = guarded(Property::move, [&] { return index_->update(slot, Location::from_word(location)); });
+            const Location old = guarded(Property::move, "move()", [&] { return index_->update(slot, Location::from_word(location)); });
             expect_answer(Property::move, "move()", slot, old, there);
             if (like_) expect_answer(Property::like, "move()", slot, old, like_->update(slot, Location::from_word(location)).word());
             reference_[slot.word] = location;
         } else if (plugin_) {
             uint64_t old = 0;
             Cost uncounted;
-            const int error = plugin_->ops().move(plugin_->state(), slot.type(), slot.offset(), location, &old, as_c(&uncounted));
+            const int error = guarded(Property::move, "move()", [&] {
+                return plugin_->ops().move(plugin_->state(), slot.type(), slot.offset(), location, &old, as_c(&uncounted));
+            });
             expect(Property::move, error == -e_noent, [&] {
-                return said("move() of ", of_slot(slot), ", which is not there, gave ", error, ", expected −2");
+                return said("move() of ", of_slot(slot), ", which is not there, gave ", of_errno(error), ", expected −ENOENT");
             });
         }
         const Location now = peek(slot);
@@ -236,7 +240,7 @@ class IndexInstance final : public Instance {
     Location peek(SwapEntry slot) {
         Cost uncounted;
         index_->charge(uncounted);
-        const Location found = guarded(answers, [&] { return index_->find(slot); });
+        const Location found = guarded(answers, "find()", [&] { return index_->find(slot); });
         index_->charge(cost_);
         return found;
     }
@@ -244,7 +248,7 @@ class IndexInstance final : public Instance {
     void walk_one(Property property, uint32_t type) {
         auto entry = reference_.lower_bound(SwapEntry(type, 0).word);
         auto is_next = [&] { return entry != reference_.end() && SwapEntry::from_word(entry->first).type() == type; };
-        guarded(property, [&] {
+        guarded(property, "for_each()", [&] {
             index_->for_each(type, [&](uint64_t offset, Location location) {
                 auto met = [&] {
                     return said("for_each() of type ", type, " met offset ", offset, " with location ", location.word());
@@ -262,7 +266,7 @@ class IndexInstance final : public Instance {
         });
     }
     void check_now() {
-        guarded(check, [&] { index_->check(); });
+        guarded(check, "check()", [&] { index_->check(); });
         ++account_.tested[static_cast<size_t>(check)];
     }
 
@@ -272,6 +276,7 @@ class IndexInstance final : public Instance {
         const auto group = static_cast<uint32_t>(seed % Ahead::numbers);
         Look& under_way = lookings_[group];
         const Cost before = cost_;
+        account_.calls("memory()");
         const uint64_t nodes = index_->nodes(), bytes = index_->bytes();
         if (under_way.step < 0) {
             Random random(seed);
@@ -285,7 +290,7 @@ class IndexInstance final : public Instance {
                 under_way.ahead.entries[i] = as_it_comes ? near : SwapEntry::from_word(entry->first);
             }
         }
-        guarded(look, [&] { index_->look(++under_way.step, group, under_way.ahead); });
+        guarded(look, "look()", [&] { index_->look(++under_way.step, group, under_way.ahead); });
         const Ahead& ahead = under_way.ahead;
         const bool last = under_way.step == index_->look_steps() - 1;
         for (uint32_t i = 0; i < ahead.count; ++i) {
@@ -297,7 +302,7 @@ class IndexInstance final : public Instance {
                 return said("after look() find() of ", of_slot(ahead.entries[i]), " gave location ", now.word(), ", expected ", there);
             });
         }
-        if (last && seed >> 61 == 0) guarded(look, [&] { index_->check(); });
+        if (last && seed >> 61 == 0) guarded(look, "check()", [&] { index_->check(); });
         expect(look, nodes == index_->nodes() && bytes == index_->bytes() && index_->entries() == reference_.size(), [&] {
             return "memory() is another after look()";
         });
@@ -323,28 +328,28 @@ class IndexInstance final : public Instance {
         each_allocation_fails(
             plugin_->host(),
             [&] {
-                try {
-                    const Location old = index_->insert(slot, Location::from_word(location));
-                    expect_answer(out_of_memory, "insert()", slot, old, there);
-                    reference_[slot.word] = location;
-                    return false;
-                } catch (const PluginOutOfMemory&) {
-                    return true;
-                } catch (const PluginFailed& error) {
-                    throw Failure{out_of_memory, error.what()};
-                }
+                return guarded(out_of_memory, "insert()", [&] {
+                    try {
+                        const Location old = index_->insert(slot, Location::from_word(location));
+                        expect_answer(out_of_memory, "insert()", slot, old, there);
+                        reference_[slot.word] = location;
+                        return false;
+                    } catch (const PluginOutOfMemory&) {
+                        return true;
+                    }
+                });
             },
             [&] {
                 const Location now = peek(slot);
                 expect(out_of_memory, now.word() == there, [&] {
-                    return said("after insert() of ", of_slot(slot), " gave −12 find() gave location ", now.word(), ", expected ",
+                    return said("after insert() of ", of_slot(slot), " gave −ENOMEM find() gave location ", now.word(), ", expected ",
                                 there, " as before");
                 });
-                guarded(out_of_memory, [&] { index_->check(); });
+                guarded(out_of_memory, "check()", [&] { index_->check(); });
                 walk_one(out_of_memory, slot.type());
-                expect_equal(out_of_memory, index_->entries(), reference_.size(), "entries after insert() gave −12");
+                expect_equal(out_of_memory, index_->entries(), reference_.size(), "entries after insert() gave −ENOMEM");
                 expect_equal(out_of_memory, index_->nodes() - start_nodes_, cost_.nodes_allocated - cost_.nodes_freed,
-                            "nodes after insert() gave −12, which were counted as allocated and not as freed");
+                            "nodes after insert() gave −ENOMEM, which were counted as allocated and not as freed");
             });
         note_whether_it_allocates(plugin_->host());
     }
@@ -358,6 +363,7 @@ class IndexInstance final : public Instance {
 
     void after(const Cost& before) {
         expect_costs_grow(before, cost_);
+        account_.calls("memory()");
         expect_equal(memory, index_->entries(), reference_.size(), "memory(): entries");
         const uint64_t nodes = index_->nodes(), bytes = index_->bytes();
         expect_equal(memory, nodes - start_nodes_, cost_.nodes_allocated - cost_.nodes_freed,

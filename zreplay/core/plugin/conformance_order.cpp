@@ -32,6 +32,7 @@ class OrderInstance final : public Instance {
             account.cannot(out_of_memory, "built in");
             account.cannot(leaks, "built in");
         }
+        account.calls("memory()");
         start_bytes_ = order_->bytes();
         if (plugin_) start_live_ = plugin_->host().live();
     }
@@ -76,7 +77,7 @@ class OrderInstance final : public Instance {
                 break;
             case load:
                 if (entry == entries_.end()) break;
-                guarded(next, [&] { order_->loaded(entry->second.entry, step.value); });
+                guarded(next, "loaded()", [&] { order_->loaded(entry->second.entry, step.value); });
                 if (like_) like_->loaded(entry->second.like, step.value);
                 entry->second.passed = false;
                 break;
@@ -110,6 +111,7 @@ class OrderInstance final : public Instance {
 
     void abandon() override {
         if (!plugin_) return;
+        account_.calls("destroy()");
         plugin_->destroy();
         expect_all_returned(plugin_->host());
     }
@@ -132,7 +134,7 @@ class OrderInstance final : public Instance {
     }
     void put(const Step& step) {
         if (entries_.contains(step.key)) return;
-        keep(step, guarded(next, [&] { return make(*order_, step); }));
+        keep(step, guarded(next, "stored()", [&] { return make(*order_, step); }));
     }
     void put_without_memory(const Step& step) {
         if (!plugin_) return put(step);
@@ -140,23 +142,23 @@ class OrderInstance final : public Instance {
         each_allocation_fails(
             plugin_->host(),
             [&] {
-                try {
-                    keep(step, make(*order_, step));
-                    return false;
-                } catch (const PluginOutOfMemory&) {
-                    return true;
-                } catch (const PluginFailed& error) {
-                    throw Failure{out_of_memory, error.what()};
-                }
+                return guarded(out_of_memory, "stored()", [&] {
+                    try {
+                        keep(step, make(*order_, step));
+                        return false;
+                    } catch (const PluginOutOfMemory&) {
+                        return true;
+                    }
+                });
             },
             [&] {
-                guarded(out_of_memory, [&] { order_->check(); });
-                guarded(out_of_memory, [&] { turn(step.type); });
+                guarded(out_of_memory, "check()", [&] { order_->check(); });
+                turn(step.type);
             });
         note_whether_it_allocates(plugin_->host());
     }
     void drop(Place entry) {
-        guarded(next, [&] { order_->release(entry->second.entry); });
+        guarded(next, "gone()", [&] { order_->release(entry->second.entry); });
         if (like_) like_->release(entry->second.like);
         by_entry_.erase(entry->second.entry);
         count(entry->second.group) -= 1;
@@ -165,7 +167,7 @@ class OrderInstance final : public Instance {
 
     // Whose turn it is in the group, by the order and by all that can be known of it.
     Place turn(uint16_t group) {
-        CompressedEntry* oldest = guarded(next, [&] { return order_->oldest(group_key(group)); });
+        CompressedEntry* oldest = guarded(next, "next()", [&] { return order_->oldest(group_key(group)); });
         expect(next, (oldest != nullptr) == (count(group) != 0), [&] {
             return said("next() of group ", group, (oldest ? " gave an entry" : " gave nobody"), ", expected ", count(group),
                         " to choose from");
@@ -183,7 +185,7 @@ class OrderInstance final : public Instance {
         expect(next, together(entry->second, group), [&] {
             return said("next() of group ", group, " gave ", named(oldest), ", of group ", entry->second.group);
         });
-        const CompressedEntry* again = guarded(next, [&] { return order_->oldest(group_key(group)); });
+        const CompressedEntry* again = guarded(next, "next()", [&] { return order_->oldest(group_key(group)); });
         expect(next, again == oldest, [&] { return said("next() gave ", named(oldest), ", and asked again ", named(again)); });
         return entry;
     }
@@ -199,7 +201,7 @@ class OrderInstance final : public Instance {
         for (const auto& [id, other] : entries_) others |= id != entry->first && together(other, group) && !other.passed;
         // A clock passes by those that have been loaded, once, and may come round to the same one.
         for (int times = 1; times <= 2; ++times) {
-            guarded(visited, [&] { order_->rotate(entry->second.entry); });
+            guarded(visited, "visited()", [&] { order_->rotate(entry->second.entry); });
             if (like_) like_->rotate(entry->second.like);
             entry->second.passed = true;
             if (turn(group) != entry || !others) break;
@@ -213,10 +215,11 @@ class OrderInstance final : public Instance {
 
     uint64_t& count(uint16_t group) { return counts_[in_groups_ ? group : 0]; }
     void check_now() {
-        guarded(check, [&] { order_->check(); });
+        guarded(check, "check()", [&] { order_->check(); });
         ++account_.tested[static_cast<size_t>(check)];
     }
     void after() {
+        account_.calls("memory()");
         expect_equal(memory, order_->entries(), entries_.size(), "memory(): entries");
         if (entries_.empty()) {
             expect_equal(memory, order_->bytes(), start_bytes_, "memory(): bytes when emptied");

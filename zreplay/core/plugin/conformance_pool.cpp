@@ -9,7 +9,7 @@ namespace {
 using enum Property;
 
 enum Op : uint8_t { renew = op_renew, store, leave, touch, make_room, squeeze, displace, look_round, check_all, store_failing,
-            create_failing };
+            create_failing, insist };
 
 std::unique_ptr<PoolInterface> make_any(const std::string& name) {
     return with_pool(name, [&]<class P>(std::type_identity<P>) -> std::unique_ptr<PoolInterface> {
@@ -52,9 +52,10 @@ Step PoolInstance::draw(Random& random) {
     const auto live = static_cast<uint32_t>(objects_.size());
     if (random.below(16 + live / 2) == 0) return {.op = check_all};
     if (says_where_ && random.below(8 + live) == 0) return {.op = look_round};
+    if (pool_->evicts() && random.below(24 + live) == 0) return {.op = insist};
     if (pool_->evicts() && random.below(12 + live / 2) == 0)
         return {.op = make_room, .type = static_cast<uint16_t>(random.below(2) ? 0 : random.below(101)),
-                    .size = random.below(2) ? 8 : random.below(4), .value = random.next()};
+                    .size = random.below(2) ? 8 : 1 + random.below(3), .value = random.next()};
     if (compacts_ && random.below(24 + live) == 0) return {.op = squeeze};
     Step step{.key = some(random)};
     const uint32_t chance = random.below(64);
@@ -83,7 +84,8 @@ void PoolInstance::apply(const Step& step) {
         case touch:
             if (object != objects_.end()) look_at(object->second, step.key);
             break;
-        case make_room: reclaim_one(step); break;
+        case make_room: reclaim_some(step); break;
+        case insist: reclaim_beside_one(); break;
         case squeeze: compact_all(); break;
         case displace:
             if (object != objects_.end()) migrate_one(object);
@@ -115,6 +117,7 @@ void PoolInstance::drain() {
 
 void PoolInstance::abandon() {
     if (!plugin_) return;
+    account_.calls("destroy()");
     plugin_->destroy();
     expect_all_returned(plugin_->host());
 }
@@ -150,15 +153,15 @@ void PoolInstance::put(uint64_t id, uint32_t size_bytes) {
     if (objects_.contains(id)) return;
     const uint64_t pages = pool_->pages();
     const uint64_t told = pool_->moves().handles_rewritten;
-    const Allocation made = guarded(answers, [&] { return pool_->alloc(size_bytes, SwapEntry(0, id)); });
+    const Allocation made = guarded(answers, "alloc()", [&] { return pool_->alloc(size_bytes, SwapEntry(0, id)); });
     keep(id, size_bytes, made, pages, told);
 }
 
 void PoolInstance::keep(uint64_t id, uint32_t size_bytes, Allocation made, uint64_t pages, uint64_t told) {
-    auto of = [&] { return said("alloc() of ", size_bytes, " bytes gave ", made.error); };
-    if (size_bytes == 0) expect(answers, made.error == -e_inval, [&] { return said(of(), ", expected −22"); });
+    auto of = [&] { return said("alloc() of ", size_bytes, " bytes gave ", of_errno(made.error)); };
+    if (size_bytes == 0) expect(answers, made.error == -e_inval, [&] { return said(of(), ", expected −EINVAL"); });
     else if (size_bytes > page_bytes) expect(answers, made.error == -e_inval || made.error == -e_nospc, [&] {
-        return said(of(), ", expected −22 or −28");
+        return said(of(), ", expected −EINVAL or −ENOSPC");
     });
     else if (made.error == -e_nospc) least_refused_ = std::min(least_refused_, size_bytes);
     else if (!made.error) most_taken_ = std::max(most_taken_, size_bytes);
@@ -170,7 +173,7 @@ void PoolInstance::keep(uint64_t id, uint32_t size_bytes, Allocation made, uint6
     Object object{.location = made.location, .like = {}, .size_bytes = size_bytes};
     if (like_) {
         const Allocation twin = like_->alloc(size_bytes, SwapEntry(0, id));
-        expect(Property::like, twin.error == made.error, [&] { return said(of(), ", the built-in ", twin.error); });
+        expect(Property::like, twin.error == made.error, [&] { return said(of(), ", the built-in ", of_errno(twin.error)); });
         object.like = twin.location;
     }
     if (made.error) {
@@ -193,14 +196,14 @@ void PoolInstance::put_without_memory(uint64_t id, uint32_t size_bytes) {
     each_allocation_fails(
         plugin_->host(),
         [&] {
-            const Allocation made = guarded(out_of_memory, [&] { return pool_->alloc(size_bytes, SwapEntry(0, id)); });
+            const Allocation made = guarded(out_of_memory, "alloc()", [&] { return pool_->alloc(size_bytes, SwapEntry(0, id)); });
             if (made.error == -e_nomem) return true;
             keep(id, size_bytes, made, before.pages, told);
             return false;
         },
         [&] {
-            expect_usage(out_of_memory, before, "after alloc() gave −12");
-            guarded(out_of_memory, [&] { pool_->check(); });
+            expect_usage(out_of_memory, before, "after alloc() gave −ENOMEM");
+            guarded(out_of_memory, "check()", [&] { pool_->check(); });
         });
     note_whether_it_allocates(plugin_->host());
 }
@@ -216,13 +219,14 @@ void PoolInstance::drop(Objects::iterator object) {
     const uint64_t told = pool_->moves().handles_rewritten;
     has_freed_ = true;
     forget_handle(object->second);
-    guarded(answers, [&] { pool_->free(object->second.location); });
+    guarded(answers, "free()", [&] { pool_->free(object->second.location); });
     if (like_) like_->free(object->second.like);
     objects_.erase(object);
     if (plugin_ && pool_->moves().handles_rewritten != told) note_handles();
 }
 
 void PoolInstance::look_at(const Object& object, uint64_t id) {
+    account_.calls("map()");
     pool_->map(object.location, false);
     if (like_) like_->map(object.like, false);
     expect_equal(answers, pool_->size(object.location), object.size_bytes, ("size of object " + std::to_string(id)).c_str());
@@ -248,7 +252,7 @@ void PoolInstance::forget_handle(const Object& object) {
 }
 
 void PoolInstance::check_now() {
-    guarded(check, [&] { pool_->check(); });
+    guarded(check, "check()", [&] { pool_->check(); });
     ++account_.tested[static_cast<size_t>(check)];
     look_at_classes();
 }
@@ -283,7 +287,7 @@ std::unique_ptr<Instance> make_pool(const Setup& setup, Account& account) { retu
 std::span<const Word> pool_words() {
     static constexpr Word words[] = {{"renew", ""}, {"alloc", "ks"}, {"free", "k"}, {"map", "k"}, {"reclaim", "tsv"}, {"compact", ""},
                                      {"migrate", "k"}, {"places", ""}, {"check", ""}, {"alloc_without_memory", "ks"},
-                                                 {"create_without_memory", ""}};
+                                                 {"create_without_memory", ""}, {"reclaim_beside_one", ""}};
     return words;
 }
 

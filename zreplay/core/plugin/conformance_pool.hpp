@@ -2,6 +2,7 @@
 // objects or asks where they are.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -49,12 +50,15 @@ class PoolInstance final : public Instance {
 
     void drop(Objects::iterator object);
     void look_at(const Object& object, uint64_t id);
-    void reclaim_one(const Step& step);
+    using Refuses = std::function<bool(uint64_t id)>;
+    void reclaim_some(const Step& step);
+    void reclaim_beside_one();
+    int reclaim_once(uint32_t retries, const Refuses& refuses);
     // Of the pages that could go first the one goes whose latest allocation is the oldest.
     void expect_oldest(uint64_t page);
     // A page that could not be freed is the youngest again.
     void end_attempt(uint64_t page, bool freed, bool refused);
-    void reclaim_alike(const Step& step, int error, const std::vector<uint64_t>& victims);
+    void reclaim_alike(uint32_t retries, const Refuses& refuses, int error, const std::vector<uint64_t>& victims);
     void compact_all();
     void migrate_one(Objects::iterator object);
 

@@ -68,8 +68,13 @@ class Shrinker {
         shrink_member(&Step::key, [](uint64_t key, size_t nth) {
             return std::array{uint64_t{nth}, uint64_t{nth} * 64, key >> 40, key >> 20, key >> 10, key >> 5, key >> 2, key >> 1, key - 1};
         });
-        shrink_member(&Step::size, [](uint64_t size, size_t) { return std::array{uint64_t{1}, uint64_t{64}, size / 2, size - 1}; });
-        shrink_member(&Step::value, [](uint64_t, size_t nth) { return std::array{uint64_t{nth + 1} * 64}; });
+        shrink_member(&Step::size, [](uint64_t size, size_t) {
+            return std::array{uint64_t{1}, uint64_t{64}, std::max(size / 2, uint64_t{1}), std::max(size, uint64_t{2}) - 1};
+        });
+        shrink_member(&Step::value, [](uint64_t, size_t nth) {  // the first, of a location; of a seed whichever does the same
+            const uint64_t value = uint64_t{nth + 1} * 64;
+            return std::array{value, value + 64, value + 128, value + 192, value + 256, value + 320, value + 384};
+        });
     }
     template <class Member, class Smaller>
     void shrink_member(Member Step::*member, Smaller&& smaller) {
@@ -79,7 +84,8 @@ class Shrinker {
         size_t nth = 0;
         for (uint64_t number : numbers) {
             for (uint64_t by : smaller(number, nth)) {
-                if (by >= number && !(member_is_value(member) && by != number)) continue;
+                if (by == number) break;
+                if (by > number && !member_is_value(member)) continue;
                 std::vector<Step> other = steps_;
                 for (Step& step : other)
                     if (step.*member == number) step.*member = static_cast<Member>(by);
