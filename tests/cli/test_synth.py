@@ -70,7 +70,10 @@ def test_a_recipe_of_options_gives_the_bytes_of_the_options(zreplay_synth, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--resident", 50), "--resident: found beside {}, expected without; the recipe itself says resident"),
+        (
+            ("--resident", 50),
+            "--resident: found beside {}, expected without; a recipe has keys of its own (docs/synth.md)",
+        ),
         (("--scale", "40000000000x"), "--scale: found 40000000000x, expected a factor like 4x or 0.5x"),
         (("--scale", "100000x"), "--scale 100000x: resident: found 10000000000, expected 1 to 1,073,741,824"),
         (("--seed", -1), "--seed: found -1, expected 0 to "),
