@@ -228,7 +228,6 @@ static const struct zr_index_ops ops = {
     .capabilities = ZR_INDEX_VALUES,
     .positions_64 = 48,
     .positions_32 = 3,
-    .like = "xarray",
     .create = create,
     .destroy = destroy,
     .find = find,

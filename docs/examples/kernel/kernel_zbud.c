@@ -30,7 +30,9 @@ static int evict_object(struct zbud_pool *zbud, unsigned long handle) {
     pool->last_tried = handle_to_zbud_header(handle);
     uint64_t cookie;
     memcpy(&cookie, (void *)handle, sizeof cookie);
-    return pool->shim.host->evict(pool->shim.host, cookie);
+    const int refused = pool->shim.host->evict(pool->shim.host, cookie);
+    if (refused) pool->last_tried = NULL; /* which ends this try of the page */
+    return refused;
 }
 static const struct zbud_ops evicting = {.evict = evict_object};
 
