@@ -65,8 +65,8 @@ is loaded or invalidated, and in the place of every object after it. Victims in 
 random workloads, with compactions and migrations in between (z3fold's only there: a row says by a number which
 object's page is moved, and after an eviction that is another object's in the two replays).
 
-`zreplay plugin test /tmp/kernel/kernel_zbud.so` and `kernel_rbtree.so` hold them to ours call by call, costs and victims
-included: 36 and 12 million comparisons in 5 and 4 million operations, none differs. (That of z3fold ends at what it
+`zreplay plugin test /tmp/kernel/kernel_zbud.so` and `kernel_rbtree.so` hold them to ours call by call, costs, victims
+and all: 36 and 12 million comparisons in 5 and 4 million operations, none differs. (That of z3fold ends at what it
 finds: each page that has been migrated leaves an allocation behind, as 6.1 does.)
 
 What the trees touch and write is not told by the glue but counted: `lib/rbtree.c` and `lib/xarray.c` are compiled
