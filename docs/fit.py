@@ -18,9 +18,10 @@ HERE = Path(__file__).parent
 sys.path.pop(0)  # this folder
 
 from zreplay.errors import ZreplayError  # noqa: E402
+from zreplay.plugins.registry import built_in  # noqa: E402
 from zreplay.replay.axes import cores  # noqa: E402
 from zreplay.replay.cells import answers  # noqa: E402
-from zreplay.replay.config import Config, index_names  # noqa: E402
+from zreplay.replay.config import Config  # noqa: E402
 from zreplay.replay.profiles import profile_of  # noqa: E402
 from zreplay.trace.files import open_trace  # noqa: E402
 from zreplay.trace.fit import fit  # noqa: E402
@@ -62,7 +63,7 @@ class Replayed:
     indexes: dict[str, int]
 
 
-def replayed(trace: Path, indexes: Iterable[str] = index_names()) -> Replayed:
+def replayed(trace: Path, indexes: Iterable[str] = built_in("index")) -> Replayed:
     """Replay a trace through all pools of its kernel, with its limit and without, and through the indexes."""
     metadata = open_trace(trace).metadata
     base = Config(trace=trace, out=trace.parent / "unused").resolved(metadata)

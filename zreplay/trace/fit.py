@@ -131,7 +131,11 @@ def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any
             tables[side] = tuple(map(_share, taken, found))
             tables[f"{side}_over_gap"] = _share(sum(taken_over_gap), sum(over_gap))
         tables["next"] = tuple(_share(phase["next"], phase["jumps"]) for phase in phases)
-        tables["near"] = tuple(_share(phase["near"], phase["jumps"] - phase["next"]) for phase in phases)
+        tables["close"] = tuple(_share(phase["close"], phase["jumps"] - phase["next"]) for phase in phases)
+        tables["close_back"] = tuple(_share(phase["close_back"], phase["close"]) for phase in phases)
+        tables["near"] = tuple(
+            _share(phase["near"], phase["jumps"] - phase["next"] - phase["close"]) for phase in phases
+        )
         tables["near_back"] = tuple(_share(phase["near_back"], phase["near"]) for phase in phases)
         tables["edges"] = tuple(_share(phase["edges"], phase["jumps"] - phase["next"]) for phase in phases)
         tables["whole_rows"] = _whole_rows(phases)
@@ -139,8 +143,9 @@ def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any
         sized_before = sum(phase["sized_before"] for phase in phases)
         for name in ("same_size", "near_size"):
             tables[name] = _share(sum(phase[name] for phase in phases), sized_before)
-        distances = [sum(counts) for counts in zip(*(phase["distances"] for phase in phases), strict=True)]
-        tables["distances"] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
+        for name in ("close_distances", "distances"):
+            distances = [sum(counts) for counts in zip(*(phase[name] for phase in phases), strict=True)]
+            tables[name] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
         tables["rank"] = tuple(_ranks(phase["ranks"]) for phase in phases)
         tables["ranks"] = quantiles_of_ranks(together, RANKS) or (0, WHOLE)
         tables |= {name: () for name in (*SHARES, "rank") if not any(tables[name])}

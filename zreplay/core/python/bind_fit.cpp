@@ -60,11 +60,14 @@ FittedRecipe recipe_of(nb::dict tables) {
             .ahead_over_gap = nb::cast<uint32_t>(given["ahead_over_gap"]),
             .back_over_gap = nb::cast<uint32_t>(given["back_over_gap"]),
             .next = nb::cast<std::vector<uint32_t>>(given["next"]),
+            .close = nb::cast<std::vector<uint32_t>>(given["close"]),
             .near = nb::cast<std::vector<uint32_t>>(given["near"]),
+            .close_back = nb::cast<std::vector<uint32_t>>(given["close_back"]),
             .near_back = nb::cast<std::vector<uint32_t>>(given["near_back"]),
             .edges = nb::cast<std::vector<uint32_t>>(given["edges"]),
             .whole_rows = nb::cast<uint32_t>(given["whole_rows"]),
             .size_weights = nb::cast<std::array<uint32_t, weight_groups>>(given["size_weights"]),
+            .close_distances = nb::cast<std::vector<uint32_t>>(given["close_distances"]),
             .distances = nb::cast<std::vector<uint32_t>>(given["distances"]),
             .rank = nb::cast<std::vector<std::vector<uint32_t>>>(given["rank"]),
             .same_size = nb::cast<uint32_t>(given["same_size"]),
@@ -116,6 +119,9 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
     beside("back", counts.back);
     out["jumps"] = counts.jumps;
     out["next"] = counts.next;
+    out["close"] = counts.close;
+    out["close_back"] = counts.close_back;
+    out["close_distances"] = std::vector<uint32_t>(counts.close_distances.begin(), counts.close_distances.end());
     out["near"] = counts.near;
     out["sized_before"] = counts.sized_before;
     out["same_size"] = counts.same_size;

@@ -140,6 +140,14 @@ bool Fit::is_crumb(uint64_t word, const RowKind& kind, uint32_t phase) const {
     return slots < crumb_slots;
 }
 
+// Two to the octave.
+uint32_t Fit::distance_bin(uint64_t distance) {
+    const uint64_t at_least_one = std::max<uint64_t>(distance, 1);
+    const auto octave = static_cast<uint32_t>(std::bit_width(at_least_one) - 1);
+    const auto half = static_cast<uint32_t>(octave ? at_least_one >> (octave - 1) & 1 : 0);
+    return std::min(2 * octave + half, near_bins - 1);
+}
+
 void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Life& life) {
     const RowKind& kind = kinds_[number];
     Counts& counts = counts_[size_t{number} * phases_ + phase];
@@ -161,15 +169,21 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
     counts.crumbs_by_chance += is_crumb(any, kind, phase);
     count_size_group(life, counts.sized);
     count_size_group(lives_.at(any), counts.sized_by_chance);
+    if (last_slot != AgeList::nowhere) {
+        const uint64_t distance = slot.word > last_slot ? slot.word - last_slot : last_slot - slot.word;
+        if (distance <= close_slots) {
+            ++counts.close;
+            counts.close_back += slot.word < last_slot;
+            ++counts.close_distances[distance_bin(distance)];
+            return;
+        }
+    }
     if (last != AgeList::nowhere) {
         const uint64_t last_older = list.older(last), distance = older > last_older ? older - last_older : last_older - older;
         if (distance * near_part < list.size()) {
             ++counts.near;
             counts.near_back += older < last_older;
-            const uint64_t at_least_one = std::max<uint64_t>(distance, 1);
-            const auto octave = static_cast<uint32_t>(std::bit_width(at_least_one) - 1);
-            const auto half = static_cast<uint32_t>(octave ? at_least_one >> (octave - 1) & 1 : 0);
-            ++counts.distances[std::min(2 * octave + half, near_bins - 1)];
+            ++counts.distances[distance_bin(distance)];
             return;
         }
     }

@@ -243,6 +243,7 @@ FittedSynth::Chosen FittedSynth::choose(size_t number) {
 uint64_t FittedSynth::jump(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
     const AgeList& of = list(kind.row.from);
+    if (const uint64_t position = close_one(number); position != AgeList::nowhere) return position;
     const uint64_t drawn = random_.next(), last = cursors_[number];
     const uint64_t share = (drawn >> 32) * FittedRecipe::whole >> 32;
     if (last != AgeList::nowhere && share < kind.near[phase_]) {
@@ -253,6 +254,21 @@ uint64_t FittedSynth::jump(size_t number) {
     }
     const uint64_t rank = drawn_from(kind.rank[phase_], drawn, of.size()) / FittedRecipe::whole;
     return of.nth(of.size() - 1 - std::min(rank, of.size() - 1));
+}
+
+// One of the kind's place about as far from the last slot of its op as jumps are that are close, if there is any.
+uint64_t FittedSynth::close_one(size_t number) {
+    const FittedRecipe::Kind& kind = recipe_.kinds[number];
+    const uint64_t last = last_slots_[static_cast<size_t>(kind.row.op)];
+    if (last == AgeList::nowhere || below(FittedRecipe::whole) >= kind.close[phase_]) return AgeList::nowhere;
+    const uint64_t distance = drawn_from(kind.close_distances, random_.next(), 1);
+    const bool back = below(FittedRecipe::whole) < kind.close_back[phase_];
+    const uint64_t there = back ? last - distance : last + distance;
+    const uint64_t place = static_cast<uint64_t>(kind.row.from);
+    for (uint64_t step = 0; step <= close_slots; ++step)
+        for (const uint64_t slot : {there + step, there - step})
+            if (slot < lives_.size() && lives_[slot] >> 61 == place) return lives_[slot] & ~uint64_t{0} >> 3;
+    return AgeList::nowhere;
 }
 
 // What is loaded or freed sooner may be large or small.

@@ -7,8 +7,8 @@
 //      beside     the last one of its op: the nearest above, else below. It may be in another place: then the row is of the
 //                 kind that is of that one, if the step still has any
 //      next       of the list of the place that its kind is of, the one that came behind its kind's last
-//      a jump     one near that in the list, or of any rank; likelier to a crumb (slot_lives.hpp) and to some sizes, and
-//                 perhaps then to the end of what is in a row there
+//      a jump     one close to the last slot of the op, one near its kind's last in the list, or one of any rank; likelier to
+//                 a crumb (slot_lives.hpp) and to some sizes, and perhaps then to the end of what is in a row there
 //
 // A kind that finds nobody in its place waits, into the next step if it must. All is O(slots not free) in memory, and a row
 // takes constant work but for finding a rank, which is a logarithm.
@@ -35,12 +35,12 @@ struct FittedRecipe {
         // Shares of the rows that find a slot right ahead, or back, that they can be of, by phase; behind a gap, over all phases.
         std::vector<uint32_t> ahead, back;
         uint32_t ahead_over_gap = 0, back_over_gap = 0;
-        std::vector<uint32_t> next, near;        // by phase: shares of the others
-        std::vector<uint32_t> near_back;         // share of those near
+        std::vector<uint32_t> next, close, near;  // by phase: shares of the others
+        std::vector<uint32_t> close_back, near_back;  // shares of those that are close, and near
         std::vector<uint32_t> edges;             // share of jumps that are to the end of slots in a row
         uint32_t whole_rows = whole;             // share of jumps to slots that are no crumb that are made
         std::array<uint32_t, weight_groups> size_weights{};  // by group of the slot's size: share of jumps that are made
-        std::vector<uint32_t> distances;         // of those near: quantiles, in ranks
+        std::vector<uint32_t> close_distances, distances;  // of those: quantiles, in slots, and in ranks
         std::vector<std::vector<uint32_t>> rank;  // by phase, of the others: quantiles, in shares of the list
         uint32_t same_size = 0, near_size = 0;   // of stores to a slot whose size is known: shares with it, or one near it
         std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another
@@ -114,6 +114,7 @@ class FittedSynth {
     bool is_crumb(size_t kind, uint64_t slot) const;
     bool has_weight(size_t kind, uint64_t slot);
     uint64_t jump(size_t kind);
+    uint64_t close_one(size_t kind);
     SwapEntry entry(uint64_t slot) const;
     uint64_t new_slot();
     uint64_t some_free_slot();

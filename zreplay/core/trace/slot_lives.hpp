@@ -55,6 +55,8 @@ struct RowKind {
 
 // So far ahead of the last slot is looked for the next one of its row's kind.
 inline constexpr uint64_t slots_ahead = 32;
+// A jump is close if it leads no further than this from the last slot of its op.
+inline constexpr uint64_t close_slots = 512;
 // How far from a slot the end of those in a row with it is looked for.
 inline constexpr uint64_t edge_slots = 512;
 // A size that is no further than this from the one the slot had before is near it.
