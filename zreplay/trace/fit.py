@@ -140,9 +140,7 @@ def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any
         tables["edges"] = tuple(_share(phase["edges"], phase["jumps"] - phase["next"]) for phase in phases)
         tables["whole_rows"] = _whole_rows(phases)
         tables["size_weights"] = _size_weights(phases)
-        sized_before = sum(phase["sized_before"] for phase in phases)
-        for name in ("same_size", "near_size"):
-            tables[name] = _share(sum(phase[name] for phase in phases), sized_before)
+        tables["resized"] = _resized([phase["resized"] for phase in phases])
         for name in ("close_distances", "distances"):
             distances = [sum(counts) for counts in zip(*(phase[name] for phase in phases), strict=True)]
             tables[name] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
@@ -172,6 +170,17 @@ def _size_weights(phases: Sequence[dict[str, Any]]) -> tuple[int, ...]:
     odds = [count / chance if chance >= ENOUGH_JUMPS else None for count, chance in zip(sized, by_chance, strict=True)]
     most = max((odd for odd in odds if odd is not None), default=0.0)
     return tuple(WHOLE if odd is None or not most else round(WHOLE * odd / most) for odd in odds)
+
+
+def _resized(phases: Sequence[Sequence[Sequence[int]]]) -> tuple[tuple[int, ...], ...]:
+    """By the group of the size before: shares of stores with it, with one near it, and with one of each group."""
+    groups = [
+        [sum(counts) for counts in zip(*(phase[group] for phase in phases), strict=True)]
+        for group in range(len(phases[0]))
+    ]
+    if not any(map(any, groups)):
+        return ()
+    return tuple(tuple(_share(count, sum(counts)) for count in counts) for counts in groups)
 
 
 def _share(part: int, whole: int) -> int:

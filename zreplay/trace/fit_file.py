@@ -30,7 +30,7 @@ _COMMENTS = {
     "size_weights": "the same by size, of eight groups of equally many stores",
     "close": "parts of those left whose slot is within 512 of the last one's of the op: `close_back` below it",
     "near": "parts of those left whose slot came near it: `near_back` before it, `distances` away",
-    "same_size": "stores with the size that their slot had before, or one within 64 bytes of it",
+    "resized": "by the size that their slot had, of eight groups: stores with it, with one near it, with one of each",
     "rank": "of the others: quantiles of their rank among those in the place, the youngest first; []: those of `ranks`",
 }
 

@@ -70,8 +70,7 @@ FittedRecipe recipe_of(nb::dict tables) {
             .close_distances = nb::cast<std::vector<uint32_t>>(given["close_distances"]),
             .distances = nb::cast<std::vector<uint32_t>>(given["distances"]),
             .rank = nb::cast<std::vector<std::vector<uint32_t>>>(given["rank"]),
-            .same_size = nb::cast<uint32_t>(given["same_size"]),
-            .near_size = nb::cast<uint32_t>(given["near_size"]),
+            .resized = nb::cast<std::array<std::array<uint32_t, size_outcomes>, weight_groups>>(given["resized"]),
             .sizes = nb::cast<std::vector<uint32_t>>(given["sizes"]),
         });
     }
@@ -123,9 +122,7 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
     out["close_back"] = counts.close_back;
     out["close_distances"] = std::vector<uint32_t>(counts.close_distances.begin(), counts.close_distances.end());
     out["near"] = counts.near;
-    out["sized_before"] = counts.sized_before;
-    out["same_size"] = counts.same_size;
-    out["near_size"] = counts.near_size;
+    out["resized"] = counts.resized;
     out["edges"] = counts.edges;
     out["crumbs"] = counts.crumbs;
     out["sized"] = counts.sized;

@@ -219,9 +219,10 @@ void Fit::count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32
         Counts& counts = counts_[size_t{kind} * phases_ + phase];
         if (before != unknown) {
             const bool same = size == before, near = !same && size <= before + near_bytes && before <= size + near_bytes;
-            ++counts.sized_before;
-            counts.same_size += same;
-            counts.near_size += near;
+            if (counted_) {
+                const uint32_t group = size_groups_[std::min(before, page_bytes)], to = size_groups_[std::min(size, page_bytes)];
+                ++counts.resized[group][same ? same_size : near ? near_size : 2 + to];
+            }
             if (same || near) return;
         }
         ++sizes_[phase][std::min(size, page_bytes)];

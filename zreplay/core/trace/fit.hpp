@@ -39,8 +39,8 @@ class Fit {
             uint64_t found = 0, taken = 0;
         };
         std::array<Beside, 2> ahead, back;
-        // Stores to a slot whose size was known: all, and those with the same or a near one.
-        uint64_t sized_before = 0, same_size = 0, near_size = 0;
+        // Stores to a slot whose size was known, by its group: what size they had.
+        std::array<std::array<uint32_t, size_outcomes>, weight_groups> resized{};
         uint64_t jumps = 0;  // not beside
         uint64_t next = 0;   // of the slot that came into its place behind the last one's
         uint64_t close = 0, close_back = 0;  // else close to the slot of the op's last row: all, and those below it

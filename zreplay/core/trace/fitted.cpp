@@ -335,13 +335,7 @@ FittedSynth::Chosen FittedSynth::at_edge(Chosen chosen) {
 uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
     if (!kind.sizes.empty()) return kind.sizes[below(kind.sizes.size())];
     if (const uint32_t before = sizes_[slot]; kind.row.from != Place::none && before != unknown) {
-        const uint64_t share = below(FittedRecipe::whole);
-        if (share < kind.same_size) return before;
-        if (share < kind.same_size + kind.near_size) {
-            const auto first = std::ranges::lower_bound(recipe_.sizes, before < near_bytes ? 0 : before - near_bytes);
-            const auto last = std::ranges::upper_bound(recipe_.sizes, before + near_bytes);
-            return first == last ? before : first[static_cast<std::ptrdiff_t>(below(static_cast<uint64_t>(last - first)))];
-        }
+        if (const uint32_t size = resized(kind, before); size != unknown) return size;
     }
     const std::vector<uint32_t>& ranks = recipe_.size_ranks[phase_];
     const uint32_t steps = static_cast<uint32_t>(ranks.size()) - 1, group = std::max(1u, steps / FittedRecipe::size_groups);
@@ -353,8 +347,33 @@ uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
         share -= recipe_.alike[i];  // below 0 it is large, and that of no other place
     }
     const uint64_t rank = ranks[step] + below(std::max(1u, ranks[step + 1] - ranks[step]));
+    return size_between(rank, rank + 1);
+}
+
+// One of the sizes whose ranks among all are from the first on and below the end.
+uint32_t FittedSynth::size_between(uint64_t first, uint64_t end) {
+    const uint64_t rank = first + (end > first + 1 ? below(end - first) : 0);
     const auto found = std::ranges::upper_bound(size_ends_, std::min<uint64_t>(rank, FittedRecipe::million - 1));
     return recipe_.sizes[static_cast<size_t>(found - size_ends_.begin())];
+}
+
+// The size of a page that is stored again: most keep theirs, or its group.
+uint32_t FittedSynth::resized(const FittedRecipe::Kind& kind, uint32_t before) {
+    const auto& shares = kind.resized[size_groups_[before]];
+    uint64_t share = below(FittedRecipe::whole);
+    size_t outcome = 0;
+    for (; outcome < shares.size() && share >= shares[outcome]; ++outcome) share -= shares[outcome];
+    if (outcome == same_size) return before;
+    if (outcome == near_size) {
+        const auto first = std::ranges::lower_bound(recipe_.sizes, before < near_bytes ? 0 : before - near_bytes);
+        const auto last = std::ranges::upper_bound(recipe_.sizes, before + near_bytes);
+        if (first == last) return before;
+        const auto at = first - recipe_.sizes.begin(), end = last - recipe_.sizes.begin();
+        return size_between(at ? size_ends_[static_cast<size_t>(at - 1)] : 0, size_ends_[static_cast<size_t>(end - 1)]);
+    }
+    if (outcome == shares.size()) return unknown;
+    const uint64_t group = outcome - 2;
+    return size_between(group * FittedRecipe::million / weight_groups, (group + 1) * FittedRecipe::million / weight_groups);
 }
 
 void FittedSynth::move(size_t number, uint64_t position, uint64_t slot) {

@@ -42,7 +42,9 @@ struct FittedRecipe {
         std::array<uint32_t, weight_groups> size_weights{};  // by group of the slot's size: share of jumps that are made
         std::vector<uint32_t> close_distances, distances;  // of those: quantiles, in slots, and in ranks
         std::vector<std::vector<uint32_t>> rank;  // by phase, of the others: quantiles, in shares of the list
-        uint32_t same_size = 0, near_size = 0;   // of stores to a slot whose size is known: shares with it, or one near it
+        // Of stores to a slot whose size is known, by its group: shares with the same size, one near it, and one of each group;
+        // all 0 where it says nothing.
+        std::array<std::array<uint32_t, size_outcomes>, weight_groups> resized{};
         std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another
     };
     std::vector<Kind> kinds;
@@ -118,6 +120,8 @@ class FittedSynth {
     SwapEntry entry(uint64_t slot) const;
     uint64_t new_slot();
     uint64_t some_free_slot();
+    uint32_t resized(const FittedRecipe::Kind& kind, uint32_t before);
+    uint32_t size_between(uint64_t first, uint64_t end);
     uint32_t size_of(const FittedRecipe::Kind& kind, uint64_t slot);
     void move(size_t kind, uint64_t position, uint64_t slot);
     bool chance(uint64_t part, uint64_t whole) { return below(whole) < part; }

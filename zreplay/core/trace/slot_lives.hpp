@@ -63,6 +63,8 @@ inline constexpr uint64_t edge_slots = 512;
 inline constexpr uint32_t near_bytes = 64;
 // Sizes in as many groups of equally many stores, the smallest first; a size belongs where the stores below it end.
 inline constexpr uint32_t weight_groups = 8;
+// What a store to a slot that had a size before may have: the same, one near it, or one of a group.
+inline constexpr uint32_t same_size = 0, near_size = 1, size_outcomes = 2 + weight_groups;
 // A crumb is what is left of slots in a row: fewer than this, with none of the kind beside them.
 inline constexpr uint64_t crumb_slots = 32;
 

@@ -68,8 +68,8 @@ class Rows:
         rank: of the others: quantiles of the slot's rank in its place, the one that came last first, in parts of its
             slots; evenly spaced, the least first. An empty one: `ranks`.
         ranks: the same over all phases.
-        same_size, near_size: of stores to a slot whose size is known from before, parts in WHOLE that have the same, or
-            one within 64 bytes of it.
+        resized: of stores to a slot whose size is known from before, by the group of it, of eight: parts in WHOLE that
+            have the same, one within 64 bytes of it, and else one of each of the groups.
         sizes: of a store that was refused with a size: quantiles, each as likely.
     """
 
@@ -98,8 +98,7 @@ class Rows:
     distances: tuple[int, ...] = (1, 1)
     rank: tuple[tuple[int, ...], ...] = ()
     ranks: tuple[int, ...] = ()
-    same_size: int = number(0, 0, WHOLE)
-    near_size: int = number(0, 0, WHOLE)
+    resized: tuple[tuple[int, ...], ...] = ()
     sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -116,9 +115,13 @@ class Rows:
         for phase, (rows, runs) in enumerate(zip(self.rows, self.runs, strict=True), 1):
             if not min(1, rows) <= runs <= rows:
                 raise RecipeError(f"runs {phase}", f"found {runs}, expected {min(1, rows)} to {rows}, the rows")
-        if self.same_size + self.near_size > WHOLE:
-            found = f"found {self.same_size} + {self.near_size}, expected at most {WHOLE:,} together"
-            raise RecipeError("same_size and near_size", found)
+        if len(self.resized) not in (0, 8):
+            raise RecipeError("resized", f"found {len(self.resized)} groups, expected 8 or none")
+        for group, shares in enumerate(self.resized, 1):
+            _check_numbers(f"resized {group}", shares, 0, WHOLE)
+            if len(shares) != 10 or sum(shares) > WHOLE:
+                found = f"found {len(shares)} elements, {sum(shares):,} in all"
+                raise RecipeError(f"resized {group}", f"{found}, expected 10, at most {WHOLE:,} in all")
         if self.of == "none":
             return
         _check_quantiles("ranks", self.ranks)
@@ -324,14 +327,12 @@ class FittedRecipe:
             row |= {name: list(getattr(kind, name)) or [0] * self.phases for name in SHARES}
             lists = ("close_distances", "distances", "sizes", "size_weights")
             row |= {name: list(getattr(kind, name)) for name in lists}
-            row |= {
-                name: getattr(kind, name)
-                for name in ("ahead_over_gap", "back_over_gap", "whole_rows", "same_size", "near_size")
-            }
+            row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap", "whole_rows")}
             if kind.result is not None:
                 row["result"] = kind.result
             if kind.asked_by is not None:
                 row["asked_by"] = ASKERS.index(kind.asked_by)
+            row["resized"] = [list(shares) for shares in kind.resized or [(0,) * 10] * 8]
             row["rank"] = [list(quantiles or kind.ranks) for quantiles in kind.rank or [()] * self.phases]
             kinds.append(row)
         return {
