@@ -133,15 +133,20 @@ def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any
         tables["next"] = tuple(_share(phase["next"], phase["jumps"]) for phase in phases)
         tables["close"] = tuple(_share(phase["close"], phase["jumps"] - phase["next"]) for phase in phases)
         tables["close_back"] = tuple(_share(phase["close_back"], phase["close"]) for phase in phases)
+        tables["returns"] = tuple(
+            _share(phase["returns"], phase["jumps"] - phase["next"] - phase["close"]) for phase in phases
+        )
+        tables["return_back"] = tuple(_share(phase["return_back"], phase["returns"]) for phase in phases)
         tables["near"] = tuple(
-            _share(phase["near"], phase["jumps"] - phase["next"] - phase["close"]) for phase in phases
+            _share(phase["near"], phase["jumps"] - phase["next"] - phase["close"] - phase["returns"])
+            for phase in phases
         )
         tables["near_back"] = tuple(_share(phase["near_back"], phase["near"]) for phase in phases)
         tables["edges"] = tuple(_share(phase["edges"], phase["jumps"] - phase["next"]) for phase in phases)
         tables["whole_rows"] = _whole_rows(phases)
         tables["size_weights"] = _size_weights(phases)
         tables["resized"] = _resized([phase["resized"] for phase in phases])
-        for name in ("close_distances", "distances"):
+        for name in ("close_distances", "return_distances", "distances"):
             distances = [sum(counts) for counts in zip(*(phase[name] for phase in phases), strict=True)]
             tables[name] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
         tables["rank"] = tuple(_ranks(phase["ranks"]) for phase in phases)

@@ -159,6 +159,9 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
                                           is_beside(last_slot, slot.word, false, kind, phase, counts.back)))
         return;
     ++counts.jumps;
+    Departures& departures = departures_[static_cast<size_t>(kind.op)];
+    const Departures before = departures;
+    if (last_slot != AgeList::nowhere) departures.left(last_slot);
     if (last != AgeList::nowhere && older == list.older(last) + list.has(last)) {
         ++counts.next;
         return;
@@ -175,6 +178,15 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
             ++counts.close;
             counts.close_back += slot.word < last_slot;
             ++counts.close_distances[distance_bin(distance)];
+            return;
+        }
+    }
+    for (size_t i = 0; i < before.size(); ++i) {
+        const uint64_t from = before.slots[i], distance = slot.word > from ? slot.word - from : from - slot.word;
+        if (distance <= return_slots) {
+            ++counts.returns;
+            counts.return_back += slot.word < from;
+            ++counts.return_distances[distance_bin(distance)];
             return;
         }
     }

@@ -44,12 +44,14 @@ class Fit {
         uint64_t jumps = 0;  // not beside
         uint64_t next = 0;   // of the slot that came into its place behind the last one's
         uint64_t close = 0, close_back = 0;  // else close to the slot of the op's last row: all, and those below it
+        uint64_t returns = 0, return_back = 0;  // else close to where one of the op's last jumps has left from
         uint64_t near = 0, near_back = 0;    // else of a rank near the last one's: all, and those that came before it
         uint64_t edges = 0;                // neither beside nor next, and the slot below or above is none that it could be of
         uint64_t crumbs = 0, crumbs_by_chance = 0;  // likewise, that are crumbs; that would be were the slot any of its place
         // Likewise, by the group of the slot's size; and what that would be were the slot any of its place.
         std::array<uint32_t, weight_groups> sized{}, sized_by_chance{};
         std::array<uint32_t, near_bins> close_distances{};  // of those that are close, in slots: two bins to the octave
+        std::array<uint32_t, near_bins> return_distances{};
         std::array<uint32_t, near_bins> distances{};        // of those that are near, in ranks
         std::array<uint32_t, rank_bins> ranks{};            // of all others
     };
@@ -114,6 +116,7 @@ class Fit {
     std::unordered_map<uint64_t, Life> lives_;
     std::array<uint64_t, most_kinds> cursors_;  // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_;  // by op: words
+    std::array<Departures, op_count> departures_;
     Random any_{0};  // of the slots of a place
     uint32_t last_kind_ = no_kind;
     int last_cpu_ = -1;

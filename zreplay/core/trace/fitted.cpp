@@ -54,6 +54,7 @@ void FittedSynth::begin_areas() {
     sizes_.assign(recipe_.area_slots + 1, unknown);
     std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
     last_slots_.fill(AgeList::nowhere);
+    departures_.fill({});
 }
 
 void FittedSynth::enter_step() {
@@ -223,9 +224,17 @@ uint64_t FittedSynth::some_free_slot() {
 
 FittedSynth::Chosen FittedSynth::choose(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
-    const AgeList& of = list(kind.row.from);
     Chosen chosen{number, AgeList::nowhere};
     if (beside(number, true, chosen) || beside(number, false, chosen)) return chosen;
+    const Chosen jumped = jump_of(number);
+    if (const uint64_t from = last_slots_[static_cast<size_t>(kind.row.op)]; from != AgeList::nowhere)
+        departures_[static_cast<size_t>(kind.row.op)].left(from);
+    return jumped;
+}
+
+FittedSynth::Chosen FittedSynth::jump_of(size_t number) {
+    const FittedRecipe::Kind& kind = recipe_.kinds[number];
+    const AgeList& of = list(kind.row.from);
     if (const uint64_t last = cursors_[number]; last != AgeList::nowhere && below(FittedRecipe::whole) < kind.next[phase_]) {
         const uint64_t next = of.older(last) + of.has(last);
         if (next < of.size()) return {number, of.nth(next)};
@@ -256,18 +265,32 @@ uint64_t FittedSynth::jump(size_t number) {
     return of.nth(of.size() - 1 - std::min(rank, of.size() - 1));
 }
 
-// One of the kind's place about as far from the last slot of its op as jumps are that are close, if there is any.
+// One of the kind's place about as far from the last slot of its op as jumps are that are close, or likewise from where an
+// earlier jump left, if there is any.
 uint64_t FittedSynth::close_one(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
     const uint64_t last = last_slots_[static_cast<size_t>(kind.row.op)];
-    if (last == AgeList::nowhere || below(FittedRecipe::whole) >= kind.close[phase_]) return AgeList::nowhere;
-    const uint64_t distance = drawn_from(kind.close_distances, random_.next(), 1);
-    const bool back = below(FittedRecipe::whole) < kind.close_back[phase_];
-    const uint64_t there = back ? last - distance : last + distance;
-    const uint64_t place = static_cast<uint64_t>(kind.row.from);
+    const Departures& departures = departures_[static_cast<size_t>(kind.row.op)];
+    if (last != AgeList::nowhere && below(FittedRecipe::whole) < kind.close[phase_]) {
+        const uint64_t distance = drawn_from(kind.close_distances, random_.next(), 1);
+        return around(kind.row, below(FittedRecipe::whole) < kind.close_back[phase_] ? last - distance : last + distance);
+    }
+    if (departures.size() && below(FittedRecipe::whole) < kind.returns[phase_]) {
+        const uint64_t distance = drawn_from(kind.return_distances, random_.next(), 1);
+        const uint64_t from = departures.slots[below(departures.size())];
+        return around(kind.row, below(FittedRecipe::whole) < kind.return_back[phase_] ? from - distance : from + distance);
+    }
+    return AgeList::nowhere;
+}
+
+// Where the one of the row's place stands that is nearest to the slot, but for those right beside the last one: to be of them
+// is no jump.
+uint64_t FittedSynth::around(const RowKind& row, uint64_t slot) const {
+    const uint64_t last = last_slots_[static_cast<size_t>(row.op)];
     for (uint64_t step = 0; step <= close_slots; ++step)
-        for (const uint64_t slot : {there + step, there - step})
-            if (slot < lives_.size() && lives_[slot] >> 61 == place) return lives_[slot] & ~uint64_t{0} >> 3;
+        for (const uint64_t there : {slot + step, slot - step})
+            if (there < lives_.size() && lives_[there] >> 61 == static_cast<uint64_t>(row.from) && there + 1 != last && there != last + 1)
+                return lives_[there] & ~uint64_t{0} >> 3;
     return AgeList::nowhere;
 }
 

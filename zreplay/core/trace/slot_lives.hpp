@@ -57,6 +57,15 @@ struct RowKind {
 inline constexpr uint64_t slots_ahead = 32;
 // A jump is close if it leads no further than this from the last slot of its op.
 inline constexpr uint64_t close_slots = 512;
+// A jump returns if it leads no further than this from where one of the last jumps of its op left from: who frees or reads
+// several ranges by turns goes on in each.
+inline constexpr uint64_t return_slots = 64;
+struct Departures {
+    std::array<uint64_t, 8> slots;
+    size_t jumps = 0;
+    void left(uint64_t slot) { slots[jumps++ % slots.size()] = slot; }
+    size_t size() const { return jumps < slots.size() ? jumps : slots.size(); }
+};
 // How far from a slot the end of those in a row with it is looked for.
 inline constexpr uint64_t edge_slots = 512;
 // A size that is no further than this from the one the slot had before is near it.

@@ -35,7 +35,7 @@ ALLOCATORS = ("clusters", "scan")
 #: Kinds of rows.
 MOST_KINDS = 64
 #: Of Rows with a place: parts in WHOLE, by phase.
-SHARES = ("ahead", "back", "next", "close", "close_back", "near", "near_back", "edges")
+SHARES = ("ahead", "back", "next", "close", "close_back", "returns", "return_back", "near", "near_back", "edges")
 _MISSING = dataclasses.MISSING
 
 
@@ -57,14 +57,16 @@ class Rows:
         close: of those that are left, parts whose slot is within 512 of the last one's of their op, `close_distances`
             from it.
         close_back: of these, parts in WHOLE that are below it.
+        returns, return_back: the same of those that are left, within 64 slots, `return_distances`, of where one of the
+            last eight jumps of their op left from.
         near: of those that are left, parts whose slot came into its place near the last one's, `distances` from it.
         near_back: of these, parts in WHOLE that came before it.
-        edges: of those of `close`, `near` and `rank`, parts in WHOLE whose slot is the first or the last of those in a
-            row.
-        whole_rows: parts in WHOLE of the jumps drawn by `close`, `near` and `rank` that are made if they lead to 32 slots
-            in a row or more; to fewer all are.
+        edges: of those of `close`, `returns`, `near` and `rank`, parts in WHOLE whose slot is the first or the last of
+            those in a row.
+        whole_rows: parts in WHOLE of the jumps drawn by them that are made if they lead to 32 slots in a row or more;
+            to fewer all are.
         size_weights: the same by the slot's size, for eight groups of equally many stores, the smallest sizes first.
-        close_distances, distances: quantiles of how many slots lie between, evenly spaced.
+        close_distances, return_distances, distances: quantiles of how many slots lie between, evenly spaced.
         rank: of the others: quantiles of the slot's rank in its place, the one that came last first, in parts of its
             slots; evenly spaced, the least first. An empty one: `ranks`.
         ranks: the same over all phases.
@@ -90,6 +92,9 @@ class Rows:
     close: tuple[int, ...] = ()
     close_back: tuple[int, ...] = ()
     close_distances: tuple[int, ...] = (1, 1)
+    returns: tuple[int, ...] = ()
+    return_back: tuple[int, ...] = ()
+    return_distances: tuple[int, ...] = (1, 1)
     near: tuple[int, ...] = ()
     near_back: tuple[int, ...] = ()
     edges: tuple[int, ...] = ()
@@ -132,8 +137,8 @@ class Rows:
         _check_numbers("size_weights", self.size_weights, 0, WHOLE)
         if len(self.size_weights) != 8:
             raise RecipeError("size_weights", f"found {len(self.size_weights)} elements, expected 8")
-        _check_quantiles("close_distances", self.close_distances, 2**32 - 1)
-        _check_quantiles("distances", self.distances, 2**32 - 1)
+        for name in ("close_distances", "return_distances", "distances"):
+            _check_quantiles(name, getattr(self, name), 2**32 - 1)
 
     def _leads_to(self) -> tuple[str, ...]:
         """Where a row's slot can be afterwards (core/trace/slot_lives.hpp)."""
@@ -325,7 +330,7 @@ class FittedRecipe:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
             row |= {name: self._by_step(getattr(kind, name)) for name in ("rows", "runs")}
             row |= {name: list(getattr(kind, name)) or [0] * self.phases for name in SHARES}
-            lists = ("close_distances", "distances", "sizes", "size_weights")
+            lists = ("close_distances", "return_distances", "distances", "sizes", "size_weights")
             row |= {name: list(getattr(kind, name)) for name in lists}
             row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap", "whole_rows")}
             if kind.result is not None:
