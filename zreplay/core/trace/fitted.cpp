@@ -289,7 +289,8 @@ uint64_t FittedSynth::around(const RowKind& row, uint64_t slot) const {
     const uint64_t last = last_slots_[static_cast<size_t>(row.op)];
     for (uint64_t step = 0; step <= close_slots; ++step)
         for (const uint64_t there : {slot + step, slot - step})
-            if (there < lives_.size() && lives_[there] >> 61 == static_cast<uint64_t>(row.from) && there + 1 != last && there != last + 1)
+            if (there < lives_.size() && lives_[there] >> 61 == static_cast<uint64_t>(row.from) && there + 1 != last &&
+                there != last + 1)
                 return lives_[there] & ~uint64_t{0} >> 3;
     return AgeList::nowhere;
 }
