@@ -101,6 +101,29 @@ def test_a_slot_over_a_gap_and_a_slot_back(tmp_path):
     assert invalidates["jumps"] == 2
 
 
+def test_jumps_close_by_and_back_to_where_one_left(tmp_path):
+    stores = [store(slot, 9, result=0) for slot in range(1, 3000)]
+    events = [*stores, *map(invalidate, (1000, 1100, 2000, 1105, 995, 2500))]
+    found = counted(trace(tmp_path / "trace.parquet", events))["invalidate", "fresh", "none", None]
+    # 1100 is 100 above 1000, and 995 is 110 below 1105; the jump to 2000 left from 1100, and 1105 is 5 above that.
+    assert (found["jumps"], found["close"], found["close_back"]) == (6, 2, 1)
+    assert [i for i, count in enumerate(found["close_distances"]) if count] == [13]  # 96 to 127
+    assert (found["returns"], found["return_back"]) == (1, 0)
+    assert [i for i, count in enumerate(found["return_distances"]) if count] == [4]  # 4 and 5
+
+
+def test_sizes_of_pages_stored_again(tmp_path):
+    sizes = [100, 100, 150, 3000]  # the same, one near it, and one of the upper half of the groups
+    events = [store(1, size, result=0) for size in sizes]
+    found = counted(trace(tmp_path / "trace.parquet", events))["store", "fresh", "fresh", 0]["resized"]
+    # Of the two sizes that count for all, 100 is in the first group and 3000 in the fifth; so is 150, between them.
+    assert [(group, i) for group, counts in enumerate(found) for i, count in enumerate(counts) if count] == [
+        (0, 0),
+        (0, 1),
+        (4, 2 + 4),
+    ]
+
+
 def test_quantiles_by_hand():
     assert quantiles_of_sizes([0, 2, 0, 2], 4) == (1, 1, 3, 3)
     assert quantiles_of_bins([0, 4, 0, 4], [0.0, 10.0, 20.0, 30.0, 50.0], 5) == (10, 15, 20, 40, 50)

@@ -131,16 +131,24 @@ def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any
             tables[side] = tuple(map(_share, taken, found))
             tables[f"{side}_over_gap"] = _share(sum(taken_over_gap), sum(over_gap))
         tables["next"] = tuple(_share(phase["next"], phase["jumps"]) for phase in phases)
-        tables["near"] = tuple(_share(phase["near"], phase["jumps"] - phase["next"]) for phase in phases)
+        tables["close"] = tuple(_share(phase["close"], phase["jumps"] - phase["next"]) for phase in phases)
+        tables["close_back"] = tuple(_share(phase["close_back"], phase["close"]) for phase in phases)
+        tables["returns"] = tuple(
+            _share(phase["returns"], phase["jumps"] - phase["next"] - phase["close"]) for phase in phases
+        )
+        tables["return_back"] = tuple(_share(phase["return_back"], phase["returns"]) for phase in phases)
+        tables["near"] = tuple(
+            _share(phase["near"], phase["jumps"] - phase["next"] - phase["close"] - phase["returns"])
+            for phase in phases
+        )
         tables["near_back"] = tuple(_share(phase["near_back"], phase["near"]) for phase in phases)
         tables["edges"] = tuple(_share(phase["edges"], phase["jumps"] - phase["next"]) for phase in phases)
         tables["whole_rows"] = _whole_rows(phases)
         tables["size_weights"] = _size_weights(phases)
-        sized_before = sum(phase["sized_before"] for phase in phases)
-        for name in ("same_size", "near_size"):
-            tables[name] = _share(sum(phase[name] for phase in phases), sized_before)
-        distances = [sum(counts) for counts in zip(*(phase["distances"] for phase in phases), strict=True)]
-        tables["distances"] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
+        tables["resized"] = _resized([phase["resized"] for phase in phases])
+        for name in ("close_distances", "return_distances", "distances"):
+            distances = [sum(counts) for counts in zip(*(phase[name] for phase in phases), strict=True)]
+            tables[name] = quantiles_of_bins(distances, _DISTANCES, DISTANCES) or (1, 1)
         tables["rank"] = tuple(_ranks(phase["ranks"]) for phase in phases)
         tables["ranks"] = quantiles_of_ranks(together, RANKS) or (0, WHOLE)
         tables |= {name: () for name in (*SHARES, "rank") if not any(tables[name])}
@@ -167,6 +175,17 @@ def _size_weights(phases: Sequence[dict[str, Any]]) -> tuple[int, ...]:
     odds = [count / chance if chance >= ENOUGH_JUMPS else None for count, chance in zip(sized, by_chance, strict=True)]
     most = max((odd for odd in odds if odd is not None), default=0.0)
     return tuple(WHOLE if odd is None or not most else round(WHOLE * odd / most) for odd in odds)
+
+
+def _resized(phases: Sequence[Sequence[Sequence[int]]]) -> tuple[tuple[int, ...], ...]:
+    """By the group of the size before: shares of stores with it, with one near it, and with one of each group."""
+    groups = [
+        [sum(counts) for counts in zip(*(phase[group] for phase in phases), strict=True)]
+        for group in range(len(phases[0]))
+    ]
+    if not any(map(any, groups)):
+        return ()
+    return tuple(tuple(_share(count, sum(counts)) for count in counts) for counts in groups)
 
 
 def _share(part: int, whole: int) -> int:

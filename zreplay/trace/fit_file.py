@@ -28,8 +28,10 @@ _COMMENTS = {
     "next": "parts of the others whose slot came into its place right after the last one's",
     "whole_rows": "parts of the jumps to 32 slots in a row, or more, that are made; to fewer all are",
     "size_weights": "the same by size, of eight groups of equally many stores",
+    "close": "parts of those left whose slot is within 512 of the last one's of the op: `close_back` below it",
+    "returns": "the same within 64 slots of where one of the op's last eight jumps left from",
     "near": "parts of those left whose slot came near it: `near_back` before it, `distances` away",
-    "same_size": "stores with the size that their slot had before, or one within 64 bytes of it",
+    "resized": "by the size that their slot had, of eight groups: stores with it, with one near it, with one of each",
     "rank": "of the others: quantiles of their rank among those in the place, the youngest first; []: those of `ranks`",
 }
 

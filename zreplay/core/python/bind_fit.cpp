@@ -60,15 +60,20 @@ FittedRecipe recipe_of(nb::dict tables) {
             .ahead_over_gap = nb::cast<uint32_t>(given["ahead_over_gap"]),
             .back_over_gap = nb::cast<uint32_t>(given["back_over_gap"]),
             .next = nb::cast<std::vector<uint32_t>>(given["next"]),
+            .close = nb::cast<std::vector<uint32_t>>(given["close"]),
+            .returns = nb::cast<std::vector<uint32_t>>(given["returns"]),
             .near = nb::cast<std::vector<uint32_t>>(given["near"]),
+            .close_back = nb::cast<std::vector<uint32_t>>(given["close_back"]),
+            .return_back = nb::cast<std::vector<uint32_t>>(given["return_back"]),
             .near_back = nb::cast<std::vector<uint32_t>>(given["near_back"]),
             .edges = nb::cast<std::vector<uint32_t>>(given["edges"]),
             .whole_rows = nb::cast<uint32_t>(given["whole_rows"]),
             .size_weights = nb::cast<std::array<uint32_t, weight_groups>>(given["size_weights"]),
+            .close_distances = nb::cast<std::vector<uint32_t>>(given["close_distances"]),
+            .return_distances = nb::cast<std::vector<uint32_t>>(given["return_distances"]),
             .distances = nb::cast<std::vector<uint32_t>>(given["distances"]),
             .rank = nb::cast<std::vector<std::vector<uint32_t>>>(given["rank"]),
-            .same_size = nb::cast<uint32_t>(given["same_size"]),
-            .near_size = nb::cast<uint32_t>(given["near_size"]),
+            .resized = nb::cast<std::array<std::array<uint32_t, size_outcomes>, weight_groups>>(given["resized"]),
             .sizes = nb::cast<std::vector<uint32_t>>(given["sizes"]),
         });
     }
@@ -116,10 +121,14 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
     beside("back", counts.back);
     out["jumps"] = counts.jumps;
     out["next"] = counts.next;
+    out["close"] = counts.close;
+    out["close_back"] = counts.close_back;
+    out["close_distances"] = std::vector<uint32_t>(counts.close_distances.begin(), counts.close_distances.end());
+    out["returns"] = counts.returns;
+    out["return_back"] = counts.return_back;
+    out["return_distances"] = std::vector<uint32_t>(counts.return_distances.begin(), counts.return_distances.end());
     out["near"] = counts.near;
-    out["sized_before"] = counts.sized_before;
-    out["same_size"] = counts.same_size;
-    out["near_size"] = counts.near_size;
+    out["resized"] = counts.resized;
     out["edges"] = counts.edges;
     out["crumbs"] = counts.crumbs;
     out["sized"] = counts.sized;

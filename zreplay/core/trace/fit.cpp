@@ -140,6 +140,14 @@ bool Fit::is_crumb(uint64_t word, const RowKind& kind, uint32_t phase) const {
     return slots < crumb_slots;
 }
 
+// Two to the octave.
+uint32_t Fit::distance_bin(uint64_t distance) {
+    const uint64_t at_least_one = std::max<uint64_t>(distance, 1);
+    const auto octave = static_cast<uint32_t>(std::bit_width(at_least_one) - 1);
+    const auto half = static_cast<uint32_t>(octave ? at_least_one >> (octave - 1) & 1 : 0);
+    return std::min(2 * octave + half, near_bins - 1);
+}
+
 void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Life& life) {
     const RowKind& kind = kinds_[number];
     Counts& counts = counts_[size_t{number} * phases_ + phase];
@@ -151,6 +159,9 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
                                           is_beside(last_slot, slot.word, false, kind, phase, counts.back)))
         return;
     ++counts.jumps;
+    Departures& departures = departures_[static_cast<size_t>(kind.op)];
+    const Departures before = departures;
+    if (last_slot != AgeList::nowhere) departures.left(last_slot);
     if (last != AgeList::nowhere && older == list.older(last) + list.has(last)) {
         ++counts.next;
         return;
@@ -161,15 +172,30 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
     counts.crumbs_by_chance += is_crumb(any, kind, phase);
     count_size_group(life, counts.sized);
     count_size_group(lives_.at(any), counts.sized_by_chance);
+    if (last_slot != AgeList::nowhere) {
+        const uint64_t distance = slot.word > last_slot ? slot.word - last_slot : last_slot - slot.word;
+        if (distance <= close_slots) {
+            ++counts.close;
+            counts.close_back += slot.word < last_slot;
+            ++counts.close_distances[distance_bin(distance)];
+            return;
+        }
+    }
+    for (size_t i = 0; i < before.size(); ++i) {
+        const uint64_t from = before.slots[i], distance = slot.word > from ? slot.word - from : from - slot.word;
+        if (distance <= return_slots) {
+            ++counts.returns;
+            counts.return_back += slot.word < from;
+            ++counts.return_distances[distance_bin(distance)];
+            return;
+        }
+    }
     if (last != AgeList::nowhere) {
         const uint64_t last_older = list.older(last), distance = older > last_older ? older - last_older : last_older - older;
         if (distance * near_part < list.size()) {
             ++counts.near;
             counts.near_back += older < last_older;
-            const uint64_t at_least_one = std::max<uint64_t>(distance, 1);
-            const auto octave = static_cast<uint32_t>(std::bit_width(at_least_one) - 1);
-            const auto half = static_cast<uint32_t>(octave ? at_least_one >> (octave - 1) & 1 : 0);
-            ++counts.distances[std::min(2 * octave + half, near_bins - 1)];
+            ++counts.distances[distance_bin(distance)];
             return;
         }
     }
@@ -205,9 +231,10 @@ void Fit::count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32
         Counts& counts = counts_[size_t{kind} * phases_ + phase];
         if (before != unknown) {
             const bool same = size == before, near = !same && size <= before + near_bytes && before <= size + near_bytes;
-            ++counts.sized_before;
-            counts.same_size += same;
-            counts.near_size += near;
+            if (counted_) {
+                const uint32_t group = size_groups_[std::min(before, page_bytes)], to = size_groups_[std::min(size, page_bytes)];
+                ++counts.resized[group][same ? same_size : near ? near_size : 2 + to];
+            }
             if (same || near) return;
         }
         ++sizes_[phase][std::min(size, page_bytes)];

@@ -39,17 +39,21 @@ class Fit {
             uint64_t found = 0, taken = 0;
         };
         std::array<Beside, 2> ahead, back;
-        // Stores to a slot whose size was known: all, and those with the same or a near one.
-        uint64_t sized_before = 0, same_size = 0, near_size = 0;
+        // Stores to a slot whose size was known, by its group: what size they had.
+        std::array<std::array<uint32_t, size_outcomes>, weight_groups> resized{};
         uint64_t jumps = 0;  // not beside
         uint64_t next = 0;   // of the slot that came into its place behind the last one's
-        uint64_t near = 0, near_back = 0;  // else of a rank near the last one's: all, and those that came before it
+        uint64_t close = 0, close_back = 0;  // else close to the slot of the op's last row: all, and those below it
+        uint64_t returns = 0, return_back = 0;  // else close to where one of the op's last jumps has left from
+        uint64_t near = 0, near_back = 0;    // else of a rank near the last one's: all, and those that came before it
         uint64_t edges = 0;                // neither beside nor next, and the slot below or above is none that it could be of
         uint64_t crumbs = 0, crumbs_by_chance = 0;  // likewise, that are crumbs; that would be were the slot any of its place
         // Likewise, by the group of the slot's size; and what that would be were the slot any of its place.
         std::array<uint32_t, weight_groups> sized{}, sized_by_chance{};
-        std::array<uint32_t, near_bins> distances{};  // of those, in ranks: two bins to the octave
-        std::array<uint32_t, rank_bins> ranks{};      // of all others
+        std::array<uint32_t, near_bins> close_distances{};  // of those that are close, in slots: two bins to the octave
+        std::array<uint32_t, near_bins> return_distances{};
+        std::array<uint32_t, near_bins> distances{};        // of those that are near, in ranks
+        std::array<uint32_t, rank_bins> ranks{};            // of all others
     };
 
     struct Step {
@@ -93,6 +97,7 @@ class Fit {
     bool can_be_at(uint64_t word, const RowKind& kind, uint32_t phase) const;
     bool is_beside(uint64_t last, uint64_t word, bool ahead, const RowKind& kind, uint32_t phase,
                    std::array<Counts::Beside, 2>& counts) const;
+    static uint32_t distance_bin(uint64_t distance);
     void count_place(uint32_t kind, uint32_t phase, SwapEntry slot, const Life& life);
     void move(SwapEntry slot, const RowKind& kind, uint32_t size_bytes);
     void count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase, uint32_t before);
@@ -111,6 +116,7 @@ class Fit {
     std::unordered_map<uint64_t, Life> lives_;
     std::array<uint64_t, most_kinds> cursors_;  // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_;  // by op: words
+    std::array<Departures, op_count> departures_;
     Random any_{0};  // of the slots of a place
     uint32_t last_kind_ = no_kind;
     int last_cpu_ = -1;

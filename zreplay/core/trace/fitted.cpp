@@ -54,6 +54,7 @@ void FittedSynth::begin_areas() {
     sizes_.assign(recipe_.area_slots + 1, unknown);
     std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
     last_slots_.fill(AgeList::nowhere);
+    departures_.fill({});
 }
 
 void FittedSynth::enter_step() {
@@ -223,9 +224,17 @@ uint64_t FittedSynth::some_free_slot() {
 
 FittedSynth::Chosen FittedSynth::choose(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
-    const AgeList& of = list(kind.row.from);
     Chosen chosen{number, AgeList::nowhere};
     if (beside(number, true, chosen) || beside(number, false, chosen)) return chosen;
+    const Chosen jumped = jump_of(number);
+    if (const uint64_t from = last_slots_[static_cast<size_t>(kind.row.op)]; from != AgeList::nowhere)
+        departures_[static_cast<size_t>(kind.row.op)].left(from);
+    return jumped;
+}
+
+FittedSynth::Chosen FittedSynth::jump_of(size_t number) {
+    const FittedRecipe::Kind& kind = recipe_.kinds[number];
+    const AgeList& of = list(kind.row.from);
     if (const uint64_t last = cursors_[number]; last != AgeList::nowhere && below(FittedRecipe::whole) < kind.next[phase_]) {
         const uint64_t next = of.older(last) + of.has(last);
         if (next < of.size()) return {number, of.nth(next)};
@@ -243,6 +252,7 @@ FittedSynth::Chosen FittedSynth::choose(size_t number) {
 uint64_t FittedSynth::jump(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
     const AgeList& of = list(kind.row.from);
+    if (const uint64_t position = close_one(number); position != AgeList::nowhere) return position;
     const uint64_t drawn = random_.next(), last = cursors_[number];
     const uint64_t share = (drawn >> 32) * FittedRecipe::whole >> 32;
     if (last != AgeList::nowhere && share < kind.near[phase_]) {
@@ -253,6 +263,36 @@ uint64_t FittedSynth::jump(size_t number) {
     }
     const uint64_t rank = drawn_from(kind.rank[phase_], drawn, of.size()) / FittedRecipe::whole;
     return of.nth(of.size() - 1 - std::min(rank, of.size() - 1));
+}
+
+// One of the kind's place about as far from the last slot of its op as jumps are that are close, or likewise from where an
+// earlier jump left, if there is any.
+uint64_t FittedSynth::close_one(size_t number) {
+    const FittedRecipe::Kind& kind = recipe_.kinds[number];
+    const uint64_t last = last_slots_[static_cast<size_t>(kind.row.op)];
+    const Departures& departures = departures_[static_cast<size_t>(kind.row.op)];
+    if (last != AgeList::nowhere && below(FittedRecipe::whole) < kind.close[phase_]) {
+        const uint64_t distance = drawn_from(kind.close_distances, random_.next(), 1);
+        return around(kind.row, below(FittedRecipe::whole) < kind.close_back[phase_] ? last - distance : last + distance);
+    }
+    if (departures.size() && below(FittedRecipe::whole) < kind.returns[phase_]) {
+        const uint64_t distance = drawn_from(kind.return_distances, random_.next(), 1);
+        const uint64_t from = departures.slots[below(departures.size())];
+        return around(kind.row, below(FittedRecipe::whole) < kind.return_back[phase_] ? from - distance : from + distance);
+    }
+    return AgeList::nowhere;
+}
+
+// Where the one of the row's place stands that is nearest to the slot, but for those right beside the last one: to be of them
+// is no jump.
+uint64_t FittedSynth::around(const RowKind& row, uint64_t slot) const {
+    const uint64_t last = last_slots_[static_cast<size_t>(row.op)];
+    for (uint64_t step = 0; step <= close_slots; ++step)
+        for (const uint64_t there : {slot + step, slot - step})
+            if (there < lives_.size() && lives_[there] >> 61 == static_cast<uint64_t>(row.from) && there + 1 != last &&
+                there != last + 1)
+                return lives_[there] & ~uint64_t{0} >> 3;
+    return AgeList::nowhere;
 }
 
 // What is loaded or freed sooner may be large or small.
@@ -319,13 +359,7 @@ FittedSynth::Chosen FittedSynth::at_edge(Chosen chosen) {
 uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
     if (!kind.sizes.empty()) return kind.sizes[below(kind.sizes.size())];
     if (const uint32_t before = sizes_[slot]; kind.row.from != Place::none && before != unknown) {
-        const uint64_t share = below(FittedRecipe::whole);
-        if (share < kind.same_size) return before;
-        if (share < kind.same_size + kind.near_size) {
-            const auto first = std::ranges::lower_bound(recipe_.sizes, before < near_bytes ? 0 : before - near_bytes);
-            const auto last = std::ranges::upper_bound(recipe_.sizes, before + near_bytes);
-            return first == last ? before : first[static_cast<std::ptrdiff_t>(below(static_cast<uint64_t>(last - first)))];
-        }
+        if (const uint32_t size = resized(kind, before); size != unknown) return size;
     }
     const std::vector<uint32_t>& ranks = recipe_.size_ranks[phase_];
     const uint32_t steps = static_cast<uint32_t>(ranks.size()) - 1, group = std::max(1u, steps / FittedRecipe::size_groups);
@@ -337,8 +371,33 @@ uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
         share -= recipe_.alike[i];  // below 0 it is large, and that of no other place
     }
     const uint64_t rank = ranks[step] + below(std::max(1u, ranks[step + 1] - ranks[step]));
+    return size_between(rank, rank + 1);
+}
+
+// One of the sizes whose ranks among all are from the first on and below the end.
+uint32_t FittedSynth::size_between(uint64_t first, uint64_t end) {
+    const uint64_t rank = first + (end > first + 1 ? below(end - first) : 0);
     const auto found = std::ranges::upper_bound(size_ends_, std::min<uint64_t>(rank, FittedRecipe::million - 1));
     return recipe_.sizes[static_cast<size_t>(found - size_ends_.begin())];
+}
+
+// The size of a page that is stored again: most keep theirs, or its group.
+uint32_t FittedSynth::resized(const FittedRecipe::Kind& kind, uint32_t before) {
+    const auto& shares = kind.resized[size_groups_[before]];
+    uint64_t share = below(FittedRecipe::whole);
+    size_t outcome = 0;
+    for (; outcome < shares.size() && share >= shares[outcome]; ++outcome) share -= shares[outcome];
+    if (outcome == same_size) return before;
+    if (outcome == near_size) {
+        const auto first = std::ranges::lower_bound(recipe_.sizes, before < near_bytes ? 0 : before - near_bytes);
+        const auto last = std::ranges::upper_bound(recipe_.sizes, before + near_bytes);
+        if (first == last) return before;
+        const auto at = first - recipe_.sizes.begin(), end = last - recipe_.sizes.begin();
+        return size_between(at ? size_ends_[static_cast<size_t>(at - 1)] : 0, size_ends_[static_cast<size_t>(end - 1)]);
+    }
+    if (outcome == shares.size()) return unknown;
+    const uint64_t group = outcome - 2;
+    return size_between(group * FittedRecipe::million / weight_groups, (group + 1) * FittedRecipe::million / weight_groups);
 }
 
 void FittedSynth::move(size_t number, uint64_t position, uint64_t slot) {

@@ -7,8 +7,9 @@
 //      beside     the last one of its op: the nearest above, else below. It may be in another place: then the row is of the
 //                 kind that is of that one, if the step still has any
 //      next       of the list of the place that its kind is of, the one that came behind its kind's last
-//      a jump     one near that in the list, or of any rank; likelier to a crumb (slot_lives.hpp) and to some sizes, and
-//                 perhaps then to the end of what is in a row there
+//      a jump     one close to the last slot of the op, or to where an earlier jump left; one near its kind's last in the list,
+//                 or one of any rank; likelier to a crumb (slot_lives.hpp) and to some sizes, and perhaps then to the end of
+//                 what is in a row there
 //
 // A kind that finds nobody in its place waits, into the next step if it must. All is O(slots not free) in memory, and a row
 // takes constant work but for finding a rank, which is a logarithm.
@@ -35,14 +36,16 @@ struct FittedRecipe {
         // Shares of the rows that find a slot right ahead, or back, that they can be of, by phase; behind a gap, over all phases.
         std::vector<uint32_t> ahead, back;
         uint32_t ahead_over_gap = 0, back_over_gap = 0;
-        std::vector<uint32_t> next, near;        // by phase: shares of the others
-        std::vector<uint32_t> near_back;         // share of those near
+        std::vector<uint32_t> next, close, returns, near;  // by phase: shares of the others
+        std::vector<uint32_t> close_back, return_back, near_back;  // shares of those
         std::vector<uint32_t> edges;             // share of jumps that are to the end of slots in a row
         uint32_t whole_rows = whole;             // share of jumps to slots that are no crumb that are made
         std::array<uint32_t, weight_groups> size_weights{};  // by group of the slot's size: share of jumps that are made
-        std::vector<uint32_t> distances;         // of those near: quantiles, in ranks
+        std::vector<uint32_t> close_distances, return_distances, distances;  // of those: quantiles, in slots, and in ranks
         std::vector<std::vector<uint32_t>> rank;  // by phase, of the others: quantiles, in shares of the list
-        uint32_t same_size = 0, near_size = 0;   // of stores to a slot whose size is known: shares with it, or one near it
+        // Of stores to a slot whose size is known, by its group: shares with the same size, one near it, and one of each group;
+        // all 0 where it says nothing.
+        std::array<std::array<uint32_t, size_outcomes>, weight_groups> resized{};
         std::vector<uint32_t> sizes;             // of stores that were refused with a size, one as likely as another
     };
     std::vector<Kind> kinds;
@@ -107,6 +110,7 @@ class FittedSynth {
         uint64_t position;
     };
     Chosen choose(size_t kind);
+    Chosen jump_of(size_t kind);
     static uint64_t drawn_from(const std::vector<uint32_t>& quantiles, uint64_t drawn, uint64_t times);
     bool beside(size_t kind, bool ahead, Chosen& chosen);
     bool kind_of(size_t kind, uint64_t slot, Chosen& chosen) const;
@@ -114,9 +118,13 @@ class FittedSynth {
     bool is_crumb(size_t kind, uint64_t slot) const;
     bool has_weight(size_t kind, uint64_t slot);
     uint64_t jump(size_t kind);
+    uint64_t close_one(size_t kind);
+    uint64_t around(const RowKind& row, uint64_t slot) const;
     SwapEntry entry(uint64_t slot) const;
     uint64_t new_slot();
     uint64_t some_free_slot();
+    uint32_t resized(const FittedRecipe::Kind& kind, uint32_t before);
+    uint32_t size_between(uint64_t first, uint64_t end);
     uint32_t size_of(const FittedRecipe::Kind& kind, uint64_t slot);
     void move(size_t kind, uint64_t position, uint64_t slot);
     bool chance(uint64_t part, uint64_t whole) { return below(whole) < part; }
@@ -136,6 +144,7 @@ class FittedSynth {
     std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_{};
+    std::array<Departures, op_count> departures_{};
     std::vector<std::array<uint64_t, place_count>> others_;  // by kind and place: which kinds it goes on as, a bit each
     uint64_t has_rows_ = 0;  // kinds of which the step has rows left, a bit each
     uint32_t phase_ = 0, step_ = 0;

@@ -55,12 +55,25 @@ struct RowKind {
 
 // So far ahead of the last slot is looked for the next one of its row's kind.
 inline constexpr uint64_t slots_ahead = 32;
+// A jump is close if it leads no further than this from the last slot of its op.
+inline constexpr uint64_t close_slots = 512;
+// A jump returns if it leads no further than this from where one of the last jumps of its op left from: who frees or reads
+// several ranges by turns goes on in each.
+inline constexpr uint64_t return_slots = 64;
+struct Departures {
+    std::array<uint64_t, 8> slots;
+    size_t jumps = 0;
+    void left(uint64_t slot) { slots[jumps++ % slots.size()] = slot; }
+    size_t size() const { return jumps < slots.size() ? jumps : slots.size(); }
+};
 // How far from a slot the end of those in a row with it is looked for.
 inline constexpr uint64_t edge_slots = 512;
 // A size that is no further than this from the one the slot had before is near it.
 inline constexpr uint32_t near_bytes = 64;
 // Sizes in as many groups of equally many stores, the smallest first; a size belongs where the stores below it end.
 inline constexpr uint32_t weight_groups = 8;
+// What a store to a slot that had a size before may have: the same, one near it, or one of a group.
+inline constexpr uint32_t same_size = 0, near_size = 1, size_outcomes = 2 + weight_groups;
 // A crumb is what is left of slots in a row: fewer than this, with none of the kind beside them.
 inline constexpr uint64_t crumb_slots = 32;
 

@@ -35,7 +35,7 @@ ALLOCATORS = ("clusters", "scan")
 #: Kinds of rows.
 MOST_KINDS = 64
 #: Of Rows with a place: parts in WHOLE, by phase.
-SHARES = ("ahead", "back", "next", "near", "near_back", "edges")
+SHARES = ("ahead", "back", "next", "close", "close_back", "returns", "return_back", "near", "near_back", "edges")
 _MISSING = dataclasses.MISSING
 
 
@@ -54,18 +54,24 @@ class Rows:
             WHOLE that are of it.
         ahead_over_gap, back_over_gap: the same where the nearest slot is a few further on, in all phases.
         next: of the others, parts whose slot came into its place right after the last one's.
+        close: of those that are left, parts whose slot is within 512 of the last one's of their op, `close_distances`
+            from it.
+        close_back: of these, parts in WHOLE that are below it.
+        returns, return_back: the same of those that are left, within 64 slots, `return_distances`, of where one of the
+            last eight jumps of their op left from.
         near: of those that are left, parts whose slot came into its place near the last one's, `distances` from it.
         near_back: of these, parts in WHOLE that came before it.
-        edges: of those of `near` and `rank`, parts in WHOLE whose slot is the first or the last of those in a row.
-        whole_rows: parts in WHOLE of the jumps drawn by `near` and `rank` that are made if they lead to 32 slots in a
-            row or more; to fewer all are.
+        edges: of those of `close`, `returns`, `near` and `rank`, parts in WHOLE whose slot is the first or the last of
+            those in a row.
+        whole_rows: parts in WHOLE of the jumps drawn by them that are made if they lead to 32 slots in a row or more;
+            to fewer all are.
         size_weights: the same by the slot's size, for eight groups of equally many stores, the smallest sizes first.
-        distances: quantiles of how many slots lie between, evenly spaced.
+        close_distances, return_distances, distances: quantiles of how many slots lie between, evenly spaced.
         rank: of the others: quantiles of the slot's rank in its place, the one that came last first, in parts of its
             slots; evenly spaced, the least first. An empty one: `ranks`.
         ranks: the same over all phases.
-        same_size, near_size: of stores to a slot whose size is known from before, parts in WHOLE that have the same, or
-            one within 64 bytes of it.
+        resized: of stores to a slot whose size is known from before, by the group of it, of eight: parts in WHOLE that
+            have the same, one within 64 bytes of it, and else one of each of the groups.
         sizes: of a store that was refused with a size: quantiles, each as likely.
     """
 
@@ -83,6 +89,12 @@ class Rows:
     ahead_over_gap: int = number(0, 0, WHOLE)
     back_over_gap: int = number(0, 0, WHOLE)
     next: tuple[int, ...] = ()
+    close: tuple[int, ...] = ()
+    close_back: tuple[int, ...] = ()
+    close_distances: tuple[int, ...] = (1, 1)
+    returns: tuple[int, ...] = ()
+    return_back: tuple[int, ...] = ()
+    return_distances: tuple[int, ...] = (1, 1)
     near: tuple[int, ...] = ()
     near_back: tuple[int, ...] = ()
     edges: tuple[int, ...] = ()
@@ -91,8 +103,7 @@ class Rows:
     distances: tuple[int, ...] = (1, 1)
     rank: tuple[tuple[int, ...], ...] = ()
     ranks: tuple[int, ...] = ()
-    same_size: int = number(0, 0, WHOLE)
-    near_size: int = number(0, 0, WHOLE)
+    resized: tuple[tuple[int, ...], ...] = ()
     sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -109,9 +120,13 @@ class Rows:
         for phase, (rows, runs) in enumerate(zip(self.rows, self.runs, strict=True), 1):
             if not min(1, rows) <= runs <= rows:
                 raise RecipeError(f"runs {phase}", f"found {runs}, expected {min(1, rows)} to {rows}, the rows")
-        if self.same_size + self.near_size > WHOLE:
-            found = f"found {self.same_size} + {self.near_size}, expected at most {WHOLE:,} together"
-            raise RecipeError("same_size and near_size", found)
+        if len(self.resized) not in (0, 8):
+            raise RecipeError("resized", f"found {len(self.resized)} groups, expected 8 or none")
+        for group, shares in enumerate(self.resized, 1):
+            _check_numbers(f"resized {group}", shares, 0, WHOLE)
+            if len(shares) != 10 or sum(shares) > WHOLE:
+                found = f"found {len(shares)} elements, {sum(shares):,} in all"
+                raise RecipeError(f"resized {group}", f"{found}, expected 10, at most {WHOLE:,} in all")
         if self.of == "none":
             return
         _check_quantiles("ranks", self.ranks)
@@ -122,7 +137,8 @@ class Rows:
         _check_numbers("size_weights", self.size_weights, 0, WHOLE)
         if len(self.size_weights) != 8:
             raise RecipeError("size_weights", f"found {len(self.size_weights)} elements, expected 8")
-        _check_quantiles("distances", self.distances, 2**32 - 1)
+        for name in ("close_distances", "return_distances", "distances"):
+            _check_quantiles(name, getattr(self, name), 2**32 - 1)
 
     def _leads_to(self) -> tuple[str, ...]:
         """Where a row's slot can be afterwards (core/trace/slot_lives.hpp)."""
@@ -314,15 +330,14 @@ class FittedRecipe:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
             row |= {name: self._by_step(getattr(kind, name)) for name in ("rows", "runs")}
             row |= {name: list(getattr(kind, name)) or [0] * self.phases for name in SHARES}
-            row |= {name: list(getattr(kind, name)) for name in ("distances", "sizes", "size_weights")}
-            row |= {
-                name: getattr(kind, name)
-                for name in ("ahead_over_gap", "back_over_gap", "whole_rows", "same_size", "near_size")
-            }
+            lists = ("close_distances", "return_distances", "distances", "sizes", "size_weights")
+            row |= {name: list(getattr(kind, name)) for name in lists}
+            row |= {name: getattr(kind, name) for name in ("ahead_over_gap", "back_over_gap", "whole_rows")}
             if kind.result is not None:
                 row["result"] = kind.result
             if kind.asked_by is not None:
                 row["asked_by"] = ASKERS.index(kind.asked_by)
+            row["resized"] = [list(shares) for shares in kind.resized or [(0,) * 10] * 8]
             row["rank"] = [list(quantiles or kind.ranks) for quantiles in kind.rank or [()] * self.phases]
             kinds.append(row)
         return {
