@@ -17,7 +17,7 @@ from zreplay.replay.batches import batches_of
 from zreplay.replay.config import Config
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.replaying import BATCH_ROWS, TIMELINE_ROWS, make_replay
+from zreplay.replay.replaying import BATCH_ROWS, TIMELINE_ROWS, checked, make_replay
 from zreplay.trace.files import open_trace
 
 #: One round: for each configuration, metric → nanoseconds.
@@ -32,6 +32,9 @@ def measure(
     Gives per round and configuration ``ns_per_event`` (all the time inside the engine, per event) in the mode that the
     configuration has; with ``timing`` also ``store_ns``, ``load_ns``, ``invalidate_ns`` (medians of the operations that
     were timed; absent if none was).
+
+    Raises:
+        TraceError, ModelError, PluginError: as :func:`zreplay.replay.run.run`.
     """
     trace = open_trace(configs[0].trace)
     order = random.Random(seed)
@@ -46,9 +49,10 @@ def measure(
         for batch, calls in batches_of(trace, configs, sizes, BATCH_ROWS):
             order.shuffle(turns)
             for turn in turns:
-                begun = time.thread_time_ns()
-                replays[turn].feed(batch, calls)
-                nanoseconds[turn] += time.thread_time_ns() - begun
+                with checked(configs[turn], replays[turn]):
+                    begun = time.thread_time_ns()
+                    replays[turn].feed(batch, calls)
+                    nanoseconds[turn] += time.thread_time_ns() - begun
                 if replays[turn].samples_waiting >= TIMELINE_ROWS:
                     pa.record_batch(replays[turn].take_timeline())
                     pa.record_batch(replays[turn].take_classes())
