@@ -57,7 +57,7 @@ Words pool_capabilities(std::string_view name) {
             if (requires(P& any) { any.compact(); }) words.emplace_back("compacts");
             if (pool.movable()) words.emplace_back("migrates");
             if (std::is_same_v<P, Zsmalloc>) words.emplace_back("spans");  // pages of a zspage
-            if (P::evictable) words.emplace_back("lru");
+            if (std::is_same_v<P, Zbud>) words.emplace_back("lru");  // z3fold's order is changed by frees that move objects, too
         }
         if (pool_kind(name).is_bound) words.emplace_back("bound");
         return words;
