@@ -1,20 +1,20 @@
-"""Measure, and write docs/performance.md: python docs/performance.py
+"""Measure, and write docs/performance.md: python docs/studies/performance
 
-What is measured, and how, is in tests/performance. Each row is kept in docs/performance.json as soon as it is done;
-with --rows the others stay what they were.
+What is measured is in rows*.py. Each row is kept in performance.json as soon as it is done; with --rows the others stay
+what they were.
 """
 
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# In place of this folder, in which this file would be taken for the package.
-sys.path[0] = str(HERE.parent / "tests")
+DOCS = HERE.parents[1]
+sys.path[0] = str(DOCS)  # in place of this folder
 
 import click  # noqa: E402
-from performance.instructions import why_not, write_baseline  # noqa: E402
-from performance.page import Kept, measure, page  # noqa: E402
-from performance.rows import ROWS  # noqa: E402
+from studies.performance.instructions import why_not, write_baseline  # noqa: E402
+from studies.performance.page import Kept, measure, page  # noqa: E402
+from studies.performance.rows import ROWS  # noqa: E402
 
 NAMES = [row.name for row in ROWS]
 
@@ -51,7 +51,7 @@ def main(names: str | None, budget: float, quick: bool, instructions: bool) -> N
     if quick:
         print(page(kept))
     else:
-        (HERE / "performance.md").write_text(page(kept), encoding="utf-8")
+        (DOCS / "performance.md").write_text(page(kept), encoding="utf-8")
     if failed:
         print(f"failed: {', '.join(failed)}; what was measured before is kept", file=sys.stderr)
         sys.exit(1)

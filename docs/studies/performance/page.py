@@ -1,4 +1,4 @@
-"""docs/performance.md and docs/performance.json: each row measured is kept, and the page written from what is kept."""
+"""docs/performance.md and performance.json: each row measured is kept, and the page written from what is kept."""
 
 import json
 import os
@@ -14,18 +14,18 @@ from tempfile import TemporaryDirectory
 from textwrap import wrap
 from typing import Any
 
-from performance.bars import Bar, Figure, Range
-from performance.bench import Bench, Left, Unavailable
-from performance.instructions import table_of_the_baseline
-from performance.rows import ROWS, Row
+from studies.performance.bars import Bar, Figure, Range
+from studies.performance.bench import Bench, Left, Unavailable
+from studies.performance.instructions import table_of_the_baseline
+from studies.performance.rows import ROWS, Row
 
 BEGIN = """\
-<!-- Written by python docs/performance.py: change tests/performance instead. -->
+<!-- Written by python docs/studies/performance: change docs/studies/performance instead. -->
 # How fast it is
 
     pip install '.[bench]'           # libCacheSim, to compare with
     apt-get install linux-source-6.1 # the kernel's own index code, to compare with
-    python docs/performance.py       # all of this page; --rows index-1m,run: these rows; --quick: small and rough
+    python docs/studies/performance       # all of this page; --rows index-1m,run: these rows; --quick: small and rough
 
 Ratios travel from machine to machine, absolute figures do not; they are for orientation. What is compared was measured
 in turns, A B A B …, in one run; a ratio is the Hodges-Lehmann estimate over the rounds' own ratios with the 95 %
@@ -155,7 +155,7 @@ def _section(row: Row, found: dict[str, Any] | None) -> list[str]:
         "",
     ]
     if found is None:
-        return [*lines, f"Not measured yet: `python docs/performance.py --rows {row.name}`.", ""]
+        return [*lines, f"Not measured yet: `python docs/studies/performance --rows {row.name}`.", ""]
     if figures := _figures(found):
         lines += ["| | measured | 95 % interval | must | aim | reached |", "|---|--:|---|---|---|---|"]
         lines += [f"| {' | '.join(figure.cells())} |" for figure in figures]

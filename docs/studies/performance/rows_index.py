@@ -4,9 +4,9 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from performance.bars import Bar, Figure, at_least, between
-from performance.bench import ENGINE, HERE, MILLION, Bench, Server, Unavailable, available_bytes
-from performance.kernel.build import build, why_not
+from studies.performance.bars import Bar, Figure, at_least, between
+from studies.performance.bench import ENGINE, HERE, MILLION, Bench, Server, Unavailable, available_bytes
+from studies.performance.kernel.build import build, why_not
 
 from zreplay.analysis.statistics import paired_ratio
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import _zreplay
-from performance.bars import Figure
+from studies.performance.bars import Figure
 from tqdm import tqdm
 
 from zreplay.trace.recipes.pattern import PatternRecipe as Recipe
 from zreplay.trace.recipes.sizes import parse_sizes
 
 HERE = Path(__file__).parent
-TRACES = HERE.parents[1] / "traces"
+TRACES = HERE.parents[2] / "traces"
 ENGINE = Path(_zreplay.__file__).parent
 #: The fewest rounds that have a 95 % interval, and the most worth making.
 FEWEST, MOST = 6, 20

@@ -66,4 +66,4 @@ def _unpack(work: Path) -> None:
 
 
 def op_stream_folder() -> Path:
-    return HERE.parents[2] / "zreplay/core/index"
+    return HERE.parents[3] / "zreplay/core/index"

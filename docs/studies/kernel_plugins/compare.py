@@ -20,7 +20,7 @@ from zreplay.replay.missing_size import RecordedSizes
 from zreplay.replay.replaying import make_replay
 from zreplay.trace.files import Trace, open_trace
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GLUE = ROOT / "docs/examples/kernel"
 RECORDINGS = sorted((ROOT / "traces").glob("*.parquet"))
 RELEASES = ("6.1", "6.12")

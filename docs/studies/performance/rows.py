@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from performance import rows_index, rows_misses, rows_replay
-from performance.bars import Figure
-from performance.bench import Bench, Left, Measured, Unavailable
+from studies.performance import rows_index, rows_misses, rows_replay
+from studies.performance.bars import Figure
+from studies.performance.bench import Bench, Left, Measured, Unavailable
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ ROWS = (
         "Huge pages, on and off",
         "The same replays as whole processes, in turns with some that the kernel gives no huge page "
         "(`prctl(PR_SET_THP_DISABLE)`): the arenas ask for them from their second 2 MiB on (`zreplay/core/arena.hpp`).",
-        "python docs/performance.py --rows huge-pages",
+        "python docs/studies/performance --rows huge-pages",
         60,
         rows_replay.huge_pages,
     ),
@@ -102,7 +102,7 @@ ROWS = (
         "From 1 to 50 million entries",
         "The loop by itself: random events drawn into memory, then fed to radix-lowbit over zbud. Timed once "
         "all entries are there; the two sizes in turns.",
-        "python docs/performance.py --rows growth",
+        "python docs/studies/performance --rows growth",
         40,
         rows_replay.growth,
     ),
@@ -112,7 +112,7 @@ ROWS = (
         "`zreplay run` of radix-lowbit over zbud against a process that only goes through "
         "`pyarrow.parquet.ParquetFile(trace).iter_batches(65_536)`, all columns. Both with their "
         "interpreter's start.",
-        "python docs/performance.py --rows end-to-end",
+        "python docs/studies/performance --rows end-to-end",
         80,
         rows_replay.end_to_end,
     ),
@@ -128,7 +128,7 @@ ROWS = (
         "answers' sums must be equal. Ours through `SwapIndex`, with all costs counted: by default looking "
         "ahead, as in a replay; `--timing`: the kernel's layout, in plain order. Times are of the processor, "
         "all sides in turns.",
-        "python docs/performance.py --rows index-1m",
+        "python docs/studies/performance --rows index-1m",
         60,
         _index("radix-lowbit", "xarray", "rbtree", millions=1),
         INDEX_HEAD,
@@ -137,7 +137,7 @@ ROWS = (
         "index-10m",
         "The index alone: 10 million entries",
         "The same with 10 million entries.",
-        "python docs/performance.py --rows index-10m",
+        "python docs/studies/performance --rows index-10m",
         60,
         _index("radix-lowbit", "xarray", "rbtree", millions=10),
         INDEX_HEAD,
@@ -146,7 +146,7 @@ ROWS = (
         "index-50m",
         "The index alone: 50 million entries",
         "The same with 50 million entries, without `--timing`: filling the trees takes minutes.",
-        "python docs/performance.py --rows index-50m",
+        "python docs/studies/performance --rows index-50m",
         40,
         _index("radix-lowbit", "rbtree", millions=50),
         INDEX_HEAD,
@@ -158,7 +158,7 @@ ROWS = (
         "come from memory, whether asked for ahead or not. Below: what such a line costs on this machine, from 256 MiB "
         "on huge pages. A replay in plain order pays the first price for most of its lines, one that looks ahead the "
         "second.",
-        "python docs/performance.py --rows misses",
+        "python docs/studies/performance --rows misses",
         10,
         rows_misses.misses,
     ),
@@ -177,7 +177,7 @@ ROWS = (
         "state",
         "State of a live entry",
         "What the process has grown by, once 4 million random entries are there, over the entries.",
-        "python docs/performance.py --rows state",
+        "python docs/studies/performance --rows state",
         10,
         rows_replay.state,
     ),

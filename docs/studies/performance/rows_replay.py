@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from performance.bars import Bar, Figure, at_least, at_most
-from performance.bench import (
+from studies.performance.bars import Bar, Figure, at_least, at_most
+from studies.performance.bench import (
     HERE,
     MILLION,
     TRACES,

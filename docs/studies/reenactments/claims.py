@@ -1,6 +1,6 @@
 """Public numbers about zswap, zram and their allocators, what we find in their place, and how far off that may be.
 
-The tests beside this file check the claims; docs/reenactments.py writes them out. Public numbers and tolerances are
+tests/reenactments checks the claims; page.py writes them out. Public numbers and tolerances are
 here and nowhere else; the numbers found come from measure.py each time.
 """
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from math import inf
 
-from reenactments import measure
-from reenactments.measure import COMPACTED, PROGRAMS, RECORDINGS, SHARES_FREED, Found
+from studies.reenactments import measure
+from studies.reenactments.measure import COMPACTED, PROGRAMS, RECORDINGS, SHARES_FREED, Found
 
 Band = tuple[float, float]
 

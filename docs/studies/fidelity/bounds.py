@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zreplay.analysis.validate import Agreement, Validation, validate
 
-TRACES = Path(__file__).parents[2] / "traces"
+TRACES = Path(__file__).parents[3] / "traces"
 #: linux-<release>-<pool or zram>-<what ran>
 NAMES = tuple(sorted(path.stem for path in TRACES.glob("linux-*.parquet")))
 

@@ -22,7 +22,7 @@ from zreplay.replay.config import Config
 from zreplay.replay.designs import DESIGNS
 from zreplay.replay.run import run
 
-TRACES = Path(__file__).parents[2] / "traces"
+TRACES = Path(__file__).parents[3] / "traces"
 #: All recordings, without "linux-6.1-".
 ALL = tuple(sorted(path.stem.removeprefix("linux-6.1-") for path in TRACES.glob("linux-6.1-*.parquet")))
 #: Those that everything is replayed from. The last one's sizes are all known; it was recorded over zsmalloc.

@@ -2,7 +2,7 @@
 
 Each cell is run twice in a process that imports nothing but _zreplay (engine.py), the second time with more events; the
 difference is what these took. Builds of two compilers differ, so the baseline says whose it is. It is written anew by
-`python docs/performance.py --instructions`.
+`python docs/studies/performance --instructions`.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import Any
 
 import _zreplay
 from bench.text import ftrace_text
-from performance.bench import HERE, engine_spec, random_entries
+from studies.performance.bench import HERE, engine_spec, random_entries
 
 BASELINE = HERE / "instructions.json"
 #: Percent that a count may be off before somebody should look.
@@ -138,7 +138,7 @@ def table_of_the_baseline() -> str:
         f"Of a replay: the engine alone, without drawing the events. Looking ahead: {SIZES['looking ahead']:,}",
         f"random entries; small: {SIZES['small']:,}, where it is off.",
         "",
-        "    python docs/performance.py --instructions   # writes the baseline anew",
+        "    python docs/studies/performance --instructions   # writes the baseline anew",
         "",
         "| | instructions |",
         "|---|--:|",

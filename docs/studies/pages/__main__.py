@@ -1,9 +1,9 @@
 """How near the sizes of our compressors are to the kernel's own: the table of docs/pages.md, to standard output.
 
     apt-get install linux-source-6.1 linux-source-6.12
-    python docs/pages.py PATH…
+    python docs/studies/pages PATH…
 
-Each PATH is a set of pages. The kernel's code is compiled as in tests/pages/kernel.
+Each PATH is a set of pages. The kernel's code is compiled as in docs/studies/pages/kernel.
 """
 
 import sys
@@ -12,10 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-# In place of this folder, in which this file would be taken for the package.
-sys.path[0] = str(Path(__file__).parent.parent / "tests")
+sys.path[0] = str(Path(__file__).parents[2])  # docs, in place of this folder
 
-from pages.kernel.build import RELEASES, compressors, why_not  # noqa: E402
+from studies.pages.kernel.build import RELEASES, compressors, why_not  # noqa: E402
 
 from zreplay.analysis.pages import Packer, pack  # noqa: E402
 from zreplay.pages.compressors import COMPRESSORS  # noqa: E402

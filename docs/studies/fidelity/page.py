@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fidelity.bounds import NAMES, ONE_CPU, SHORT, TWO_CPUS, asked, found, release_of
+from studies.fidelity.bounds import NAMES, ONE_CPU, SHORT, TWO_CPUS, asked, found, release_of
 
 from zreplay.analysis.validate import Agreement, Pair
 
@@ -15,7 +15,7 @@ RELEASES = ("6.1", "6.12")
 WAYS = ("driven", "predicted")
 
 BEGIN = """\
-<!-- Written by python docs/fidelity.py: change tests/fidelity/page.py instead. -->
+<!-- Written by python docs/studies/fidelity: change docs/studies/fidelity/page.py instead. -->
 # How exactly the models follow the kernel
 
     zreplay validate traces/*.parquet

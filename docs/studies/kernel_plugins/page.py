@@ -4,7 +4,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from plugin.kernel_plugins import (
+from studies.kernel_plugins.compare import (
     PLUGINS,
     POOLS,
     RECORDINGS,
@@ -23,7 +23,7 @@ from plugin.kernel_plugins import (
 SEEDS = range(10)
 
 BEGIN = """\
-<!-- Written by python docs/kernel-plugins.py: change tests/plugin/kernel_page.py instead. -->
+<!-- Written by python docs/studies/kernel_plugins: change docs/studies/kernel_plugins/page.py instead. -->
 # The kernel's own code as plugins
 
 Our trees and allocators are written afresh, from a description. Here the kernel's take their places:
@@ -36,7 +36,7 @@ is a mistake of ours, or said below.
     docs/examples/kernel/make-plugins /usr/src/linux-source-6.1.tar.xz /tmp/kernel
     zreplay compare traces/linux-6.1-zbud-lz4-node.parquet --pool zbud,/tmp/kernel/kernel_zbud.so -o /tmp/pools
     zreplay compare traces/linux-6.1-zbud-lz4-node.parquet --index rbtree,/tmp/kernel/kernel_rbtree.so -o /tmp/trees
-    python docs/kernel-plugins.py
+    python docs/studies/kernel_plugins
 
 `make-plugins` takes an unpacked source too. No line of the kernel's is in this repository: `docs/examples/kernel/`
 has the glue, which is what the kernel has around these files (zswap's walk down its tree, locks, pages, memory,

@@ -1,6 +1,6 @@
 """Writes docs/sampling.md: what samples say of whole recordings, what they state as their error, and whether it holds.
 
-    python docs/sampling.py
+    python docs/studies/sampling.py
 
 No times are measured, so a busy machine does; a minute or two.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-HERE = Path(__file__).parent
+DOCS = Path(__file__).parents[1]
 sys.path.pop(0)  # this folder
 
 from zreplay.replay.config import Config  # noqa: E402
@@ -19,7 +19,7 @@ from zreplay.replay.run import run  # noqa: E402
 from zreplay.trace.recipes.pattern import PatternRecipe as Recipe  # noqa: E402
 from zreplay.trace.synth import synth  # noqa: E402
 
-RECORDINGS = sorted((HERE.parent / "traces").glob("*.parquet"))
+RECORDINGS = sorted((DOCS.parent / "traces").glob("*.parquet"))
 FIGURES = ("pool_pages_peak", "pool_pages_mean", "hit_percent", "device_reads", "device_writes")
 #: Every other one was looked at when the bound was made.
 DERIVED_FROM = frozenset(path.stem for path in RECORDINGS[::2])
@@ -41,7 +41,7 @@ SYNTHETIC_LIMIT = {"totalram_pages": 60_000, "max_pool_percent": 20}
 
 INTRODUCTION = """# How far off a run on a sample is
 
-Written by `python docs/sampling.py`; the results are zreplay's own.
+Written by `python docs/studies/sampling.py`; the results are zreplay's own.
 
     zreplay run TRACE -o RUN --sample 1/16
     zreplay compare TRACE --sample 1/16 --pool zbud,zsmalloc
@@ -268,4 +268,4 @@ def _missed(found_of: dict[str, list[tuple[str, float, float, float]]]) -> str:
 
 if __name__ == "__main__":
     with TemporaryDirectory() as folder:
-        (HERE / "sampling.md").write_text(page(Path(folder)), encoding="utf-8")
+        (DOCS / "sampling.md").write_text(page(Path(folder)), encoding="utf-8")

@@ -2,14 +2,14 @@
 
 from math import inf
 
-from reenactments.claims import CLAIMS, Band, Claim
-from reenactments.measure import imputed_shares
+from studies.reenactments.claims import CLAIMS, Band, Claim
+from studies.reenactments.measure import imputed_shares
 
-HEAD = """<!-- Written by reenactments.py from tests/reenactments/claims.py; change that. -->
+HEAD = """<!-- Written by python docs/studies/reenactments: change claims.py there instead. -->
 
 # Public numbers, re-enacted
 
-    python docs/reenactments.py
+    python docs/studies/reenactments
 
 replays what was published about zswap, zram and their allocators, as far as a replay can show it, and writes this
 page. Each line is also a test: `pytest tests/reenactments` fails if a number leaves its tolerance, or if this page is

@@ -1,5 +1,5 @@
 """Hold `zreplay tune` against replaying everything, on every recording in traces/, and write what comes out into
-docs/tune.md: python docs/tune.py
+docs/tune.md: python docs/studies/tune.py
 
 Everything is replayed once for each recording, in one process and with as many threads as the search has; each
 expression's search is timed against that. Processor time is that of all threads.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+DOCS = Path(__file__).parents[1]
 sys.path.pop(0)  # this folder
 
 import click  # noqa: E402
@@ -42,7 +42,7 @@ GOALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("device_writes + 0.5*pool_pages_mean", ()),
     ("swap_in_us + 0.001*pool_pages_mean", ("stores_rejected <= 3000",)),
 )
-MARK = "<!-- written by docs/tune.py from here on -->\n"
+MARK = "<!-- written by docs/studies/tune.py from here on -->\n"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def loss(goal: Goal, all_rows: Found, found: Found) -> float:
 def main(only: str, goals: int) -> None:
     """Measure, and write the end of docs/tune.md."""
     rows, results = [], {number: [] for number in range(goals)}
-    for trace in sorted((HERE.parent / "traces").glob("*.parquet")):
+    for trace in sorted((DOCS.parent / "traces").glob("*.parquet")):
         if only not in trace.stem:
             continue
         opened = open_trace(trace)
@@ -115,7 +115,7 @@ def main(only: str, goals: int) -> None:
     if only:
         click.echo(text)
         return
-    place = HERE / "tune.md"
+    place = DOCS / "tune.md"
     place.write_text(place.read_text(encoding="utf-8").split(MARK)[0] + MARK + text, encoding="utf-8")
 
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from performance.bars import Figure
-from performance.bench import HERE, MILLION, Bench, Measured, Unavailable, engine_spec, random_entries
-from performance.instructions import REPLAYS, instructions_of, why_not
+from studies.performance.bars import Figure
+from studies.performance.bench import HERE, MILLION, Bench, Measured, Unavailable, engine_spec, random_entries
+from studies.performance.instructions import REPLAYS, instructions_of, why_not
 
 #: A core's caches, whoever runs this; the last level is what one core may call its own.
 CACHES = ("--cache-sim=yes", "--I1=32768,8,64", "--D1=32768,8,64", "--LL=1048576,16,64")

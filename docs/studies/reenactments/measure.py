@@ -29,7 +29,7 @@ from zreplay.trace.recipes.pattern import PatternRecipe as Recipe
 from zreplay.trace.synth import synth
 
 PAGE = 4096
-TRACES = Path(__file__).parents[2] / "traces"
+TRACES = Path(__file__).parents[3] / "traces"
 #: Recordings by name, without "linux-6.1-".
 RECORDINGS = tuple(sorted(path.stem.removeprefix("linux-6.1-") for path in TRACES.glob("linux-6.1-*.parquet")))
 #: The recordings in which a program ran, not only fillers of memory, and whose swap was zswap.

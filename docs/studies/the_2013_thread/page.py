@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from textwrap import fill
 
-from the_thread.measure import (
+from studies.the_2013_thread.measure import (
     ALL,
     AS_IN_6_1,
     BREAK_EVEN,
@@ -27,11 +27,11 @@ from the_thread.measure import (
 
 from zreplay.replay.designs import DESIGNS
 
-HEAD = """<!-- Written by the-2013-thread.py from tests/the_thread/; change that. -->
+HEAD = """<!-- Written by python docs/studies/the_2013_thread: change that folder instead. -->
 
 # The thread of 2013, measured
 
-    python docs/the-2013-thread.py
+    python docs/studies/the_2013_thread
 
 In August 2013 Kozlowski posted "mm: migrate zbud pages" to linux-mm, and until October he, Jennings and Stanislawski
 discussed how compressed pages could be made movable, what should lead to them, and who should reclaim them. None of it
