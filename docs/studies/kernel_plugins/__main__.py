@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2]
-sys.path[0] = str(DOCS)  # in place of this folder
+sys.path[:1] = [str(DOCS), str(DOCS.parent / "tests")]  # in place of this folder
 
 from studies.kernel_plugins.page import page  # noqa: E402
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1]
-sys.path[0] = str(DOCS)  # in place of this folder
+sys.path[:1] = [str(DOCS), str(DOCS.parent / "tests")]  # in place of this folder
 
 import click  # noqa: E402
 from studies.performance.instructions import why_not, write_baseline  # noqa: E402
