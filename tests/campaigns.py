@@ -1,6 +1,7 @@
 """Run the long campaigns: each command of docs/testing.md that has a --budget, one after another.
 
-    python tests/campaigns.py --budget 600 [WORD…]     # those whose command has one of the words; --list: only says which
+    python tests/campaigns.py --budget 600 [WORD…]     # those whose command has one of the words
+    python tests/campaigns.py --list
 
 What each prints is also in build/campaigns/. Ends with 1 when one has failed, after all have had their turn.
 """
