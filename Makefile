@@ -24,7 +24,7 @@ lint:
 	ruff check .
 	ruff format --check .
 	mypy
-	git clang-format --diff --quiet HEAD -- zreplay/core
+	! git clang-format --diff --quiet HEAD -- zreplay/core | grep .
 
 docs:
 	mkdocs build --strict
