@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from zreplay.version import __version__
+
 if TYPE_CHECKING:
     from zreplay.replay.config import Config as Config
     from zreplay.replay.run import Run as Run
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
     from zreplay.trace.files import Trace as Trace
     from zreplay.trace.files import open_trace as open_trace
 
-__version__ = "0.1.0"
 
 # Loaded at first use: `zreplay --help` must not wait for pyarrow and polars.
 _HOMES = {

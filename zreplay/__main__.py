@@ -5,8 +5,8 @@ from importlib import import_module
 
 import click
 
-from zreplay import __version__
 from zreplay.errors import ZreplayError
+from zreplay.version import __version__
 
 # verb → its one-line help; the code is zreplay/cli/<verb>.py, a click command named `command`.
 VERBS = {

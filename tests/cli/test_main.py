@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from byhand import invalidate, load, store, trace
 
-import zreplay
+from zreplay.version import __version__
 
 
 def call(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -110,5 +110,5 @@ def test_a_run_loads_nothing_that_it_does_not_use(tmp_path):
     assert result.stdout.splitlines()[-1] == "[]"
 
 
-def test_version():
-    assert zreplay.__version__ == "0.1.0"
+def test_version_is_written_in_one_place(zreplay):
+    assert zreplay("--version")[:2] == (0, f"zreplay {__version__}\n")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from byhand import invalidate, load, store, trace
-from the_thread.measure import Refused, density, done, radix_nodes, refused, replay
-from the_thread.page import cells_per_moved, objects_per_moved, page, percent, span
+from studies.the_2013_thread.measure import Refused, density, done, radix_nodes, refused, replay
+from studies.the_2013_thread.page import cells_per_moved, objects_per_moved, page, percent, span
 
 PAGE = Path(__file__).parents[2] / "docs" / "the-2013-thread.md"
 #: Two pages of two objects: slots 1 and 2 of one leaf, slots 100 and 200 of two.
@@ -14,7 +14,8 @@ TWO_PAGES = [store(1, 1000), store(2, 1000), store(100, 1000), store(200, 1000)]
 
 @pytest.mark.slow
 def test_the_committed_page_is_what_the_command_writes():
-    assert PAGE.read_text(encoding="utf-8") == page(), "run python docs/the-2013-thread.py: a number has changed since"
+    committed = PAGE.read_text(encoding="utf-8")
+    assert committed == page(), "run python docs/studies/the_2013_thread: a number has changed since"
 
 
 def test_density_is_taken_when_most_slots_are_in_use():

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from fidelity.bounds import NAMES, SHORT, asked, found
-from fidelity.page import page
+from studies.fidelity.bounds import NAMES, SHORT, asked, found
+from studies.fidelity.page import page
 
 
 @pytest.mark.parametrize("way", ["driven", "predicted"])
@@ -25,4 +25,4 @@ def test_profile_is_that_of_the_recorded_release() -> None:
 
 def test_the_committed_page_is_what_the_script_writes() -> None:
     committed = (Path(__file__).parents[2] / "docs" / "fidelity.md").read_text(encoding="utf-8")
-    assert committed == page(), "run python docs/fidelity.py: a number has changed since"
+    assert committed == page(), "run python docs/studies/fidelity: a number has changed since"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow
 import pytest
-from pages.kernel.build import compressors, why_not
+from studies.pages.kernel.build import compressors, why_not
 
 from zreplay.pages.compressors import COMPRESSORS
 from zreplay.pages.measure import read

@@ -1,7 +1,7 @@
 """No cell takes 2 % more (or less) instructions per event than the baseline beside this file says."""
 
 import pytest
-from performance.instructions import CELLS, TOLERANCE_PERCENT, baseline, compiler, measure, why_not
+from studies.performance.instructions import CELLS, TOLERANCE_PERCENT, baseline, compiler, measure, why_not
 
 KEPT = baseline()
 
@@ -22,5 +22,5 @@ def test_instructions_per_event_are_those_of_the_baseline(name: str, counted: di
     percent = 100 * (new / old - 1)
     assert abs(percent) <= TOLERANCE_PERCENT, (
         f"{name}: {new:,.1f} instructions, {percent:+.1f} % of the baseline's {old:,.1f}; if it is meant, "
-        "write the baseline anew: python docs/performance.py --instructions"
+        "write the baseline anew: python docs/studies/performance --instructions"
     )

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from performance.bench import ENGINE, HERE, Server
-from performance.kernel.build import build, why_not
-from performance.rows_index import KERNELS
+from studies.performance.bench import ENGINE, HERE, Server
+from studies.performance.kernel.build import build, why_not
+from studies.performance.rows_index import KERNELS
 
 
 @pytest.mark.slow

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from performance.bars import Figure, Range, at_least, at_most, between
-from performance.bench import Bench, Left, Unavailable
-from performance.page import Kept, measure, page
-from performance.rows import ROWS, Row
+from studies.performance.bars import Figure, Range, at_least, at_most, between
+from studies.performance.bench import Bench, Left, Unavailable
+from studies.performance.page import Kept, measure, page
+from studies.performance.rows import ROWS, Row
 
 from zreplay.analysis.statistics import paired_ratio
 
@@ -60,7 +60,7 @@ def test_rows_measured_before_stay_and_what_is_missing_is_said(tmp_path: Path, m
         raise RuntimeError("out of order")
 
     rows = (row("a", lambda bench: ([figure], [])), row("b", left), row("c", missing), row("d", broken))
-    monkeypatch.setattr("performance.page.ROWS", rows)
+    monkeypatch.setattr("studies.performance.page.ROWS", rows)
     kept = Kept(tmp_path / "kept.json")
 
     assert measure(["a"], kept, budget=1, quick=False, work=tmp_path) == []
@@ -72,7 +72,7 @@ def test_rows_measured_before_stay_and_what_is_missing_is_said(tmp_path: Path, m
     assert text.count("| speed | 5 × | 4.5 to 5.5 | ≥ 4 × |  | yes |") == 4  # twice in the summary, twice below
     assert "Left out: the other half: not installed." in text
     assert "Left out: no such thing." in text
-    assert "Not measured yet: `python docs/performance.py --rows d`." in text
+    assert "Not measured yet: `python docs/studies/performance --rows d`." in text
 
 
 def test_rounds_go_on_until_the_time_is_up_and_take_turns(tmp_path: Path) -> None:
@@ -90,4 +90,5 @@ def test_names_of_rows_are_told_apart() -> None:
 def test_the_committed_page_is_what_the_script_writes() -> None:
     """Times cannot be measured again, but the page is made from what was."""
     committed = (DOCS / "performance.md").read_text(encoding="utf-8")
-    assert committed == page(Kept(DOCS / "performance.json")), "run python docs/performance.py --rows none"
+    kept = Kept(DOCS / "studies" / "performance" / "performance.json")
+    assert committed == page(kept), "run python docs/studies/performance --rows none"

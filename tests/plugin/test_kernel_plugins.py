@@ -4,7 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from plugin.kernel_plugins import PLUGINS, POOLS, ROOT, TREES, build, compare, compare_random, compare_shapes, why_not
+from studies.kernel_plugins.compare import (
+    PLUGINS,
+    POOLS,
+    ROOT,
+    TREES,
+    build,
+    compare,
+    compare_random,
+    compare_shapes,
+    why_not,
+)
 
 #: A small pool from which zbud evicts, and one that is compacted.
 RECORDINGS = ("linux-6.1-zbud-lzo-writeback15", "linux-6.12-zsmalloc-zstd-g++")

@@ -1,6 +1,6 @@
 """Heights and sizes of radix trees, against what was published about them."""
 
-from reenactments import claims
+from studies.reenactments import claims
 
 
 def test_offset_as_key_saves_seven_levels():

@@ -1,7 +1,7 @@
 """Objects per page and memory of the pools, against what was published about them."""
 
-from reenactments import claims
-from reenactments.measure import PROGRAMS
+from studies.reenactments import claims
+from studies.reenactments.measure import PROGRAMS
 
 
 def test_zbud_holds_between_one_and_two_objects_a_page():

@@ -1,6 +1,6 @@
 """What workloads are like and what compressed swap does for them, against what was published about it."""
 
-from reenactments import claims
+from studies.reenactments import claims
 
 
 def test_same_filled_pages_are_at_most_a_fifth():

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from reenactments.claims import CLAIMS
-from reenactments.page import page
+from studies.reenactments.claims import CLAIMS
+from studies.reenactments.page import page
 
 HERE = Path(__file__).parent
 
 
 def test_the_committed_page_is_what_the_script_writes():
     committed = (HERE.parents[1] / "docs" / "reenactments.md").read_text(encoding="utf-8")
-    assert committed == page(), "run python docs/reenactments.py: a number or a claim has changed since"
+    assert committed == page(), "run python docs/studies/reenactments: a number or a claim has changed since"
 
 
 def test_every_claim_names_the_test_that_checks_it():

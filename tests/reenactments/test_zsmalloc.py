@@ -4,8 +4,8 @@ import array
 
 import _zreplay
 import pytest
-from reenactments import claims
-from reenactments.measure import COMPACTED, FRAGMENTED_CLASSES, NewCompactionOldGroups, fragmenting_steps
+from studies.reenactments import claims
+from studies.reenactments.measure import COMPACTED, FRAGMENTED_CLASSES, NewCompactionOldGroups, fragmenting_steps
 
 
 def test_chains_of_8_10_and_16_make_119_141_and_192_classes():

@@ -14,12 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from zreplay import __version__
 from zreplay.analysis.comparison import Cell, Comparison, Row
 from zreplay.analysis.metrics import Metric
 from zreplay.analysis.series import PIXELS, SHOWN, View, views
 from zreplay.analysis.table import GROUPS, MEANS_HEADING, change_text, group_heading, value_text
 from zreplay.errors import UsageError
+from zreplay.version import __version__
 
 MAX_BYTES = 5_000_000
 _LOOK = {

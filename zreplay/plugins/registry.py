@@ -13,8 +13,8 @@ from pathlib import Path
 
 import _zreplay
 
-from zreplay import __version__
 from zreplay.errors import PluginError, UsageError, ZreplayError
+from zreplay.version import __version__
 
 #: What can be plugged in, and the option that names one.
 KINDS = {"index": "--index", "pool": "--pool", "mm": "--mm"}

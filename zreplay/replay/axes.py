@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zreplay import __version__
 from zreplay.errors import UsageError
 from zreplay.replay.config import Config
 from zreplay.replay.directory import read_manifest
 from zreplay.replay.run import Run, run_together
 from zreplay.trace.files import open_trace
+from zreplay.version import __version__
 
 #: What a comparison may vary: fields of :class:`Config` → how a value is read from the command line. To add an axis,
 #: add its field here; option, directories and labels follow.

@@ -10,10 +10,10 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay import __version__
 from zreplay.errors import UsageError
 from zreplay.replay.curve import Curve
 from zreplay.replay.directory import SCHEMA_VERSION, cannot_write, sync
+from zreplay.version import __version__
 
 _SCHEMA = pa.schema(
     [

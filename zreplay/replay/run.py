@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import _zreplay
 import pyarrow as pa
 
-from zreplay import __version__
 from zreplay.replay.config import Config
 from zreplay.replay.directory import (
     SCHEMA_VERSION,
@@ -32,6 +31,7 @@ from zreplay.replay.threads import Later, Reader, together
 from zreplay.trace.files import Trace, open_trace
 from zreplay.trace.sample import Sample
 from zreplay.trace.sampled import Rows, sampled
+from zreplay.version import __version__
 
 if TYPE_CHECKING:
     import polars as pl

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zreplay import __version__
 from zreplay.replay.config import Config
 from zreplay.trace.files import open_trace
+from zreplay.version import __version__
 
 if TYPE_CHECKING:
     from zreplay.trace.files import TraceMetadata

@@ -13,11 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zreplay import __version__
 from zreplay.errors import MemoryLimitError, TraceError, UsageError, ZreplayError
 from zreplay.sweep.cell import Chunk
 from zreplay.sweep.executor import Answers, Told
 from zreplay.sweep.remote import is_url, local_path
+from zreplay.version import __version__
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -171,11 +171,8 @@ class Cluster:
         def version() -> str:  # goes there whole, as a worker's zreplay need not have this module
             import importlib.util
 
-            if importlib.util.find_spec("zreplay") is None:
-                return "none"
-            import zreplay
-
-            return str(zreplay.__version__)
+            there = importlib.util.find_spec("zreplay") is not None
+            return str(importlib.import_module("zreplay").__version__) if there else "none"
 
         try:
             client.wait_for_workers(1, timeout=WORKER_SECONDS)

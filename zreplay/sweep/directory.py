@@ -19,7 +19,6 @@ from typing import IO, Any, get_args, get_type_hints
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay import __version__
 from zreplay.analysis.results import Result
 from zreplay.errors import TraceError, UsageError
 from zreplay.replay.config import Config
@@ -27,6 +26,7 @@ from zreplay.replay.directory import SCHEMA_VERSION, cannot_write, read_rows, sy
 from zreplay.replay.run import Run
 from zreplay.replay.threads import together
 from zreplay.sweep.cell import Cell
+from zreplay.version import __version__
 
 MANIFEST = "sweep.json"
 SUMMARY = "summary.parquet"

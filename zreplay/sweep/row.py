@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from zreplay import __version__
 from zreplay.analysis.metrics import METRICS, Assumptions
 from zreplay.analysis.results import Result
 from zreplay.replay.cells import Answer
 from zreplay.replay.run import Run
 from zreplay.replay.sampling import COLUMNS
 from zreplay.sweep.cell import Cell
+from zreplay.version import __version__
 
 #: Computed by a comparison from its options, so not kept.
 _ASSUMED = ("swap_in_us",)

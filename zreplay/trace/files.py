@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay import __version__
 from zreplay.errors import TraceError, UsageError
 from zreplay.trace.sample import Sample
 from zreplay.trace.schema import (
@@ -31,6 +30,7 @@ from zreplay.trace.schema import (
     WORDS,
     WORDS_MINOR_OF,
 )
+from zreplay.version import __version__
 
 if TYPE_CHECKING:
     import polars as pl

@@ -6,7 +6,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from zreplay import __version__
 from zreplay.analysis.report import chart_spec, filled, refuse_existing_report
 from zreplay.analysis.report import write_page as write_file
 from zreplay.analysis.table import value_text
@@ -14,6 +13,7 @@ from zreplay.tune.found import Finding
 from zreplay.tune.goal import Metrics
 from zreplay.tune.outcome import Outcome, Point, frontier
 from zreplay.tune.written import command_of
+from zreplay.version import __version__
 
 #: Rows of the table of all configurations; the JSON has all.
 _ROWS = 400

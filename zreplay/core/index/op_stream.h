@@ -1,5 +1,5 @@
 /* A stream of operations on one index, the same for our indexes and for the kernel's own code: plain C, so that both can
- * compile it (time_index.cpp; tests/performance/kernel).
+ * compile it (time_index.cpp; docs/studies/performance/kernel).
  *
  *      place[]   | slots with an entry: `live` of them | slots without              |     a permutation of 0 to slots - 1
  *

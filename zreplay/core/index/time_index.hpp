@@ -1,5 +1,5 @@
 // One index by itself against the clock, on the operations of op_stream.h: what the kernel's own code is timed on too
-// (tests/performance/kernel). Costs are counted, as in a replay.
+// (docs/studies/performance/kernel). Costs are counted, as in a replay.
 #pragma once
 
 #include <array>

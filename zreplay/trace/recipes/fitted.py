@@ -18,11 +18,11 @@ from typing import Any, Self
 import _zreplay
 import pyarrow as pa
 
-from zreplay import __version__
 from zreplay.trace.files import TraceMetadata
 from zreplay.trace.recipes.kinds import BATCH_ROWS
 from zreplay.trace.recipes.tables import RecipeError, check_fields, from_table, number, to_table, word
 from zreplay.trace.schema import ASKERS, MAX_TYPES, METADATA_WORDS, OPS, PAGE_SIZE, SCHEMA, WORDS
+from zreplay.version import __version__
 
 #: Shares and ranks are in parts of it.
 WHOLE = 10_000

@@ -13,7 +13,6 @@ from typing import Any, Self
 import _zreplay
 import pyarrow as pa
 
-from zreplay import __version__
 from zreplay.errors import UsageError
 from zreplay.pages.distribution import PageSizes
 from zreplay.trace.files import TraceMetadata
@@ -21,6 +20,7 @@ from zreplay.trace.recipes.kinds import BATCH_ROWS
 from zreplay.trace.recipes.sizes import parse_sizes, sizes_of
 from zreplay.trace.recipes.tables import RecipeError, from_table
 from zreplay.trace.schema import MAX_TYPES, OPS, SCHEMA
+from zreplay.version import __version__
 
 PATTERNS = ("random", "clustered", "zipf", "scan")
 

@@ -14,7 +14,6 @@ from typing import Any, Self
 import _zreplay
 import pyarrow as pa
 
-from zreplay import __version__
 from zreplay.errors import UsageError, nearest
 from zreplay.pages.distribution import PageSizes
 from zreplay.trace.files import TraceMetadata
@@ -22,6 +21,7 @@ from zreplay.trace.recipes.kinds import BATCH_ROWS
 from zreplay.trace.recipes.sizes import parse_sizes, sizes_of
 from zreplay.trace.recipes.tables import RecipeError, check_fields, from_table, number, to_table, word
 from zreplay.trace.schema import MAX_TYPES, OPS, SCHEMA
+from zreplay.version import __version__
 
 KERNELS = ("6.1", "6.12")
 ORDERS = ("cycle", "uniform", "zipf")

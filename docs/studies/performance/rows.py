@@ -1,0 +1,210 @@
+"""The rows of docs/performance.md: what each compares, how long it may take, what measures it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from studies.performance import rows_index, rows_misses, rows_replay
+from studies.performance.bars import Figure
+from studies.performance.bench import Bench, Left, Measured, Unavailable
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing to measure.
+
+    Attributes:
+        name: what --rows takes.
+        title, text, commands: of its section in the page.
+        seconds: of the default budget, for its rounds; what has to be made first comes on top.
+        head: of its table of details.
+    """
+
+    name: str
+    title: str
+    text: str
+    commands: str
+    seconds: float
+    measure: Callable[[Bench], Measured]
+    head: tuple[str, ...] = ()
+
+
+def _index(*indexes: str, millions: int) -> Callable[[Bench], Measured]:
+    def measure(bench: Bench) -> Measured:
+        figures: list[Figure] = []
+        rows: list[list[str]] = []
+        missing = []
+        bench.seconds /= len(indexes)
+        for index in indexes:
+            try:
+                more_figures, more_rows = rows_index.measure(bench, index, millions)
+            except Unavailable as error:
+                missing.append(f"{index}: {error}")
+                continue
+            figures += more_figures
+            rows += more_rows
+        if missing:
+            raise Left((figures, rows), "; ".join(missing))
+        return figures, rows
+
+    return measure
+
+
+RANDOM_1M = "zreplay synth --events 20000000 --resident 1000000 --pattern random -o random.parquet"
+INDEX_HEAD = ("entries", "ns per operation", "median", "95 % interval")
+
+ROWS = (
+    Row(
+        "run",
+        "Whole replays of a million random entries",
+        "Seconds of the whole process, from its start to its exit: interpreter, reading Parquet, replay, the "
+        "last check, the files of the run directory. Each event of the trace is one event. libCacheSim's LRU "
+        "(PyPI `libcachesim`) gets the same slots in the same order as requests of size 1 from a file in its "
+        "fastest format (oracleGeneral), with room for all slots there are (2 million, of which half are "
+        "live), so that it never evicts, which is when it is fastest; of it only the seconds inside "
+        "`process_trace()` count, not its start. Where a replay stores, loads or frees an object in an index "
+        "and a pool, the LRU looks a key up and moves it to the front.",
+        f"{RANDOM_1M}\nzreplay run random.parquet -o runs/r --force --index radix-lowbit --pool zbud",
+        180,
+        rows_replay.whole_runs,
+    ),
+    Row(
+        "huge-pages",
+        "Huge pages, on and off",
+        "The same replays as whole processes, in turns with some that the kernel gives no huge page "
+        "(`prctl(PR_SET_THP_DISABLE)`): the arenas ask for them from their second 2 MiB on (`zreplay/core/arena.hpp`).",
+        "python docs/studies/performance --rows huge-pages",
+        60,
+        rows_replay.huge_pages,
+    ),
+    Row(
+        "recordings",
+        "Every recording in traces/",
+        "`events_per_second` of the summary: inside the run, without the interpreter's start. As zswap, also "
+        "those of zram. On the right what `pyarrow` takes to decode the same columns in one thread, without a replay: "
+        "once warm, and in a fresh process, where nothing can be replayed before the first batch is there.",
+        "zreplay run traces/NAME.parquet -o runs/r --force --model zswap --index radix-lowbit --pool zbud --json",
+        60,
+        rows_replay.recordings,
+        (
+            "recording",
+            "events",
+            "zbud: million/s",
+            "engine, ns an event",
+            "zsmalloc: million/s",
+            "engine, ns an event",
+            "decoding, ns an event",
+            "fresh: first batch, ms",
+            "fresh: ns an event",
+        ),
+    ),
+    Row(
+        "growth",
+        "From 1 to 50 million entries",
+        "The loop by itself: random events drawn into memory, then fed to radix-lowbit over zbud. Timed once "
+        "all entries are there; the two sizes in turns.",
+        "python docs/studies/performance --rows growth",
+        40,
+        rows_replay.growth,
+    ),
+    Row(
+        "end-to-end",
+        "End to end against reading alone",
+        "`zreplay run` of radix-lowbit over zbud against a process that only goes through "
+        "`pyarrow.parquet.ParquetFile(trace).iter_batches(65_536)`, all columns. Both with their "
+        "interpreter's start.",
+        "python docs/studies/performance --rows end-to-end",
+        80,
+        rows_replay.end_to_end,
+    ),
+    Row(
+        "index-1m",
+        "The index alone against the kernel's own code: 1 million entries",
+        "The kernel's lib/rbtree.c, lib/radix-tree.c and lib/xarray.c of Linux 6.1 (Debian's "
+        "`linux-source-6.1`), compiled with `cc -O2` in user space over the shims of the kernel's own tests; "
+        "nodes and entries from a free list on huge pages, no locks, frees at once. The rbtree is of 64-byte "
+        "entries, used as zswap uses it. Both sides make the same operations "
+        "(`zreplay/core/index/op_stream.h`): N random entries of 2 N slots, then 23 % new stores, 14 % stores "
+        "over an entry, 40 % loads, 23 % invalidates; filling is not timed, drawing them neither, the "
+        "answers' sums must be equal. Ours through `SwapIndex`, with all costs counted: by default looking "
+        "ahead, as in a replay; `--timing`: the kernel's layout, in plain order. Times are of the processor, "
+        "all sides in turns.",
+        "python docs/studies/performance --rows index-1m",
+        60,
+        _index("radix-lowbit", "xarray", "rbtree", millions=1),
+        INDEX_HEAD,
+    ),
+    Row(
+        "index-10m",
+        "The index alone: 10 million entries",
+        "The same with 10 million entries.",
+        "python docs/studies/performance --rows index-10m",
+        60,
+        _index("radix-lowbit", "xarray", "rbtree", millions=10),
+        INDEX_HEAD,
+    ),
+    Row(
+        "index-50m",
+        "The index alone: 50 million entries",
+        "The same with 50 million entries, without `--timing`: filling the trees takes minutes.",
+        "python docs/studies/performance --rows index-50m",
+        40,
+        _index("radix-lowbit", "rbtree", millions=50),
+        INDEX_HEAD,
+    ),
+    Row(
+        "misses",
+        "Cache lines per event",
+        "Simulated by cachegrind with 1 MiB of last-level cache, engine alone, a million random entries: lines that "
+        "come from memory, whether asked for ahead or not. Below: what such a line costs on this machine, from 256 MiB "
+        "on huge pages. A replay in plain order pays the first price for most of its lines, one that looks ahead the "
+        "second.",
+        "python docs/studies/performance --rows misses",
+        10,
+        rows_misses.misses,
+    ),
+    Row(
+        "memory",
+        "Memory over the model's state",
+        "The most that `zreplay run` has resident on a trace of 100 million events (a billion is too long for "
+        "a page; what is kept of an event is in the files by then) with 100,000 entries, less their state as "
+        "below.",
+        "zreplay synth --events 100000000 --resident 100000 -o long.parquet\n"
+        "/usr/bin/time -v zreplay run long.parquet -o runs/r --force --index radix-lowbit --pool zbud",
+        10,
+        rows_replay.memory,
+    ),
+    Row(
+        "state",
+        "State of a live entry",
+        "What the process has grown by, once 4 million random entries are there, over the entries.",
+        "python docs/studies/performance --rows state",
+        10,
+        rows_replay.state,
+    ),
+    Row(
+        "synth",
+        "The generator, to Parquet",
+        "The whole process, 20 million events.",
+        "zreplay synth --events 20000000 --pattern clustered -o t.parquet",
+        40,
+        rows_replay.synth,
+    ),
+    Row(
+        "start",
+        "Start and end",
+        "The whole process for a trace of 1,000 events.",
+        "zreplay synth --events 1000 --resident 100 -o tiny.parquet\nzreplay run tiny.parquet -o runs/r --force",
+        15,
+        rows_replay.start,
+    ),
+    Row(
+        "compare",
+        "Eight replays at once",
+        "`zreplay compare` of rbtree, radix-tag, radix-lowbit and xarray over zbud and zsmalloc, on 5 million "
+        "events with a million random entries, over the eight runs one after the other. Both as whole "
+        "processes.",
+        "zreplay compare random.parquet --index rbtree,radix-tag,radix-lowbit,xarray --pool zbud,zsmalloc -o runs/c",
+        120,
+        rows_replay.eight_at_once,
+    ),
+)
