@@ -77,6 +77,15 @@ def spare_memory() -> None:
     keep_freed_memory()
 
 
+def tell_how_to_get_charts() -> None:
+    """A line on standard error where a page was written without charts."""
+    from zreplay.analysis.plain_chart import HINT
+    from zreplay.analysis.report import has_charts
+
+    if not has_charts():
+        click.echo(f"zreplay: the page has one plain chart; {HINT}", err=True)
+
+
 #: Of verbs that replay; zreplay.replay.memory reads the size.
 MEMORY_LIMIT = click.option(
     "--memory-limit",

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from zreplay.cli.options import tell_how_to_get_charts
+
 
 @click.command(name="report")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
@@ -25,23 +27,30 @@ import click
 def command(
     runs: tuple[Path, ...], out: Path, baseline: str | None, sort: str | None, name: str | None, force: bool
 ) -> None:
-    """Write one HTML page about RUNs: table, charts, manifests. It needs no network and no other file."""
+    """Write one HTML page about RUNs: answer, table, charts, manifests. It needs no network and no other file.
+
+    Charts need Altair, which `pip install 'zreplay[report]'` brings; without it the page has one plain chart.
+
+    \b
+    zreplay report RUN RUN -o report.html
+    """
     if name is not None:
         _write_other(name, runs, out, only_ours={"--baseline": baseline, "--sort": sort}, force=force)
         return
     from zreplay.analysis.comparison import compare
     from zreplay.analysis.metrics import Assumptions, choose
-    from zreplay.analysis.report import refuse_existing_report, write_report
+    from zreplay.analysis.report import refuse_existing_page, write_report
     from zreplay.analysis.results import load
     from zreplay.sweep.directory import refuse_sweeps
 
-    refuse_existing_report(out, force=force)
+    refuse_existing_page(out, force=force)
     refuse_sweeps(runs)
     results = load(list(dict.fromkeys(runs)))
     assumptions = Assumptions()
     metrics = choose(results, None, assumptions)
     write_report(compare(results, metrics, assumptions, baseline=baseline, sort=sort), out, force=force)
     print(out)
+    tell_how_to_get_charts()
 
 
 def _write_other(

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from zreplay.cli.options import Grouped, GroupOption, complete_variants, spare_memory
+from zreplay.cli.options import Grouped, GroupOption, complete_variants, spare_memory, tell_how_to_get_charts
 
 
 def _space(name: str, **settings: Any) -> Callable[[Any], Any]:
@@ -83,9 +83,9 @@ def command(
     from zreplay.tune.written import command_of, text
 
     if report:
-        from zreplay.analysis.report import refuse_existing_report
+        from zreplay.analysis.report import refuse_existing_page
 
-        refuse_existing_report(report, force=force)
+        refuse_existing_page(report, force=force)
     values = {name: _values(name, given) for name, given in axes.items() if given is not None}
     with _events_bar(trace, quiet=quiet or as_json) as progress:
         outcome = tune(
@@ -101,6 +101,8 @@ def command(
         from zreplay.tune.page import write_page
 
         write_page(outcome, report, force=force)
+        if not quiet:
+            tell_how_to_get_charts()
     if as_json:
         json.dump(record(outcome), sys.stdout)
         print()
