@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from zreplay.cli.options import MEMORY_LIMIT, complete_variants, spare_memory, tell_how_to_get_charts
+from zreplay.cli.options import JSON, MEMORY_LIMIT, complete_variants, spare_memory, tell_how_to_get_charts
 from zreplay.cli.progress import bytes_bar
 from zreplay.cli.table import terminal_width
 
@@ -54,6 +54,7 @@ def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--format", "form", default="table", show_default=True, metavar="NAME", help="table, md, csv, json, parquet."
 )
+@JSON
 @click.option(
     "--replicates", type=int, default=0, metavar="N", help="Measure times in N interleaved rounds (20 find 3 %)."
 )
@@ -78,6 +79,7 @@ def command(
     all_columns: bool,
     sort: str | None,
     form: str,
+    as_json: bool,
     replicates: int,
     timing: bool,
     seed: int,
@@ -90,7 +92,15 @@ def command(
     quiet: bool,
     **axes: str | None,
 ) -> None:
-    """Compare runs, the cells of sweeps, or replay TRACEs through every combination of the values given."""
+    """Compare runs, the cells of sweeps, or replay TRACEs through every combination of the values given.
+
+    A terminal gets the answer and the columns that differ, a pipe the answer and all columns (docs/compare.md).
+
+    \b
+    zreplay compare TRACE --index rbtree,radix-lowbit --pool zbud,zsmalloc
+    zreplay compare RUN RUN --columns pool_pages_peak,device_reads --sort device_reads
+    zreplay compare TRACE --design zswap-3.12,two-index --replicates 6 --report out.html
+    """
     spare_memory()
     from zreplay.analysis.comparison import compare
     from zreplay.analysis.metrics import Assumptions, choose, metric_named
@@ -102,6 +112,7 @@ def command(
     from zreplay.sweep.directory import is_sweep, refuse_sweeps, unfinished
 
     known("--format", form, FORMATS)
+    form = "json" if as_json else form
     within("--replicates", replicates, 0, 1000)
     requirements = [Requirement.parse(text) for text in fail_if]
     given = {"decompress_us": decompress_us, "device_read_us": device_read_us}
@@ -130,7 +141,7 @@ def command(
         failing += requirement.failing(comparison)
 
     comparison.metrics = shown
-    if not quiet:
+    if as_json or not quiet:
         wide = terminal_width()
         if form == "table" and wide:
             print((text if columns or all_columns else short_text)(comparison, wide), end="")
