@@ -1,12 +1,18 @@
-"""The command line: verbs are found by name and loaded when used; errors become exit codes here and nowhere else."""
+"""The command line's entry: a help that waits for nothing, and errors to exit codes, here and nowhere else.
 
+The verbs are options and calls in ``zreplay/cli``, loaded when one is used. ``zreplay --help`` alone loads not even
+click, which takes longer than all the rest of it.
+"""
+
+import os
 import sys
-from importlib import import_module
+from typing import TYPE_CHECKING
 
-import click
-
-from zreplay.errors import ZreplayError
+from zreplay.errors import ZreplayError, reason
 from zreplay.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # verb → its one-line help; the code is zreplay/cli/<verb>.py, a click command named `command`.
 VERBS = {
@@ -27,52 +33,119 @@ VERBS = {
     "convert": "Turn a recording into a trace: text of ftrace, trace-cmd, perf, bpftrace, blkparse, a table.",
     "synth": "Generate a trace.",
     "pages": "Say what compressors and pools would make of real pages.",
+    "completion": "Print what completes zreplay's verbs, options and names in bash, zsh or fish.",
+    "man": "Write the manual pages.",
 }
-
-
-class Verbs(click.Group):
-    """Loads a verb's module only when that verb is used; its help line is known without it."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = import_module(f"zreplay.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, "--version", message="zreplay %(version)s")
-def zreplay() -> None:
-    """Replay traces of compressed swap (zswap, zram) through the kernel's index structures and allocators."""
+ABOUT = "Replay traces of compressed swap (zswap, zram) through the kernel's index structures and allocators."
+EXAMPLES = (
+    "zreplay info TRACE",
+    "zreplay run TRACE --index radix-lowbit --pool zbud -o DIR",
+    "zreplay compare TRACE --pool zbud,zsmalloc",
+)
+OPTIONS = {
+    "--config FILE": "Options' defaults, a zreplay.toml (docs/settings.md).  [default: ./zreplay.toml, if there]",
+    "-v, --verbose": "Say on standard error which settings are in force, time and memory; of errors the traceback.",
+    "--version": "Show the version and exit.",
+    "-h, --help": "Show this message and exit.",
+}
+#: Help is no wider than this on any terminal.
+MOST_COLUMNS = 100
 
 
 def main() -> None:
     """Run the command line; exits with 0, 2 (usage), 3 (a requirement), 4 (the trace), 5, 6 (cells failed),
     7 (a plugin) or 130."""
+    arguments = sys.argv[1:]
+    if arguments in ([], ["-h"], ["--help"]) and "_ZREPLAY_COMPLETE" not in os.environ:
+        code = _printed(help_text(_columns()))
+    elif arguments == ["--version"]:
+        code = _printed(f"zreplay {__version__}")
+    else:
+        code = _run()
+    sys.exit(code)
+
+
+def _printed(text: str) -> int:
     try:
-        sys.exit(zreplay(prog_name="zreplay", standalone_mode=False) or 0)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        print("zreplay: interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
-    except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "zreplay"
-        print(f"zreplay: {error.format_message().rstrip('.')}; `{where} --help` tells more", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except ZreplayError as error:
-        print(f"zreplay: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        print(text, flush=True)
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:
+        print(f"zreplay: standard output: {reason(error)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _run() -> int:
+    """Call the verb; what it raises becomes a line and an exit code."""
+    import click
+
+    from zreplay.cli.settings import State, source_of
+    from zreplay.cli.verbs import zreplay
+
+    state = State()
+    try:
+        done = zreplay(prog_name="zreplay", standalone_mode=False, obj=state)
+        sys.stdout.flush()
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _failed("interrupted; nothing was written", 130)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "zreplay"
+        message = error.format_message().rstrip(".").replace("\n", " ")
+        return _failed(f"{message}{source_of(message, error.ctx)}; `{where} --help` tells more", error.exit_code)
+    except ZreplayError as error:
+        message = f"{error}{source_of(str(error), state.context)}"
+        return _failed(message, error.exit_code, error if state.is_verbose else None)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _failed(f"{where}{reason(error)}", 2, error if state.is_verbose else None)
+    return done if isinstance(done, int) else 0
+
+
+def _failed(message: str, code: int, shown: BaseException | None = None) -> int:
+    """Tell an error, with its traceback if it is ``shown``."""
+    if shown:
+        from traceback import print_exception
+
+        print_exception(shown)
+    print(f"zreplay: {message}", file=sys.stderr)
+    return code
+
+
+def _columns() -> int:
+    """The terminal's, as click takes them."""
+    from shutil import get_terminal_size
+
+    return min(get_terminal_size().columns, MOST_COLUMNS)
+
+
+def help_text(columns: int) -> str:
+    """What ``zreplay --help`` prints."""
+    lines = ["Usage: zreplay [OPTIONS] COMMAND [ARGS]...", "", *_wrapped(ABOUT, "  ", columns), ""]
+    lines += [f"  {example}" for example in EXAMPLES]
+    for heading, entries in (("Options", OPTIONS), ("Commands", VERBS)):
+        lines += ["", f"{heading}:"]
+        margin = " " * (max(map(len, entries)) + 4)
+        for name, words in entries.items():
+            first, *more = _wrapped(words, margin, columns)
+            lines += [f"  {name}".ljust(len(margin)) + first[len(margin) :], *more]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: str, columns: int) -> "Iterator[str]":
+    """Lines of at most that many columns, all of them indented; what textwrap does, which takes 20 ms to load."""
+    line = indent
+    for word in text.split():
+        if line != indent and len(line) + 1 + len(word) > columns:
+            yield line
+            line = indent
+        line += word if line == indent else f" {word}"
+    yield line
 
 
 if __name__ == "__main__":

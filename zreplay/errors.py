@@ -1,6 +1,10 @@
 """Every error zreplay raises on purpose, and the exit code each becomes."""
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what the help would wait for
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 class ZreplayError(Exception):
@@ -55,9 +59,30 @@ class Interrupted(ZreplayError):
     exit_code = 130
 
 
-def nearest(found: str, names: Sequence[str]) -> str:
+def nearest(found: str, names: "Sequence[str]") -> str:
     """The names that are expected, and which of them was meant if one is near."""
     from difflib import get_close_matches
 
     near = get_close_matches(found, names, n=1)
     return f"{', '.join(names)}; did you mean {near[0]}?" if near else ", ".join(names)
+
+
+def missing(path: "Path | str") -> UsageError:
+    """The error for a file that is not there; one beside it with nearly that name is suggested."""
+    from difflib import get_close_matches
+    from pathlib import Path
+
+    path = Path(path)
+    try:
+        beside = [other.name for other in path.parent.iterdir()]
+    except OSError:
+        return UsageError(f"{path}: no such file, as there is no folder {path.parent}")
+    near = get_close_matches(path.name, beside, n=1, cutoff=0.75)
+    return UsageError(f"{path}: no such file" + (f"; did you mean {path.parent / near[0]}?" if near else ""))
+
+
+def reason(error: BaseException) -> str:
+    """Why the system refused something, in words, without numbers of errors."""
+    words = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+    begin, bracket, rest = words.partition("] ")
+    return rest if bracket and begin.startswith("[Errno ") else words

@@ -14,7 +14,7 @@ from click.shell_completion import ShellComplete
 from comparing import small_trace
 
 from zreplay import __version__
-from zreplay.__main__ import zreplay as group
+from zreplay.cli.verbs import zreplay as group
 from zreplay.errors import UsageError
 from zreplay.plugins import registry
 from zreplay.replay.axes import cross

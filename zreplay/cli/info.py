@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zreplay.cli.options import JSON
+from zreplay.cli.table import fitted, width
+
 if TYPE_CHECKING:
     from zreplay.trace.likeness import Likeness
     from zreplay.trace.survey import Summary
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("info", short_help="Say what is in a trace, or how alike two are.")
 @click.argument("trace", type=click.Path(path_type=Path), metavar="TRACE")
 @click.argument("other", type=click.Path(path_type=Path), metavar="[OTHER]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+@JSON
 def command(trace: Path, other: Path | None, as_json: bool) -> None:
     """Say what is in a trace: events by kind, time span, slots, sizes, and where it came from.
 
@@ -28,12 +31,12 @@ def command(trace: Path, other: Path | None, as_json: bool) -> None:
         from zreplay.trace.likeness import likeness
 
         alike = likeness(trace, other)
-        click.echo(json.dumps(alike.as_dict(), indent=2) if as_json else _side_by_side(alike))
+        click.echo(json.dumps(alike.as_dict(), indent=2) if as_json else fitted(_side_by_side(alike)))
         return
     from zreplay.trace.survey import survey
 
     found = survey(trace)
-    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else _text(found))
+    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else fitted(_text(found)))
 
 
 def _side_by_side(alike: "Likeness") -> str:
@@ -58,12 +61,25 @@ def _side_by_side(alike: "Likeness") -> str:
         distance = alike.distances[name]
         rows.append((meaning, *shown, "–" if distance is None else f"{distance:.3f}"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    if sum(widths) + 6 > width():
+        return _stacked(rows)
     lines = [
         f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}".rstrip()
         for row in rows
     ]
     shares = ", ".join(f"{share:.0%}" for share in QUANTILES)
     return "\n".join([*lines, f"Several numbers are what {shares} do not exceed. Distances: docs/fit.md."])
+
+
+def _stacked(rows: "list[tuple[str, ...]]") -> str:
+    """The same below each other, for a terminal that is too narrow: a name, then a line for each trace."""
+    _, one, other, _ = rows[0]
+    margin = max(len(one), len(other)) + 2
+    lines = []
+    for name, of_one, of_other, distance in rows[1:]:
+        lines.append(f"{name.strip()}: distance {distance}" if distance else name.strip())
+        lines += [f"  {one:<{margin}}{of_one}".rstrip(), f"  {other:<{margin}}{of_other}".rstrip()]
+    return "\n".join(lines)
 
 
 def _text(found: "Summary") -> str:

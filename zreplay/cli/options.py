@@ -77,6 +77,32 @@ def spare_memory() -> None:
     keep_freed_memory()
 
 
+#: One document on standard output, and nothing else there.
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for machines.")
+
+
+def print_json(document: object) -> None:
+    """Print a verb's result for machines."""
+    import json
+
+    print(json.dumps(document, default=str))
+
+
+def counts_of(counts: object) -> dict[str, int]:
+    """What an importer has counted, by name."""
+    found = {name: getattr(counts, name) for name in dir(counts) if not name.startswith("_")}
+    return {name: value for name, value in found.items() if isinstance(value, int)}
+
+
+def tell_how_to_get_charts() -> None:
+    """A line on standard error where a page was written without charts."""
+    from zreplay.analysis.plain_chart import HINT
+    from zreplay.analysis.report import has_charts
+
+    if not has_charts():
+        click.echo(f"zreplay: the page has one plain chart; {HINT}", err=True)
+
+
 #: Of verbs that replay; zreplay.replay.memory reads the size.
 MEMORY_LIMIT = click.option(
     "--memory-limit",

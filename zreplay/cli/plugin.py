@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zreplay.cli.options import JSON
+from zreplay.cli.table import fitted
 from zreplay.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -16,8 +18,9 @@ if TYPE_CHECKING:
 
 @click.group("plugin", invoke_without_command=True, short_help="Test a plugin of yours; flags to compile one.")
 @click.option("--cflags", is_flag=True, help="Print what the C compiler needs to find zreplay_plugin.h.")
+@JSON
 @click.pass_context
-def command(context: click.Context, cflags: bool) -> None:
+def command(context: click.Context, cflags: bool, as_json: bool) -> None:
     """Swap indexes, pools and reclaim orders of your own (docs/plugins.md).
 
     \b
@@ -26,7 +29,8 @@ def command(context: click.Context, cflags: bool) -> None:
     zreplay run TRACE --index ./mytree.so -o runs/mytree
     """
     if cflags:
-        click.echo(f"-I{_header_folder()}")
+        flags = f"-I{_header_folder()}"
+        click.echo(json.dumps({"cflags": flags}) if as_json else flags)
     elif context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -110,7 +114,7 @@ def test(
     if as_json:
         click.echo(json.dumps({"spec": spec, "variants": [report.as_dict() for report in reports]}, indent=2))
     else:
-        click.echo("\n\n".join(_text(spec, report) for report in reports))
+        click.echo(fitted("\n\n".join(_text(spec, report) for report in reports)))
     if failed := [report for report in reports if report.failures]:
         what = "; ".join(f"{report.subject.name} fails {', '.join(report.failures)}" for report in failed)
         raise PluginError(f"plugin {spec}: {what}")

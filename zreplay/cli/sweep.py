@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zreplay.cli.options import MEMORY_LIMIT, spare_memory
-from zreplay.cli.table import aligned, number
+from zreplay.cli.options import JSON, MEMORY_LIMIT, print_json, spare_memory
+from zreplay.cli.table import aligned, fitted, number
 
 if TYPE_CHECKING:
     from zreplay.sweep.cell import Cell
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     "--workers", type=int, metavar="N", help="Cores to use, or processes of --scheduler local.  [default: all]"
 )
 @MEMORY_LIMIT
+@JSON
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no summary.")
 def command(
     grid: Path,
@@ -45,6 +46,7 @@ def command(
     scheduler: str | None,
     workers: int | None,
     memory_limit: str | None,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     """Replay the cross product of the traces and values in GRID.toml, and keep each answer in DIR.
@@ -55,6 +57,10 @@ def command(
       design = ["latest", "zswap-3.12"] # a list for each axis: design, index, pool, kernel, model, mm, locate,
       max_pool_percent = [10, 20, 30]   # totalram_pages, max_pool_percent, accept_threshold_percent, cma_every,
       seed = [0, 1]                     # seed, missing_size, sample
+
+    \b
+    zreplay sweep GRID.toml -o sweeps/first --dry-run
+    zreplay sweep GRID.toml -o sweeps/first
 
     A sweep that was stopped, by Ctrl-C or anything else, goes on when the same command is given again. The answers are
     one table: `zreplay compare DIR`, or in Python
@@ -79,7 +85,10 @@ def command(
     cells = asked.cells(open_traces(asked, here))
     if dry_run:
         missing = missing_of(out, cells)
-        print(_dry(cells, missing, here, limit_bytes, out))
+        if as_json:
+            print_json({"out": out, "cells": len(cells), "kept": len(cells) - len(missing), "missing": len(missing)})
+            return
+        print(fitted(_dry(cells, missing, here, limit_bytes, out)))
         return
     at_once = AT_ONCE
     if limit_bytes is not None:
@@ -104,8 +113,10 @@ def command(
         raise Interrupted(
             f"interrupted; {outcome.finished:,} of {len(cells):,} cells are in {out}, the same command goes on"
         )
-    if not quiet:
-        print(_text(outcome, out))
+    if as_json:
+        print_json(_document(outcome, out))
+    elif not quiet:
+        print(fitted(_text(outcome, out)))
     if outcome.failed:
         failed = "\n".join(f"  {cell.name}: {error}" for cell, error in outcome.failed.items())
         raise CellsFailed(f"{len(outcome.failed):,} of {len(cells):,} cells failed:\n{failed}")
@@ -144,6 +155,17 @@ def _bar(outcome: "Outcome", quiet: bool) -> Iterator[Callable[[float], None] | 
             bar.update(max(0, outcome.kept + done - bar.n))
 
         yield progress
+
+
+def _document(outcome: "Outcome", out: Path) -> dict[str, Any]:
+    failed = {cell.name: str(error) for cell, error in outcome.failed.items()}
+    return {
+        "out": out,
+        "cells": outcome.cells,
+        "kept": outcome.kept,
+        "replayed": outcome.replayed,
+        "failed": failed,
+    }
 
 
 def _text(outcome: "Outcome", out: Path) -> str:

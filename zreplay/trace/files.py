@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay.errors import TraceError, UsageError
+from zreplay.errors import TraceError, UsageError, missing
 from zreplay.trace.sample import Sample
 from zreplay.trace.schema import (
     FORMAT_MAJOR,
@@ -334,7 +334,7 @@ class Trace:
                 page_checksum_verification=True,
             )
         except FileNotFoundError as error:
-            raise UsageError(f"{self.path}: no such file") from error
+            raise missing(self.path) from error
         except PermissionError as error:
             raise UsageError(f"{self.path}: no permission to read it") from error
         except KeyError as error:
