@@ -1,8 +1,8 @@
 """Tables that the program itself decides: `python docs/site/reference.py` writes them into their pages.
 
-A page holds a table between `<!-- table: NAME … -->` and `<!-- table ends -->`; all around it is written by hand. Names, types and
-order are those of the schema, of a replay's own files, of the registries; what they mean is in meanings.toml and in the
-metrics. tests/docs/test_reference.py holds the committed pages to it.
+A page holds a table between `<!-- table: NAME … -->` and `<!-- table ends -->`; all around it is written by hand. Names,
+types and order are those of the schema, of a replay's own files, of the registries; what they mean is in meanings.toml
+and in the metrics. tests/docs/test_reference.py holds the committed pages to it.
 """
 
 import re
@@ -130,7 +130,7 @@ def kernels() -> str:
     from zreplay.replay.profiles import PROFILES
 
     return table(
-        ("model", "kernel", "pools", "index", "limit", "a load takes the entry"),
+        ("model", "kernel", "pools", "index", "limit", "accepts at", "a load takes the entry"),
         (
             (
                 model,

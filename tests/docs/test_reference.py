@@ -1,4 +1,4 @@
-"""Tables of the documentation that the program decides are what it decides: names, types, order; and all have a meaning."""
+"""Tables of the documentation that the program decides: names, types and order are its own, and all have a meaning."""
 
 import importlib.util
 from pathlib import Path
