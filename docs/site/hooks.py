@@ -1,0 +1,93 @@
+"""What mkdocs cannot do by itself: links out of docs/ lead to copies of what they name, and verbs have a page.
+
+Pages are written to be read in a checkout too, where `../traces/README.md` is beside docs/. In the site it becomes the
+page repository/traces/README.html; a file that is no page is copied as it is. A link to a folder leads to its README.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[2]
+_LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what pages name outside docs/, and the page of the command line."""
+    pages = [(file.src_uri, Path(str(file.abs_src_path))) for file in files if file.is_documentation_page()]
+    while pages:
+        uri, path = pages.pop()
+        for target in _links(path.read_text(encoding="utf-8")):
+            there = _place(uri, target)
+            if not there.startswith("repository/") or files.get_file_from_path(there) is not None:
+                continue
+            source = ROOT / there.removeprefix("repository/")
+            if not source.is_file():
+                continue  # the link is reported where it stands
+            files.append(File.generated(config, there, abs_src_path=str(source)))
+            if there.endswith(".md"):
+                pages.append((there, source))
+    files.append(File.generated(config, "cli.md", content=command_line()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lead links to where the site has what they name."""
+
+    def there(link: re.Match[str]) -> str:
+        target = _place(page.file.src_uri, link[1])
+        return f"]({posixpath.relpath(target, posixpath.dirname(page.file.src_uri) or '.')}{link[2] or ''})"
+
+    return _LINK.sub(there, markdown)
+
+
+def _links(markdown: str) -> Iterator[str]:
+    return (link[1] for link in _LINK.finditer(markdown))
+
+
+def _place(uri: str, link: str) -> str:
+    """Where the site has what a page at ``uri`` calls ``link``."""
+    home = uri.removeprefix("repository/") if uri.startswith("repository/") else f"docs/{uri}"
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(home), link))
+    if (ROOT / target).is_dir():
+        names = [name for name in ("README.md", "index.md") if (ROOT / target / name).is_file()]
+        target = posixpath.join(target, names[0]) if names else target
+    return target.removeprefix("docs/") if target.startswith("docs/") else f"repository/{target}"
+
+
+def command_line() -> str:
+    """Every verb's help, as the program prints it."""
+    import click
+
+    from zreplay import __main__ as program
+
+    cli = next(value for value in vars(program).values() if isinstance(value, click.Group))
+
+    def pages(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
+        context = click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100)
+        text = click.unstyle(command.get_help(context))
+        path = context.command_path
+        if parent is None:
+            yield f"```text\n{text}\n```\n"
+        else:
+            level = "##" if parent.parent is None else "###"
+            yield f"{level} {path}\n\n{_more(path)}```text\n{text}\n```\n"
+        if isinstance(command, click.Group):
+            for verb in command.list_commands(context):
+                found: Any = command.get_command(context, verb)
+                yield from pages(found, verb, context)
+
+    return "# Command line\n\nWhat `zreplay VERB --help` prints, of this version.\n\n" + "\n".join(
+        pages(cli, "zreplay", None)
+    )
+
+
+def _more(path: str) -> str:
+    verb = path.split()[-1]
+    return f"[How to](how-to/{verb}.md)\n\n" if (ROOT / "docs" / "how-to" / f"{verb}.md").is_file() else ""
