@@ -8,8 +8,6 @@ it a page has one chart, of our own, and says what brings the others.
 
 import html
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib import import_module
@@ -32,6 +30,7 @@ from zreplay.analysis.table import (
 )
 from zreplay.errors import UsageError
 from zreplay.version import __version__
+from zreplay.whole import new_file
 
 MAX_BYTES = 5_000_000
 _LOOK = {
@@ -73,22 +72,8 @@ def write_report(comparison: Comparison, place: Path, *, force: bool = False) ->
 
 def write_page(page: str, place: Path) -> None:
     """Write a page, whole or not at all. Raises UsageError where it cannot be written."""
-    text = page.encode()
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}.", delete=False) as file:
-            beside = Path(file.name)
-            file.write(text)
-        beside.chmod(0o666 & ~_umask())
-        beside.replace(place)
-    except OSError as error:
-        raise UsageError(f"{place}: cannot be written: {error.strerror}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with new_file(place, parents=True, mend="name another place") as file:
+        file.write(page.encode())
 
 
 def page(comparison: Comparison, max_bytes: int = MAX_BYTES) -> str:

@@ -95,8 +95,9 @@ def command(
     spare_memory()
     from zreplay.replay.config import known, within
     from zreplay.replay.curve import Limits, check, config_of, curve
-    from zreplay.replay.curve_file import new_file, refuse_existing_file, write_curve
+    from zreplay.replay.curve_file import refuse_existing_file, write_curve
     from zreplay.trace.files import open_trace
+    from zreplay.whole import new_file
 
     known("--format", form, ("table", "json"))
     form = "json" if as_json else form
@@ -123,7 +124,7 @@ def command(
         write_curve(found, out)
     if chart:
         drawn = chart_bytes(found, checked, chart.suffix.lower())
-        with new_file(chart) as file:
+        with new_file(chart, parents=True) as file:
             file.write(drawn)
     if quiet and not as_json:
         return

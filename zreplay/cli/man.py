@@ -115,7 +115,7 @@ def _page(context: click.Context) -> Iterator[str]:
 
 
 def _head(name: str, words: str) -> Iterator[str]:
-    from zreplay import __version__
+    from zreplay.version import __version__
 
     dashed = _escaped(name.replace(" ", "-"))
     yield f'.TH "{dashed.upper()}" 1 "" "zreplay {__version__}" "zreplay"'

@@ -11,6 +11,7 @@ import click
 from zreplay.cli.options import JSON
 from zreplay.cli.table import fitted
 from zreplay.errors import PluginError, UsageError
+from zreplay.whole import new_file
 
 if TYPE_CHECKING:
     from zreplay.plugins.conformance import Failure, Report
@@ -153,11 +154,8 @@ def _write_steps(spec: str, report: "Report") -> None:
         path = Path(f"{report.subject.own_name}-{name}.steps")
         heading = f"# {report.subject.kind} {report.subject.name}, {name}: {failure.message}\n"
         heading += f"# seed {report.seed}; again: {_again(spec, path)}\n"
-        try:
-            path.with_suffix(".part").write_text(heading + failure.steps, encoding="utf-8")
-            path.with_suffix(".part").replace(path)
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}; go to a directory that can be written to") from None
+        with new_file(path, mend="go to a directory that can be written to") as file:
+            file.write((heading + failure.steps).encode())
         report.files[name] = path
 
 

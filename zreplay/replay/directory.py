@@ -1,23 +1,24 @@
-"""Run directories: written beside their place and renamed, so that one is whole or absent; read back lazily."""
+"""Run directories: each is whole or absent (zreplay/whole.py); read back lazily."""
 
-import glob
+import io
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zreplay.errors import UsageError
 from zreplay.replay.threads import together
+from zreplay.whole import Beside, cannot_write, sync
 
 SCHEMA_VERSION = "1.1"
 MANIFEST = "manifest.json"
+#: Of a file, before the kernel is called: Parquet is written in pieces of some bytes.
+_BUFFER_BYTES = 1 << 16
 #: Files that are synced at the same time, so that they share the device's waits.
 _SYNCED_TOGETHER = 8
 
@@ -31,65 +32,25 @@ def new_directories(places: Sequence[Path]) -> Iterator[list[Path]]:
     Raises:
         UsageError: a place cannot be written (no permission, no space), or something in the block could not be.
     """
-    staged: list[Path] = []
+    staged: list[Beside] = []
     place = places[0]
     try:
         for place in places:
             place.parent.mkdir(parents=True, exist_ok=True)
-            staged.append(_beside(place, ""))
-        yield list(staged)
-        files = [file for staging in staged for file in staging.iterdir()]
-        for written in files, staged:
+            staged.append(Beside(place, directory=True))
+        yield [beside.path for beside in staged]
+        directories = [beside.path for beside in staged]
+        files = [file for directory in directories for file in directory.iterdir()]
+        for written in files, directories:
             together([partial(sync, path) for path in written], _SYNCED_TOGETHER)
-        for place, staging in zip(places, staged, strict=True):
-            _move(staging, place)
-        for parent in {place.parent for place in places}:
-            sync(parent)
+        for beside in staged:
+            place = beside.place
+            beside.move()
     except OSError as error:
         raise cannot_write(place, error) from error
     finally:
-        for staging in staged:
-            _remove(staging)
-
-
-def _beside(place: Path, what: str) -> Path:
-    """A new hidden directory in the same file system."""
-    for number in count():
-        path = place.with_name(f".{place.name}.{what}{os.getpid()}-{number}")
-        with suppress(FileExistsError):
-            path.mkdir(mode=0o700)
-            break
-    return path
-
-
-def _move(staging: Path, place: Path) -> None:
-    staging.chmod(0o755)
-    replaced = None
-    if place.exists():
-        replaced = _beside(place, "old.")
-        place.rename(replaced / place.name)
-    staging.rename(place)
-    if replaced:
-        _remove(replaced)
-
-
-def remove_left(place: Path, process: int) -> None:
-    """Remove what a process that died has left beside ``place``; what it had moved away to replace it comes back."""
-    for old in place.parent.glob(f".{glob.escape(place.name)}.old.{process}-*"):
-        if (old / place.name).is_dir() and not place.exists():
-            (old / place.name).rename(place)
-        _remove(old)
-    for staged in place.parent.glob(f".{glob.escape(place.name)}.{process}-*"):
-        _remove(staged)
-
-
-def _remove(directory: Path) -> None:
-    """Remove a directory of ours, whatever is in it, as far as the system lets us."""
-    if not directory.is_dir():
-        return
-    from shutil import rmtree
-
-    rmtree(directory, ignore_errors=True)
+        for beside in staged:
+            beside.remove()
 
 
 def refuse_existing(place: Path, *, force: bool) -> None:
@@ -104,20 +65,6 @@ def refuse_existing(place: Path, *, force: bool) -> None:
         )
 
 
-def cannot_write(place: Path, error: OSError) -> UsageError:
-    """The one-line error for an output that the system refused."""
-    return UsageError(f"{place}: cannot be written: {error.strerror or error}; -o names another place")
-
-
-def sync(path: Path) -> None:
-    """Flush a file or directory to its device."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def versioned(table: pa.Table) -> pa.Table:
     """The same table with zreplay's schema version in its metadata."""
     return table.replace_schema_metadata({"zreplay.schema_version": SCHEMA_VERSION})
@@ -128,6 +75,7 @@ class TableFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file: BinaryIO | None = None
         self._writer: pq.ParquetWriter | None = None
 
     def append(self, batch: pa.RecordBatch) -> None:
@@ -136,8 +84,9 @@ class TableFile:
         if self._writer is None:
             # Counters and gauges move little from row to row: differences take half the time and half the room.
             numbers = [field.name for field in table.schema if pa.types.is_integer(field.type)]
+            self._file = self._path.open("wb", buffering=_BUFFER_BYTES)
             self._writer = pq.ParquetWriter(
-                self._path,
+                self._file,
                 table.schema,
                 compression="zstd",
                 use_dictionary=False,
@@ -149,8 +98,9 @@ class TableFile:
 
     def close(self) -> None:
         """End the file."""
-        if self._writer is not None:
+        if self._writer is not None and self._file is not None:
             self._writer.close()
+            self._file.close()
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], types: Mapping[str, pa.DataType] | None = None) -> None:
@@ -160,7 +110,14 @@ def write_table(path: Path, rows: list[dict[str, Any]], types: Mapping[str, pa.D
     """
     fields = [pa.field(name, (types or {}).get(name, pa.infer_type([row[name] for row in rows]))) for name in rows[0]]
     table = versioned(pa.Table.from_pylist(rows, pa.schema(fields)))
-    pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
+    write_parquet(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
+
+
+def write_parquet(table: pa.Table, path: Path, **options: Any) -> None:
+    """Write a small table, in one piece. Raises OSError."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, **options)
+    path.write_bytes(buffer.getbuffer())
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ import _zreplay
 
 from zreplay import errors
 from zreplay.errors import ModelError, PluginError, ZreplayError
-from zreplay.replay.directory import remove_left
+from zreplay.whole import remove_left
 
 _LAST = ("done", "error", "crash", "exit")
 
@@ -68,7 +68,7 @@ def isolated(work: Callable[[Parent], None], *, trace: Path, out: Path, named: S
             os.waitpid(child, 0)
         os.close(reading)
         if words[:1] not in (["done"], ["error"]):
-            remove_left(out, child)
+            remove_left(out)
     if words[:1] == ["done"]:
         return
     if sys.stderr.isatty():

@@ -31,6 +31,7 @@ from zreplay.trace.schema import (
     WORDS_MINOR_OF,
 )
 from zreplay.version import __version__
+from zreplay.whole import Beside, cannot_write
 
 if TYPE_CHECKING:
     import polars as pl
@@ -188,13 +189,17 @@ class TraceWriter:
             raise UsageError(f"{self.path}: already exists; --force replaces it")
         from zreplay.trace.behind import FileBehind  # a thread's machinery, which a reader does not need
 
-        self._beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
         try:
-            self._file = FileBehind(self._beside)
+            self._beside = Beside(self.path)
+            try:
+                self._file = FileBehind(self._beside.path)
+            except BaseException:
+                self._beside.remove()
+                raise
         except OSError as error:
-            raise self._cannot_write(error) from error
+            raise cannot_write(self.path, error) from error
         self._parquet = pq.ParquetWriter(
             self._file,
             schema,
@@ -234,7 +239,7 @@ class TraceWriter:
         try:
             self._parquet.write_table(table.slice(0, rows), row_group_size=rows)
         except OSError as error:
-            raise self._cannot_write(error) from error
+            raise cannot_write(self.path, error) from error
         rest = table.slice(rows)
         self._pending = rest.to_batches()
         self._pending_rows = rest.num_rows
@@ -254,11 +259,11 @@ class TraceWriter:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            self._beside.replace(self.path)
-            sync_directory(self.path.parent)
+            self._beside.move()
+            self._beside.remove()
         except OSError as error:
             self.abort()
-            raise self._cannot_write(error) from error
+            raise cannot_write(self.path, error) from error
         except BaseException:
             self.abort()
             raise
@@ -272,10 +277,7 @@ class TraceWriter:
         except (OSError, ValueError):
             pass
         finally:
-            self._beside.unlink(missing_ok=True)
-
-    def _cannot_write(self, error: OSError) -> UsageError:
-        return UsageError(f"{self.path}: cannot write: {error.strerror or error}")
+            self._beside.remove()
 
 
 def _newer_words(op: pa.DictionaryArray) -> list[str]:
@@ -287,15 +289,6 @@ def _newer_words(op: pa.DictionaryArray) -> list[str]:
     if codes["min"] is None or WORDS_MINOR_OF.keys().isdisjoint(words[codes["min"] : codes["max"] + 1]):
         return []
     return [word for word in pc.unique(op).to_pylist() if word in WORDS_MINOR_OF]
-
-
-def sync_directory(path: Path) -> None:
-    """Make a rename in `path` survive a power failure."""
-    directory = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,157 @@
+"""zreplay loaded once under the interposer; each request is a command line, done by a forked child that may be killed.
+
+Requests and answers are lines of JSON (starts.py).
+"""
+
+import atexit
+import ctypes
+import gc
+import json
+import os
+import select
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+KINDS = ("open", "read", "write", "sync", "rename", "mkdir", "remove", "change")
+# What the verbs load when they are used; a child would load it again and again.
+_LOADED = (
+    *("polars", "numpy", "pyarrow.compute", "pyarrow.parquet", "pyarrow.dataset", "altair", "vl_convert", "tqdm"),
+    *("zreplay.analysis.report", "zreplay.analysis.charts", "zreplay.analysis.validate_chart", "zreplay.tune.page"),
+    *("zreplay.analysis.curve_chart", "zreplay.sweep.sweep", "zreplay.sweep.local", "zreplay.sweep.estimate"),
+    *("zreplay.sweep.grid", "zreplay.tune.tuning", "zreplay.trace.convert", "zreplay.trace.cut", "zreplay.trace.synth"),
+    *("zreplay.trace.fit_file", "zreplay.trace.behind", "zreplay.record.recorder", "zreplay.replay.curve_file"),
+)
+_HANGS_SECONDS = 60
+
+
+class _Call(ctypes.Structure):
+    _fields_ = (("kind", ctypes.c_int), ("path", ctypes.c_char * 120))
+
+
+class _State(ctypes.Structure):
+    _fields_ = (
+        ("calls", ctypes.c_long),
+        ("by_kind", ctypes.c_long * len(KINDS)),
+        ("fired", ctypes.c_long),
+        ("log", _Call * 2000),
+    )
+
+
+def _make_small(inputs: Path) -> None:
+    """More and smaller pieces of everything, and a kernel's tracefs that is a text: the machine of machines.py."""
+    from machines import Instance
+
+    from zreplay.record import parts, recorder
+    from zreplay.record.machine import Machine
+    from zreplay.trace import behind, files
+
+    behind._HANDED_OVER_BYTES = 2000  # type: ignore[misc]
+    behind._SYNCED_BYTES = 8000  # type: ignore[misc]
+    files.ROW_GROUP_ROWS = 200  # type: ignore[misc]
+    parts._PART_ROWS = 40  # type: ignore[misc]
+    recorder._STATUS_SECONDS = 0.0  # type: ignore[misc]
+    recorder._WAIT_SECONDS = 0.0  # type: ignore[misc]
+    recorder.Tracing = lambda *_, **__: Instance((inputs / "log.txt").read_text(), ends=True)  # type: ignore[misc, assignment]
+    Machine.__init__.__defaults__ = (inputs / "machine",)  # type: ignore[misc]
+    os.geteuid = lambda: 0
+
+
+def _be_child(request: dict[str, Any], library: ctypes.CDLL) -> None:
+    for descriptor, name in ((0, os.devnull), (1, request["stdout"]), (2, request["stderr"])):
+        if name == "closed pipe":
+            reading, opened = os.pipe()
+            os.close(reading)
+        else:
+            opened = os.open(name, os.O_RDWR | (os.O_CREAT | os.O_TRUNC if descriptor else 0), 0o600)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    os.chdir(request["folder"])
+    sys.argv = ["zreplay", *request["arguments"]]
+    library.faults_arm(
+        os.fsencode(request["below"]),
+        sum(1 << KINDS.index(kind) for kind in request["kinds"]),
+        ctypes.c_long(request["at"]),
+        ctypes.c_long(request["how"]),
+        int(request["forever"]),
+    )
+
+
+def _end(zreplay: Callable[[], None]) -> NoReturn:
+    """The interpreter's end but for taking all modules apart, which is most of the work and none of ours."""
+    code: object = 0
+    try:
+        zreplay()
+    except SystemExit as error:
+        code = error.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        print(f"Exception ignored: {error!r}", file=sys.stderr)
+        code = 120
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)
+
+
+def _wait(child: int, kill_after: float | None) -> str | int:
+    """Its exit code, minus a signal's number, or "hangs"."""
+    watched = os.pidfd_open(child)
+    seconds = _HANGS_SECONDS if kill_after is None else kill_after
+    ended = bool(select.select([watched], [], [], seconds)[0])
+    os.close(watched)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    sys.stderr.write(f"{r[2].ru_utime:.3f} {r[2].ru_stime:.3f} {r[2].ru_minflt}\n")
+    code = os.waitstatus_to_exitcode(r[1])
+    return "hangs" if not ended and kill_after is None else code
+
+
+def main() -> None:
+    library = ctypes.CDLL(os.environ["LD_PRELOAD"])
+    library.faults_state.restype = ctypes.POINTER(_State)
+    state = library.faults_state().contents
+    for name in _LOADED:
+        import_module(name)
+    from zreplay.__main__ import VERBS
+    from zreplay.__main__ import main as zreplay
+    from zreplay.analysis.report import _runtime
+
+    for verb in VERBS:
+        import_module(f"zreplay.cli.{verb}")
+    _make_small(Path(sys.argv[1]))
+    _runtime()  # of the charts, seconds of compiling
+    gc.freeze()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        request = json.loads(line)
+        library.faults_reset()
+        started = time.perf_counter()
+        child = os.fork()
+        if not child:
+            _be_child(request, library)
+            if request["whole"]:
+                zreplay()  # exits
+            _end(zreplay)
+        code = _wait(child, request["kill_after"])
+        log = [(KINDS[call.kind], os.fsdecode(call.path)) for call in state.log[: min(state.calls, 2000)]]
+        by_kind = dict(zip(KINDS, state.by_kind, strict=True))
+        answer = {"code": code, "seconds": time.perf_counter() - started, "fired": state.fired, "calls": state.calls}
+        sys.stdout.write(json.dumps({**answer, "by_kind": by_kind, "log": log}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
