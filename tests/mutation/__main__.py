@@ -25,13 +25,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sites import Mutant, mutants, written
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CORE = ROOT / "zreplay" / "core"
 BUILD = ROOT / "build" / "mutation"
-sys.path.insert(0, str(HERE))
-
-from sites import Mutant, mutants, written  # noqa: E402
 
 MOST = 8192  # switch.hpp's
 MOST_BYTES = 2 << 30
@@ -93,11 +92,8 @@ def compile_mutants(placed: list[Placed]) -> list[Placed]:
         if shutil.which("ccache"):
             configure.append("-DCMAKE_CXX_COMPILER_LAUNCHER=ccache")
         subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
-        built = subprocess.run(
-            ["cmake", "--build", BUILD / "engine", "--parallel", "2", "--", "-k0"] if ninja else ["cmake", "--build", BUILD / "engine"],
-            capture_output=True,
-            text=True,
-        )
+        build = ["cmake", "--build", BUILD / "engine", "--parallel", "2", *(["--", "-k0"] if ninja else [])]
+        built = subprocess.run(build, capture_output=True, text=True)
         if built.returncode == 0:
             return left
         output = built.stdout + built.stderr
@@ -113,7 +109,9 @@ def compile_mutants(placed: list[Placed]) -> list[Placed]:
 
 def blamed(output: str, left: list[Placed], source: Path) -> list[Placed]:
     def at(pattern: str) -> list[Placed]:
-        found = {((BUILD / "engine" / path).resolve(), int(line)) for path, line in re.findall(pattern, output, re.MULTILINE)}
+        found = {
+            ((BUILD / "engine" / path).resolve(), int(line)) for path, line in re.findall(pattern, output, re.MULTILINE)
+        }
         return [
             each
             for each in left
@@ -247,7 +245,10 @@ def main() -> int:
     options = parser.parse_args()
     files = [file.resolve() for file in options.files]
     files = files or sorted(
-        file for folder in ("index", "pool") for file in (CORE / folder).glob("*.[ch]pp") if file.stem not in NO_BACKENDS
+        file
+        for folder in ("index", "pool")
+        for file in (CORE / folder).glob("*.[ch]pp")
+        if file.stem not in NO_BACKENDS
     )
 
     placed = sample(files, options.sample, options.seed)
@@ -272,7 +273,9 @@ def main() -> int:
     )
     settings.load_profile("mutation")
     campaign = Campaign(placed, options.budget, module)
-    tests = [str(test) for test in sorted((ROOT / "tests" / "core").glob("test_*.py")) if "ring_buffer" not in test.name]
+    tests = [
+        str(test) for test in sorted((ROOT / "tests" / "core").glob("test_*.py")) if "ring_buffer" not in test.name
+    ]
     arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-q", "--rootdir", str(ROOT)]
     code = pytest.main([*arguments, *tests, "-k", options.k], plugins=[campaign])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):

@@ -46,7 +46,9 @@ INSTEAD = {
 }
 ASSIGN = {"+=": "-=", "-=": "+=", "|=": "&=", "&=": "|=", "^=": "|=", "<<=": ">>=", ">>=": "<<="}
 # Lines of which the compiler makes what there is, not what is done.
-DECLARES = re.compile(r"\b(static_assert|enum|alignas|template|requires|concept|using|case|if constexpr|virtual|explicit)\b|^\s*#")
+DECLARES = re.compile(
+    r"\b(static_assert|enum|alignas|template|requires|concept|using|case|if constexpr|virtual|explicit)\b|^\s*#"
+)
 CONSTANT = re.compile(r"\bconstexpr\b[^({]*[={]|\bconstexpr\b.*;$")
 
 
@@ -254,7 +256,7 @@ def written(text: str, numbered: list[tuple[int, Mutant]]) -> str:
     for number, mutant in numbered:
         width = mutant.end - mutant.begin
         for begin, end, written in mutant.edits:
-            # At one place: what ends first, inner before outer; then what begins, outer before inner; then what replaces.
+            # At one place: what ends there, inner before outer; what begins, outer before inner; what replaces.
             if begin != end:
                 order = (2, 0, 0)
             elif begin == mutant.edits[0][0] and written == mutant.edits[0][2]:
