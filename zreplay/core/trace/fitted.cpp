@@ -51,6 +51,7 @@ void FittedSynth::begin_areas() {
     for (AgeList& one : lists_) one.clear();
     area_.clear();
     lives_.assign(recipe_.area_slots + 1, 0);
+    slots_.clear(recipe_.area_slots + 1);
     sizes_.assign(recipe_.area_slots + 1, unknown);
     std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
     last_slots_.fill(AgeList::nowhere);
@@ -287,12 +288,19 @@ uint64_t FittedSynth::close_one(size_t number) {
 // is no jump.
 uint64_t FittedSynth::around(const RowKind& row, uint64_t slot) const {
     const uint64_t last = last_slots_[static_cast<size_t>(row.op)];
-    for (uint64_t step = 0; step <= close_slots; ++step)
-        for (const uint64_t there : {slot + step, slot - step})
-            if (there < lives_.size() && lives_[there] >> 61 == static_cast<uint64_t>(row.from) && there + 1 != last &&
-                there != last + 1)
-                return lives_[there] & ~uint64_t{0} >> 3;
-    return AgeList::nowhere;
+    const uint32_t place = 1u << static_cast<uint32_t>(row.from);
+    auto is_beside = [last](uint64_t there) { return there + 1 == last || there == last + 1; };
+    const uint64_t before_first = slot >> 63 ? 0 - slot : 0;  // so far below slot 0
+    if (before_first > close_slots) return AgeList::nowhere;
+    uint64_t above = slots_.at_or_above(place, slot + before_first, close_slots - before_first);
+    uint64_t below = before_first ? AgeList::nowhere : slots_.at_or_below(place, slot, close_slots);
+    while (above != AgeList::nowhere && is_beside(above))
+        above = above == slot + close_slots ? AgeList::nowhere : slots_.at_or_above(place, above + 1, slot + close_slots - above - 1);
+    while (below != AgeList::nowhere && is_beside(below))
+        below = below + close_slots == slot ? AgeList::nowhere : slots_.at_or_below(place, below - 1, close_slots - (slot - below) - 1);
+    if (above == AgeList::nowhere && below == AgeList::nowhere) return AgeList::nowhere;
+    const bool is_above = below == AgeList::nowhere || (above != AgeList::nowhere && above - slot <= slot - below);
+    return lives_[is_above ? above : below] & ~uint64_t{0} >> 3;
 }
 
 // What is loaded or freed sooner may be large or small.
@@ -303,11 +311,8 @@ bool FittedSynth::has_weight(size_t number, uint64_t slot) {
 }
 
 bool FittedSynth::is_crumb(size_t number, uint64_t slot) const {
-    Chosen beside{};
-    uint64_t slots = 1;
-    for (uint64_t below = slot - 1; slots < crumb_slots && kind_of(number, below, beside); --below) ++slots;
-    for (uint64_t above = slot + 1; slots < crumb_slots && kind_of(number, above, beside); ++above) ++slots;
-    return slots < crumb_slots;
+    const uint32_t places = places_of(number);
+    return 1 + slots_.run_below(places, slot) + slots_.run_above(places, slot) < crumb_slots;
 }
 
 // Along the quantiles, by the lower 32 bits of what is drawn.
@@ -327,9 +332,19 @@ bool FittedSynth::beside(size_t number, bool ahead, Chosen& chosen) {
     const uint32_t over_gap = ahead ? kind.ahead_over_gap : kind.back_over_gap;
     const uint64_t drawn = below(FittedRecipe::whole);
     if (drawn >= std::max(right, over_gap)) return false;
-    for (uint64_t step = 1; step <= slots_ahead; ++step)
-        if (kind_of(number, ahead ? last + step : last - step, chosen)) return drawn < (step == 1 ? right : over_gap);
-    return false;
+    const uint32_t places = places_of(number);
+    const uint64_t nearest = ahead ? slots_.at_or_above(places, last + 1, slots_ahead - 1) : slots_.at_or_below(places, last - 1, slots_ahead - 1);
+    if (nearest == AgeList::nowhere) return false;
+    kind_of(number, nearest, chosen);
+    return drawn < (nearest == last + 1 || nearest + 1 == last ? right : over_gap);
+}
+
+// Those of whose slots a row of the kind could be, a bit each.
+uint32_t FittedSynth::places_of(size_t number) const {
+    uint32_t places = 0;
+    for (size_t place = 1; place < place_count; ++place)
+        places |= uint32_t{(others_[number][place] & has_rows_) != 0} << place;
+    return places;
 }
 
 // As what a row of the kind goes on at the slot, if it can.
@@ -349,11 +364,13 @@ FittedSynth::Chosen FittedSynth::at_edge(Chosen chosen) {
     const uint64_t slot = list(kind.row.from).slot(chosen.position);
     const uint64_t ahead = kind.ahead[phase_], back = kind.back[phase_];
     const bool from_below = below(ahead + back + 1) <= ahead;
+    const uint32_t places = places_of(chosen.kind);
+    uint64_t steps = 0;
+    for (uint64_t run = 64; run == 64 && steps < edge_slots; steps += run)
+        run = from_below ? slots_.run_below(places, slot - steps) : slots_.run_above(places, slot + steps);
     Chosen edge = chosen;
-    for (uint64_t step = 1; step <= edge_slots; ++step) {
-        if (!kind_of(chosen.kind, from_below ? slot - step : slot + step, edge)) return edge;
-    }
-    return chosen;
+    if (steps > 0 && steps < edge_slots) kind_of(chosen.kind, from_below ? slot - steps : slot + steps, edge);
+    return edge;
 }
 
 uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
@@ -403,7 +420,10 @@ uint32_t FittedSynth::resized(const FittedRecipe::Kind& kind, uint32_t before) {
 void FittedSynth::move(size_t number, uint64_t position, uint64_t slot) {
     const RowKind& kind = recipe_.kinds[number].row;
     if (kind.to == kind.from && (kind.from == Place::none || (kind.op != Op::load && kind.op != Op::store))) return;
-    if (kind.from != Place::none) list(kind.from).remove(position);
+    if (kind.from != Place::none) {
+        list(kind.from).remove(position);
+        slots_.remove(static_cast<uint32_t>(kind.from), slot);
+    }
     if (kind.to == Place::none) {
         area_.free(static_cast<uint32_t>(slot));
         lives_[slot] = 0;
@@ -415,6 +435,7 @@ void FittedSynth::move(size_t number, uint64_t position, uint64_t slot) {
         for (size_t i = 0; i < recipe_.kinds.size(); ++i)
             if (recipe_.kinds[i].row.from == kind.to && cursors_[i] != AgeList::nowhere) cursors_[i] = to.older(cursors_[i]);
     const uint64_t place = static_cast<uint64_t>(kind.to) << 61;
+    slots_.add(static_cast<uint32_t>(kind.to), slot);
     lives_[slot] = place | to.append(slot, [&](uint64_t moved, uint64_t now) { lives_[moved] = place | now; });
 }
 

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "random.hpp"
+#include "trace/slot_bits.hpp"
 #include "trace/slot_lives.hpp"
 #include "trace/swap_area.hpp"
 
@@ -114,6 +115,7 @@ class FittedSynth {
     static uint64_t drawn_from(const std::vector<uint32_t>& quantiles, uint64_t drawn, uint64_t times);
     bool beside(size_t kind, bool ahead, Chosen& chosen);
     bool kind_of(size_t kind, uint64_t slot, Chosen& chosen) const;
+    uint32_t places_of(size_t kind) const;
     Chosen at_edge(Chosen chosen);
     bool is_crumb(size_t kind, uint64_t slot) const;
     bool has_weight(size_t kind, uint64_t slot);
@@ -140,6 +142,7 @@ class FittedSynth {
     std::array<AgeList, place_count> lists_;
     std::vector<uint64_t> lives_;     // by slot: its place in the upper three bits, where it stands there in the others
     static constexpr uint16_t unknown = 0xffff;
+    SlotBits slots_;                  // of each place
     std::vector<uint16_t> sizes_;     // by slot: of its last store, in bytes up to a page, or unknown
     std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
