@@ -18,7 +18,9 @@
 
 namespace zreplay {
 
-class AgeList {
+// `Kept` is what a slot is kept in.
+template <class Kept>
+class AgeListOf {
   public:
     static constexpr uint64_t nowhere = ~uint64_t{0};
 
@@ -33,7 +35,7 @@ class AgeList {
     uint64_t append(uint64_t slot, Moved&& moved) {
         if (full()) make_room(moved);
         const uint64_t position = end_++;
-        slots_[position] = slot;
+        slots_[position] = static_cast<Kept>(slot);
         here_[position / 64] |= uint64_t{1} << position % 64;
         add(position, 1);
         ++size_;
@@ -132,9 +134,13 @@ class AgeList {
             if (uint64_t above = i + (i & (0 - i)); above < tree_.size()) tree_[above] += tree_[i];
     }
 
-    std::vector<uint64_t> slots_, here_;
+    std::vector<Kept> slots_;
+    std::vector<uint64_t> here_;
     std::vector<int32_t> tree_;
     uint64_t size_ = 0, end_ = 0;
 };
+
+using AgeList = AgeListOf<uint64_t>;
+using AgeList32 = AgeListOf<uint32_t>;
 
 }  // namespace zreplay
