@@ -7,7 +7,7 @@
 #include "event_batch.hpp"
 #include "module.hpp"
 #include "trace/fit.hpp"
-#include "trace/fitted.hpp"
+#include "trace/fitted_synth.hpp"
 
 namespace zreplay {
 
@@ -83,6 +83,7 @@ FittedRecipe recipe_of(nb::dict tables) {
     recipe.alike = nb::cast<std::array<uint32_t, 3>>(tables["alike"]);
     recipe.phases = static_cast<uint32_t>(recipe.size_ranks.size());
     recipe.steps = nb::cast<uint32_t>(tables["steps"]);
+    recipe.parts = nb::cast<uint32_t>(tables["parts"]);
     recipe.area_slots = nb::cast<uint64_t>(tables["area_slots"]);
     recipe.types = nb::cast<uint32_t>(tables["types"]);
     recipe.cpus = nb::cast<uint32_t>(tables["cpus"]);
