@@ -1,5 +1,6 @@
 """Every error zreplay raises on purpose, and the exit code each becomes."""
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what the help would wait for
@@ -82,7 +83,9 @@ def missing(path: "Path | str") -> UsageError:
 
 
 def reason(error: BaseException) -> str:
-    """Why the system refused something, in words, without numbers of errors."""
-    words = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+    """Why the system refused something, in its words, without numbers of errors; what a library made of it is longer."""
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    words = (str(error).splitlines() or [type(error).__name__])[0]
     begin, bracket, rest = words.partition("] ")
     return rest if bracket and begin.startswith("[Errno ") else words

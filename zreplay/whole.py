@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from zreplay.errors import UsageError
+from zreplay.errors import UsageError, reason
 
 _RENAME_EXCHANGE = 2
 _HERE = -100  # AT_FDCWD
@@ -107,11 +107,6 @@ def new_file(place: Path, *, parents: bool = False, mend: str = "-o names anothe
 def cannot_write(place: Path, error: OSError, mend: str = "-o names another place") -> UsageError:
     """The one-line error for an output that the system refused."""
     return UsageError(f"{place}: cannot be written: {reason(error)}; {mend}")
-
-
-def reason(error: OSError) -> str:
-    """Why the system refused, in its words; what a library made of it may be longer."""
-    return os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
 
 
 def sync(path: Path) -> None:

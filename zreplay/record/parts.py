@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from zreplay.errors import UsageError, ZreplayError
+from zreplay.errors import UsageError, ZreplayError, reason
 from zreplay.trace.files import TraceMetadata, TraceWriter, open_trace
-from zreplay.whole import cannot_write, discard, locked, reason, remove_left
+from zreplay.whole import cannot_write, discard, locked, remove_left
 
 _PART_ROWS = 1 << 17
 _PART_SECONDS = 10.0

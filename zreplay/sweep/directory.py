@@ -19,14 +19,14 @@ from typing import IO, Any, get_args, get_type_hints
 import pyarrow as pa
 
 from zreplay.analysis.results import Result
-from zreplay.errors import TraceError, UsageError
+from zreplay.errors import TraceError, UsageError, reason
 from zreplay.replay.config import Config
 from zreplay.replay.directory import SCHEMA_VERSION, read_rows, versioned, write_parquet
 from zreplay.replay.run import Run
 from zreplay.replay.threads import together
 from zreplay.sweep.cell import Cell
 from zreplay.version import __version__
-from zreplay.whole import cannot_write, reason, sync
+from zreplay.whole import cannot_write, sync
 
 MANIFEST = "sweep.json"
 SUMMARY = "summary.parquet"
