@@ -83,7 +83,7 @@ def missing(path: "Path | str") -> UsageError:
 
 
 def reason(error: BaseException) -> str:
-    """Why the system refused something, in its words, without numbers of errors; what a library made of it is longer."""
+    """Why the system refused something, in its words and not as a number; a library says more."""
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     words = (str(error).splitlines() or [type(error).__name__])[0]
