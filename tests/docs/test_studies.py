@@ -13,7 +13,7 @@ def sources() -> list[Path]:
         path
         for folder in ("docs", "tests", "zreplay", ".github")
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in READ and path != Path(__file__)
+        if path.suffix in READ and path.parent != Path(__file__).parent
     ] + sorted(ROOT.glob("*.*"))
 
 

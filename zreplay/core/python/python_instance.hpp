@@ -102,9 +102,9 @@ bool as_word(nanobind::handle value, uint64_t& word);
 // The numbers of a tuple.
 template <size_t N>
 bool as_words(nanobind::handle value, std::array<uint64_t, N>& words) {
-    if (!PyTuple_Check(value.ptr()) || PyTuple_GET_SIZE(value.ptr()) != N) return false;
+    if (!PyTuple_Check(value.ptr()) || PyTuple_Size(value.ptr()) != Py_ssize_t{N}) return false;
     for (size_t i = 0; i < N; ++i)
-        if (!as_word(PyTuple_GET_ITEM(value.ptr(), static_cast<Py_ssize_t>(i)), words[i])) return false;
+        if (!as_word(PyTuple_GetItem(value.ptr(), static_cast<Py_ssize_t>(i)), words[i])) return false;
     return true;
 }
 

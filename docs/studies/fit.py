@@ -1,6 +1,6 @@
 """Writes the tables of docs/fit.md: whether the trace of a recipe fitted to a recording replays as the recording does.
 
-    python docs/fit.py
+    python docs/studies/fit.py
 
 No times are measured, so a busy machine does; about a minute.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-HERE = Path(__file__).parent
+DOCS = Path(__file__).parents[1]
 sys.path.pop(0)  # this folder
 
 from zreplay.errors import ZreplayError  # noqa: E402
@@ -31,7 +31,7 @@ from zreplay.trace.recipes.fitted import FittedRecipe  # noqa: E402
 from zreplay.trace.recipes.pattern import PatternRecipe  # noqa: E402
 from zreplay.trace.synth import synth  # noqa: E402
 
-RECORDINGS = sorted((HERE.parent / "traces").glob("*.parquet"))
+RECORDINGS = sorted((DOCS.parent / "traces").glob("*.parquet"))
 #: Every other one was looked at when the method was made.
 TUNED_ON = frozenset(path.stem for path in RECORDINGS[::2])
 #: What the first measurement of the others made us look at.
@@ -52,7 +52,7 @@ SCALED = (
     "linux-6.12-zsmalloc-lzorle-writeback",
 )
 
-MARK = "<!-- written by docs/fit.py from here on -->\n"
+MARK = "<!-- written by docs/studies/fit.py from here on -->\n"
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def scaled(work: Path) -> Iterator[str]:
     yield "| | scale | events | " + " | ".join(f"{pool}, peak / mean" for pool in ("zbud", "z3fold", "zsmalloc")) + " |"
     yield "|---|--:|--:|--:|--:|--:|"
     for name in SCALED:
-        recipe = fit(HERE.parent / "traces" / f"{name}.parquet")
+        recipe = fit(DOCS.parent / "traces" / f"{name}.parquet")
         pages = {}
         for factor in (Fraction(1), Fraction(4), Fraction(1, 2)):
             made = work / f"{name}-{factor.numerator}-{factor.denominator}.parquet"
@@ -293,7 +293,7 @@ def page(work: Path) -> str:
 
 
 if __name__ == "__main__":
-    place = HERE / "fit.md"
+    place = DOCS / "fit.md"
     prose = place.read_text(encoding="utf-8").split(MARK)[0]
     with TemporaryDirectory() as folder:
         place.write_text(prose + MARK + page(Path(folder)), encoding="utf-8")
