@@ -1,6 +1,5 @@
 """Every verb's help has an example, and what it shows works as it is typed."""
 
-import os
 import re
 import shlex
 import subprocess
@@ -48,7 +47,7 @@ def place(tmp_path_factory) -> Path:
     from zreplay.replay.run import run
     from zreplay.trace.cut import Selection, cut
 
-    cut(ROOT / "traces" / "linux-6.1-zbud-lzo-mixed.parquet", place / "TRACE", Selection(rows=(0, 3000)), force=False)
+    cut(ROOT / "traces" / "linux-6.1-zbud-lzo-mixed.parquet", place / "TRACE", Selection(rows=(0, 4000)), force=False)
     (place / "traces").mkdir()
     for name in ("linux-6.1-zbud-lzo-mixed", "linux-6.1-zsmalloc-g++"):
         (place / "traces" / f"{name}.parquet").symlink_to(place / "TRACE")
@@ -81,7 +80,7 @@ def test_an_example_does_what_it_shows(zreplay, place, monkeypatch, line):
     monkeypatch.setenv("ZREPLAY_PAGES_LIMIT_PAGES", "50")
     for verb in ("RUN", "SYNTH", "CUT", "CONVERT", "REPORT", "CURVE", "TUNE", "COMPARE"):
         monkeypatch.setenv(f"ZREPLAY_{verb}_FORCE", "1")
-    code, out, err = zreplay(*(os.path.expanduser(word) for word in words))
+    code, out, err = zreplay(*(str(Path(word).expanduser()) if word.startswith("~") else word for word in words))
     assert code == 0, err
     assert out, "an example says something"
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,9 +72,34 @@ def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report, one HTML page.")
 @click.option("--force", is_flag=True, help="Replace an existing report.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no table and no progress.")
-def command(
+def command(paths: tuple[Path, ...], out: Path, **options: Any) -> None:
+    """Compare runs, the cells of sweeps, or replay TRACEs through every combination of the values given.
+
+    A terminal gets the answer and the columns that differ, a pipe the answer and all columns (docs/compare.md).
+
+    \b
+    zreplay compare TRACE --index rbtree,radix-lowbit --pool zbud,zsmalloc
+    zreplay compare RUN RUN --columns pool_pages_peak,device_reads --sort device_reads
+    zreplay compare TRACE --design zswap-3.12,two-index --replicates 6 --report out.html
+    """
+    spare_memory()
+    from zreplay.plugins.registry import KINDS, native_plugins
+
+    named = native_plugins({kind: _listed(f"--{kind}", options[kind]) or () for kind in KINDS})
+    work = partial(_compare, paths, out, **options)
+    if not named:
+        work()
+        return
+    from zreplay.replay.isolated import isolated
+
+    traces, left = ", ".join(map(str, paths)), "what was finished is in {out}"
+    isolated(lambda _parent: work(), trace=traces, out=out, named=named, left=left)
+
+
+def _compare(
     paths: tuple[Path, ...],
     out: Path,
+    *,
     baseline: str | None,
     columns: str | None,
     all_columns: bool,
@@ -92,16 +118,6 @@ def command(
     quiet: bool,
     **axes: str | None,
 ) -> None:
-    """Compare runs, the cells of sweeps, or replay TRACEs through every combination of the values given.
-
-    A terminal gets the answer and the columns that differ, a pipe the answer and all columns (docs/compare.md).
-
-    \b
-    zreplay compare TRACE --index rbtree,radix-lowbit --pool zbud,zsmalloc
-    zreplay compare RUN RUN --columns pool_pages_peak,device_reads --sort device_reads
-    zreplay compare TRACE --design zswap-3.12,two-index --replicates 6 --report out.html
-    """
-    spare_memory()
     from zreplay.analysis.comparison import compare
     from zreplay.analysis.metrics import Assumptions, choose, metric_named
     from zreplay.analysis.requirement import Requirement
