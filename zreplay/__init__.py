@@ -1,8 +1,7 @@
 """zreplay: replay traces of compressed swap through the kernel's structures."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+# typing takes longer to load than the help to print; type checkers know the name.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from zreplay.replay.config import Config as Config
     from zreplay.replay.run import Run as Run
@@ -27,5 +26,7 @@ __all__ = ["Config", "Run", "Trace", "__version__", "open_run", "open_trace", "r
 
 def __getattr__(name: str) -> object:
     if name in _HOMES:
+        from importlib import import_module
+
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'zreplay' has no attribute {name!r}")

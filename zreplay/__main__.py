@@ -6,11 +6,11 @@ click, which takes longer than all the rest of it.
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from zreplay import __version__
 from zreplay.errors import ZreplayError, reason
 
+TYPE_CHECKING = False  # as in __init__
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -118,10 +118,14 @@ def _failed(message: str, code: int, shown: BaseException | None = None) -> int:
 
 
 def _columns() -> int:
-    """The terminal's, as click takes them."""
-    from shutil import get_terminal_size
-
-    return min(get_terminal_size().columns, MOST_COLUMNS)
+    """The terminal's, or what COLUMNS says; as shutil has it, which loads three compression libraries."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return min(int(columns), MOST_COLUMNS)
+    try:
+        return min(os.get_terminal_size(1).columns or 80, MOST_COLUMNS)
+    except OSError:
+        return 80
 
 
 def help_text(columns: int) -> str:

@@ -1,8 +1,7 @@
 """Every error zreplay raises on purpose, and the exit code each becomes."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # what the help would wait for
+TYPE_CHECKING = False  # as in __init__
+if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
