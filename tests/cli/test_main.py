@@ -76,7 +76,7 @@ sys.argv = ["zreplay", "--help"]
 try:
     main()
 except SystemExit:
-    print([name for name in ("pyarrow", "polars", "numpy", "tqdm", "_zreplay") if name in sys.modules])
+    print([name for name in ("pyarrow", "polars", "numpy", "tqdm", "_zreplay", "click", "typing", "re") if name in sys.modules])
 """
 
 

@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 import click
 
-from zreplay.cli.options import JSON, MEMORY_LIMIT, complete_variants, spare_memory, tell_how_to_get_charts
+from zreplay.cli.options import (
+    JSON,
+    MEMORY_LIMIT,
+    complete_names,
+    complete_variants,
+    spare_memory,
+    tell_how_to_get_charts,
+)
 from zreplay.cli.progress import bytes_bar
 from zreplay.cli.table import terminal_width
 
@@ -31,6 +38,8 @@ _AXES = {
 def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, words in reversed(_AXES.items()):
         complete = complete_variants(name, several=True) if name in ("index", "pool", "mm") else None
+        if name in ("design", "kernel"):
+            complete = complete_names(name, several=True)
         option = f"--{name.replace('_', '-')}"
         command = click.option(option, name, metavar="A,B,…", help=words, shell_complete=complete)(command)
     return command
@@ -49,9 +58,16 @@ def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Where the runs of traces are kept, and found again.",
 )
 @click.option("--baseline", metavar="RUN", help="Run directory or configuration to compare with.  [default: the first]")
-@click.option("--columns", metavar="A,B,…", help="Metrics to show, in this order.  [default: those that differ]")
+@click.option(
+    "--columns",
+    shell_complete=complete_names("metric", several=True),
+    metavar="A,B,…",
+    help="Metrics to show, in this order.  [default: those that differ]",
+)
 @click.option("--all", "all_columns", is_flag=True, help="Show all metrics, as a pipe always gets them.")
-@click.option("--sort", metavar="METRIC", help="Best first; -METRIC: worst first.")
+@click.option(
+    "--sort", shell_complete=complete_names("metric"), metavar="METRIC", help="Best first; -METRIC: worst first."
+)
 @click.option(
     "--format", "form", default="table", show_default=True, metavar="NAME", help="table, md, csv, json, parquet."
 )
