@@ -6,11 +6,11 @@ click, which takes longer than all the rest of it.
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from zreplay.errors import ZreplayError, reason
 from zreplay.version import __version__
 
+TYPE_CHECKING = False  # as in __init__
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -57,7 +57,7 @@ def main() -> None:
     7 (a plugin) or 130."""
     arguments = sys.argv[1:]
     if arguments in ([], ["-h"], ["--help"]) and "_ZREPLAY_COMPLETE" not in os.environ:
-        code = _printed(help_text(_columns()))
+        code = _printed(help_text(columns()))
     elif arguments == ["--version"]:
         code = _printed(f"zreplay {__version__}")
     else:
@@ -117,31 +117,35 @@ def _failed(message: str, code: int, shown: BaseException | None = None) -> int:
     return code
 
 
-def _columns() -> int:
-    """The terminal's, as click takes them."""
-    from shutil import get_terminal_size
+def columns() -> int:
+    """The terminal's, or what COLUMNS says; as shutil has it, which loads three compression libraries."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return min(int(said), MOST_COLUMNS)
+    try:
+        return min(os.get_terminal_size(1).columns or 80, MOST_COLUMNS)
+    except OSError:
+        return 80
 
-    return min(get_terminal_size().columns, MOST_COLUMNS)
 
-
-def help_text(columns: int) -> str:
+def help_text(width: int) -> str:
     """What ``zreplay --help`` prints."""
-    lines = ["Usage: zreplay [OPTIONS] COMMAND [ARGS]...", "", *_wrapped(ABOUT, "  ", columns), ""]
+    lines = ["Usage: zreplay [OPTIONS] COMMAND [ARGS]...", "", *_wrapped(ABOUT, "  ", width), ""]
     lines += [f"  {example}" for example in EXAMPLES]
     for heading, entries in (("Options", OPTIONS), ("Commands", VERBS)):
         lines += ["", f"{heading}:"]
         margin = " " * (max(map(len, entries)) + 4)
         for name, words in entries.items():
-            first, *more = _wrapped(words, margin, columns)
+            first, *more = _wrapped(words, margin, width)
             lines += [f"  {name}".ljust(len(margin)) + first[len(margin) :], *more]
     return "\n".join(lines)
 
 
-def _wrapped(text: str, indent: str, columns: int) -> "Iterator[str]":
-    """Lines of at most that many columns, all of them indented; what textwrap does, which takes 20 ms to load."""
+def _wrapped(text: str, indent: str, width: int) -> "Iterator[str]":
+    """Lines of at most that width, all of them indented; what textwrap does, which takes 20 ms to load."""
     line = indent
     for word in text.split():
-        if line != indent and len(line) + 1 + len(word) > columns:
+        if line != indent and len(line) + 1 + len(word) > width:
             yield line
             line = indent
         line += word if line == indent else f" {word}"

@@ -1,9 +1,7 @@
 """Every error zreplay raises on purpose, and the exit code each becomes."""
 
-import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # what the help would wait for
+TYPE_CHECKING = False  # as in __init__
+if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -85,6 +83,8 @@ def missing(path: "Path | str") -> UsageError:
 def reason(error: BaseException) -> str:
     """Why the system refused something, in its words and not as a number; a library says more."""
     if isinstance(error, OSError) and error.errno:
+        import os
+
         return os.strerror(error.errno)
     words = (str(error).splitlines() or [type(error).__name__])[0]
     begin, bracket, rest = words.partition("] ")

@@ -88,7 +88,9 @@ def replays() -> Iterator[tuple[str, Scenario]]:
     cells |= {f"index-{name}": {"kernel": "6.1", "index": name} for name, _ in _zreplay.index_kinds()}
     cells |= {f"pool-{name}": {"kernel": "6.1", "pool": name} for name, _ in _zreplay.pool_kinds()}
     cells |= {f"zram-{name}": {"model": "zram", "pool": name} for name in ("zsmalloc", "zbud")}
-    cells |= {f"mm-{name}": {"kernel": "latest", "mm": name} for name, _ in _zreplay.order_kinds() if name != "pool-lru"}
+    cells |= {
+        f"mm-{name}": {"kernel": "latest", "mm": name} for name, _ in _zreplay.order_kinds() if name != "pool-lru"
+    }
     cells |= {
         "moving": {"design": "radix-tag", "cma_every": 200},
         "verified": {"kernel": "latest", "verify": True},
@@ -126,7 +128,9 @@ def replayed(config: Any) -> object:
     for batch, calls in with_calls(trace, trace.batches(columns=columns_of([config]), batch_rows=200)):
         replay.feed(batch, calls)
     replay.finish()
-    columns = [bytes_of(columns) for columns in (replay.take_timeline(), replay.take_classes(), replay.take_observations())]
+    columns = [
+        bytes_of(columns) for columns in (replay.take_timeline(), replay.take_classes(), replay.take_observations())
+    ]
     return replay.counters(), columns
 
 
@@ -319,7 +323,10 @@ def one(
             print(f"{name}\t{n}\t{outcome}", flush=True)
         after = failing.held()
         if after != before:
-            print(f"{name}\t{n}\tleft behind: {after[0] - before[0]} allocations, {after[1] - before[1]} mapped bytes", flush=True)
+            print(
+                f"{name}\t{n}\tleft behind: {after[0] - before[0]} allocations, {after[1] - before[1]} mapped bytes",
+                flush=True,
+            )
             before = after
         if failures % 16 == 0 and scenario() != expected:
             print(f"{name}\t{n}\tafter it, the same comes to something else", flush=True)
@@ -359,7 +366,16 @@ def campaign(wanted: str, every: int, lasting: bool, budget: float) -> tuple[dic
         for name in scenario_names(folder, wanted):
             first, crashes = 1, 0
             while time.monotonic() < end:
-                command = [sys.executable, __file__, "--child", name, str(first), str(every), str(int(lasting)), str(board)]
+                command = [
+                    sys.executable,
+                    __file__,
+                    "--child",
+                    name,
+                    str(first),
+                    str(every),
+                    str(int(lasting)),
+                    str(board),
+                ]
                 done = subprocess.run(command, capture_output=True, text=True, env=environment(folder))
                 for line in done.stdout.splitlines():
                     _, n, what = line.split("\t", 2)

@@ -35,7 +35,10 @@ def program(name: str, kind: str = "fast") -> Path:
     folder = ROOT / "build" / "programs" / f"{name}-{kind}"
     folder.mkdir(parents=True, exist_ok=True)
     built = folder / name
-    sources = [*sorted((HERE / name).glob("*.cpp")), *(path for part in PARTS[name] for path in sorted(CORE.glob(part)))]
+    sources = [
+        *sorted((HERE / name).glob("*.cpp")),
+        *(path for part in PARTS[name] for path in sorted(CORE.glob(part))),
+    ]
     read = [*CORE.rglob("*.?pp"), *(HERE / name).iterdir(), Path(__file__)]
     with (folder / "lock").open("w") as lock:  # tests run in several processes
         fcntl.flock(lock, fcntl.LOCK_EX)

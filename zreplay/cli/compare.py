@@ -2,12 +2,20 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from zreplay.cli.options import JSON, MEMORY_LIMIT, complete_variants, spare_memory, tell_how_to_get_charts
+from zreplay.cli.options import (
+    JSON,
+    MEMORY_LIMIT,
+    complete_names,
+    complete_variants,
+    spare_memory,
+    tell_how_to_get_charts,
+)
 from zreplay.cli.progress import bytes_bar
 from zreplay.cli.table import terminal_width
 
@@ -30,6 +38,8 @@ _AXES = {
 def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, words in reversed(_AXES.items()):
         complete = complete_variants(name, several=True) if name in ("index", "pool", "mm") else None
+        if name in ("design", "kernel"):
+            complete = complete_names(name, several=True)
         option = f"--{name.replace('_', '-')}"
         command = click.option(option, name, metavar="A,B,…", help=words, shell_complete=complete)(command)
     return command
@@ -48,9 +58,16 @@ def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Where the runs of traces are kept, and found again.",
 )
 @click.option("--baseline", metavar="RUN", help="Run directory or configuration to compare with.  [default: the first]")
-@click.option("--columns", metavar="A,B,…", help="Metrics to show, in this order.  [default: those that differ]")
+@click.option(
+    "--columns",
+    shell_complete=complete_names("metric", several=True),
+    metavar="A,B,…",
+    help="Metrics to show, in this order.  [default: those that differ]",
+)
 @click.option("--all", "all_columns", is_flag=True, help="Show all metrics, as a pipe always gets them.")
-@click.option("--sort", metavar="METRIC", help="Best first; -METRIC: worst first.")
+@click.option(
+    "--sort", shell_complete=complete_names("metric"), metavar="METRIC", help="Best first; -METRIC: worst first."
+)
 @click.option(
     "--format", "form", default="table", show_default=True, metavar="NAME", help="table, md, csv, json, parquet."
 )
@@ -71,9 +88,34 @@ def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report, one HTML page.")
 @click.option("--force", is_flag=True, help="Replace an existing report.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no table and no progress.")
-def command(
+def command(paths: tuple[Path, ...], out: Path, **options: Any) -> None:
+    """Compare runs, the cells of sweeps, or replay TRACEs through every combination of the values given.
+
+    A terminal gets the answer and the columns that differ, a pipe the answer and all columns (docs/compare.md).
+
+    \b
+    zreplay compare TRACE --index rbtree,radix-lowbit --pool zbud,zsmalloc
+    zreplay compare RUN RUN --columns pool_pages_peak,device_reads --sort device_reads
+    zreplay compare TRACE --design zswap-3.12,two-index --replicates 6 --report out.html
+    """
+    spare_memory()
+    from zreplay.plugins.registry import KINDS, native_plugins
+
+    named = native_plugins({kind: _listed(f"--{kind}", options[kind]) or () for kind in KINDS})
+    work = partial(_compare, paths, out, **options)
+    if not named:
+        work()
+        return
+    from zreplay.replay.isolated import isolated
+
+    traces, left = ", ".join(map(str, paths)), "what was finished is in {out}"
+    isolated(lambda _parent: work(), trace=traces, out=out, named=named, left=left)
+
+
+def _compare(
     paths: tuple[Path, ...],
     out: Path,
+    *,
     baseline: str | None,
     columns: str | None,
     all_columns: bool,
@@ -92,16 +134,6 @@ def command(
     quiet: bool,
     **axes: str | None,
 ) -> None:
-    """Compare runs, the cells of sweeps, or replay TRACEs through every combination of the values given.
-
-    A terminal gets the answer and the columns that differ, a pipe the answer and all columns (docs/compare.md).
-
-    \b
-    zreplay compare TRACE --index rbtree,radix-lowbit --pool zbud,zsmalloc
-    zreplay compare RUN RUN --columns pool_pages_peak,device_reads --sort device_reads
-    zreplay compare TRACE --design zswap-3.12,two-index --replicates 6 --report out.html
-    """
-    spare_memory()
     from zreplay.analysis.comparison import compare
     from zreplay.analysis.metrics import Assumptions, choose, metric_named
     from zreplay.analysis.requirement import Requirement

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zreplay.cli.options import JSON, counts_of, print_json
+from zreplay.cli.options import JSON, complete_names, counts_of, print_json
 from zreplay.cli.table import fitted
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--context", "context_file", type=click.Path(path_type=Path), metavar="FILE", help="The recorder's context.txt."
 )
-@click.option("--model", metavar="NAME", help="zswap or zram.")
+@click.option("--model", shell_complete=complete_names("model"), metavar="NAME", help="zswap or zram.")
 @click.option("--pool", metavar="NAME", help="zbud, z3fold or zsmalloc: what was recorded.")
 @click.option("--compressor", metavar="NAME", help="The compressor that was recorded.")
 @click.option("--kernel-release", metavar="RELEASE", help="uname -r of the recorded machine.")

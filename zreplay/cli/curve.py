@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zreplay.cli.options import JSON, complete_variants, spare_memory
+from zreplay.cli.options import JSON, complete_names, complete_variants, spare_memory
 from zreplay.cli.progress import bytes_bar, steps_bar
 from zreplay.cli.table import aligned, fitted, number
 from zreplay.cli.table import width as columns
@@ -34,6 +34,7 @@ _BAR = 30
 )
 @click.option(
     "--kernel",
+    shell_complete=complete_names("kernel"),
     metavar="NAME",
     help="Whose policy: 6.12 or latest.  [default: the trace's, or 6.12 if that is older]",
 )

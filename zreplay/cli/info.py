@@ -61,17 +61,17 @@ def _side_by_side(alike: "Likeness") -> str:
         distance = alike.distances[name]
         rows.append((meaning, *shown, "–" if distance is None else f"{distance:.3f}"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    if sum(widths) + 6 > width():
-        return _stacked(rows)
     lines = [
         f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}".rstrip()
         for row in rows
     ]
+    if sum(widths) + 6 > width():
+        lines = _stacked(rows)
     shares = ", ".join(f"{share:.0%}" for share in QUANTILES)
     return "\n".join([*lines, f"Several numbers are what {shares} do not exceed. Distances: docs/fit.md."])
 
 
-def _stacked(rows: "list[tuple[str, ...]]") -> str:
+def _stacked(rows: "list[tuple[str, ...]]") -> list[str]:
     """The same below each other, for a terminal that is too narrow: a name, then a line for each trace."""
     _, one, other, _ = rows[0]
     margin = max(len(one), len(other)) + 2
@@ -79,7 +79,7 @@ def _stacked(rows: "list[tuple[str, ...]]") -> str:
     for name, of_one, of_other, distance in rows[1:]:
         lines.append(f"{name.strip()}: distance {distance}" if distance else name.strip())
         lines += [f"  {one:<{margin}}{of_one}".rstrip(), f"  {other:<{margin}}{of_other}".rstrip()]
-    return "\n".join(lines)
+    return lines
 
 
 def _text(found: "Summary") -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zreplay.cli.options import JSON, spare_memory
+from zreplay.cli.options import JSON, complete_names, spare_memory
 from zreplay.cli.progress import steps_bar
 from zreplay.cli.table import aligned, fitted
 
@@ -24,6 +24,7 @@ _WIDTH = 17
 @click.option(
     "--compressor",
     "compressors",
+    shell_complete=complete_names("compressor"),
     multiple=True,
     metavar="NAME",
     help="lz4, zstd (of zram since 6.12, of zswap since 6.17), zstd-unsized (of both before) or lzo; more than once "

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from zreplay.cli.options import JSON, print_json
+from zreplay.cli.options import JSON, complete_names, print_json
 
 
 @click.command(name="plot")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
-@click.argument("kind", metavar="KIND")
+@click.argument("kind", metavar="KIND", shell_complete=complete_names("chart"))
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="x.svg or x.png, to write."
 )

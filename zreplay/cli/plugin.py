@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zreplay.cli.options import JSON
+from zreplay.cli.options import JSON, complete_names, complete_spec
 from zreplay.cli.table import fitted
 from zreplay.errors import PluginError, UsageError
 from zreplay.whole import new_file
@@ -46,7 +46,7 @@ def _header_folder() -> Path:
 
 
 @command.command("test", short_help="Random operations against a reference, until something is wrong.")
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete_spec)
 @click.option(
     "--operations", type=click.IntRange(min=1), default=5_000_000, show_default=True, help="How many are made, in all."
 )
@@ -57,6 +57,7 @@ def _header_folder() -> Path:
 @click.option("--kind", type=click.Choice(["index", "pool", "mm"]), help="Only variants of this kind.  [default: all]")
 @click.option(
     "--like",
+    shell_complete=complete_names("variant"),
     metavar="NAME",
     help="The built-in it has to equal after each operation: answers, costs, memory.  [default: the plugin's .like]",
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zreplay.cli.options import JSON, print_json
+from zreplay.cli.options import JSON, complete_spec, print_json
 from zreplay.cli.table import fitted
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="plugins")
-@click.argument("specs", nargs=-1, metavar="[SPEC]…")
+@click.argument("specs", nargs=-1, metavar="[SPEC]…", shell_complete=complete_spec)
 @JSON
 def command(specs: tuple[str, ...], as_json: bool) -> None:
     """List swap indexes, pools and reclaim orders: built in, of installed packages, and those of SPECs.

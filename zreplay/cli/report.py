@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from zreplay.cli.options import JSON, print_json, tell_how_to_get_charts
+from zreplay.cli.options import JSON, complete_names, print_json, tell_how_to_get_charts
 
 
 @click.command(name="report")
@@ -19,7 +19,12 @@ from zreplay.cli.options import JSON, print_json, tell_how_to_get_charts
     help="HTML page to write.",
 )
 @click.option("--baseline", metavar="RUN", help="Run directory or configuration to compare with.  [default: the first]")
-@click.option("--sort", metavar="METRIC", help="Order of the table: best first; -METRIC: worst first.")
+@click.option(
+    "--sort",
+    shell_complete=complete_names("metric"),
+    metavar="METRIC",
+    help="Order of the table: best first; -METRIC: worst first.",
+)
 @click.option(
     "--report", "name", metavar="NAME", help="A page that an installed package makes of the runs, instead of ours."
 )

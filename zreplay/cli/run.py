@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zreplay.cli.options import JSON, MEMORY_LIMIT, PLUGIN, Grouped, GroupOption, complete_variants, spare_memory
+from zreplay.cli.options import (
+    JSON,
+    MEMORY_LIMIT,
+    PLUGIN,
+    Grouped,
+    GroupOption,
+    complete_names,
+    complete_variants,
+    spare_memory,
+)
 from zreplay.cli.progress import bytes_bar
 from zreplay.cli.table import aligned, fitted, number
 
@@ -36,6 +45,7 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
 )
 @click.option(
     "--design",
+    shell_complete=complete_names("design"),
     metavar="NAME",
     help="Index, pool, reclaim and policy by one name: zswap-3.12, radix-tag, radix-lowbit, two-index, zbud-v3, "
     "xarray, xarray-64m, swap-table, latest, or a bound: ideal, ideal-packing, belady.",
@@ -54,9 +64,15 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     help="Allocator: zbud, z3fold, zsmalloc, a bound: ideal, ideal-packing, or a plugin likewise.  [default: the "
     "trace's, if the kernel had it]",
 )
-@click.option("--model", metavar="NAME", help="zswap or zram.  [default: the trace's, else zswap]")
+@click.option(
+    "--model",
+    shell_complete=complete_names("model"),
+    metavar="NAME",
+    help="zswap or zram.  [default: the trace's, else zswap]",
+)
 @click.option(
     "--kernel",
+    shell_complete=complete_names("kernel"),
     metavar="NAME",
     help="Whose profile: 3.12, 6.1, 6.12 or latest.  [default: the design's, else the trace's release, else 6.1]",
 )

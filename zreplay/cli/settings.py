@@ -193,7 +193,9 @@ class SettingsFile:
                 heading = number if within == list(table) else heading
                 if within == wanted:
                     return number
-            elif (found := re.match(r"\s*([\w.\"' -]+?)\s*=", line)) and within + _words(found[1]) == wanted:
+                continue
+            found = re.match(r"\s*([\w.\"' -]+?)\s*=", line)
+            if found and [*within, *_words(found[1])][: len(wanted)] == wanted:
                 return number
         return heading
 

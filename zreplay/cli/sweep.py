@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from zreplay.cli.table import aligned, fitted, number
 
 if TYPE_CHECKING:
     from zreplay.sweep.cell import Cell
+    from zreplay.sweep.grid import Grid
     from zreplay.sweep.sweep import Outcome
 
 
@@ -39,16 +41,7 @@ if TYPE_CHECKING:
 @MEMORY_LIMIT
 @JSON
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no summary.")
-def command(
-    grid: Path,
-    out: Path,
-    dry_run: bool,
-    scheduler: str | None,
-    workers: int | None,
-    memory_limit: str | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def command(grid: Path, out: Path, **options: Any) -> None:
     """Replay the cross product of the traces and values in GRID.toml, and keep each answer in DIR.
 
     \b
@@ -68,6 +61,36 @@ def command(
     the others are there), 130 when interrupted (finished cells are kept).
     """
     spare_memory()
+    from zreplay.plugins.registry import KINDS, native_plugins
+    from zreplay.sweep.grid import Grid
+
+    asked = Grid.read(grid)
+    named = native_plugins({kind: [str(word) for word in asked.axes.get(kind, ())] for kind in KINDS})
+    work = partial(_sweep, asked, out, **options)
+    if not named:
+        work()
+        return
+    from zreplay.errors import Interrupted
+    from zreplay.replay.isolated import isolated
+
+    left = "the cells that were finished are in {out}"
+    try:
+        isolated(lambda _parent: work(), trace="a cell", out=out, named=named, left=left)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; {left.format(out=out)}, the same command goes on") from None
+
+
+def _sweep(
+    asked: "Grid",
+    out: Path,
+    *,
+    dry_run: bool,
+    scheduler: str | None,
+    workers: int | None,
+    memory_limit: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     from zreplay.errors import CellsFailed, Interrupted, MemoryLimitError
     from zreplay.replay.axes import cores
     from zreplay.replay.cells import AT_ONCE
@@ -75,12 +98,11 @@ def command(
     from zreplay.replay.memory import in_words, size_bytes
     from zreplay.sweep.directory import SweepDirectory, missing_of
     from zreplay.sweep.estimate import estimate
-    from zreplay.sweep.grid import Grid, open_traces
+    from zreplay.sweep.grid import open_traces
     from zreplay.sweep.sweep import Outcome, sweep
 
     within("--workers", workers, 1, 4096)
     limit_bytes = size_bytes("--memory-limit", memory_limit)
-    asked = Grid.read(grid)
     here = workers or cores()
     cells = asked.cells(open_traces(asked, here))
     if dry_run:

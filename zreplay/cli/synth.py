@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zreplay.cli.options import JSON, Grouped, print_json
+from zreplay.cli.options import JSON, Grouped, complete_names, complete_recipe, print_json
 from zreplay.cli.table import fitted
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 @click.command("synth", cls=Grouped, short_help="Generate a trace.")
-@click.argument("recipe", required=False)
+@click.argument("recipe", required=False, shell_complete=complete_recipe)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write."
 )
@@ -84,6 +84,7 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 @click.option(
     "--pattern",
+    shell_complete=complete_names("pattern"),
     default="clustered",
     show_default=True,
     metavar="NAME",
@@ -131,6 +132,7 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 @click.option(
     "--compressor",
+    shell_complete=complete_names("compressor"),
     metavar="NAME",
     help="Of --pages-from: lz4, zstd, zstd-unsized or lzo (zreplay pages --help).  [default: lz4]",
 )

@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-from zreplay.cli.options import JSON, Grouped, GroupOption, complete_variants, spare_memory, tell_how_to_get_charts
+from zreplay.cli.options import (
+    JSON,
+    Grouped,
+    GroupOption,
+    complete_names,
+    complete_variants,
+    spare_memory,
+    tell_how_to_get_charts,
+)
 from zreplay.cli.table import fitted
 
 
@@ -47,8 +55,18 @@ def _space(name: str, **settings: Any) -> Callable[[Any], Any]:
     metavar="A,B,…|LOW:HIGH:STEP",
     help="Accept thresholds, percent of the limit.  [default: 90,80,70,100]",
 )
-@_space("--kernel", metavar="A,B,…", help="Whose profiles.  [default: 6.1, 6.12 and latest, the trace's own first]")
-@_space("--design", metavar="A,B,…", help="Designs by name, as `zreplay run --design` takes them.  [default: none]")
+@_space(
+    "--kernel",
+    shell_complete=complete_names("kernel", several=True),
+    metavar="A,B,…",
+    help="Whose profiles.  [default: 6.1, 6.12 and latest, the trace's own first]",
+)
+@_space(
+    "--design",
+    shell_complete=complete_names("design", several=True),
+    metavar="A,B,…",
+    help="Designs by name, as `zreplay run --design` takes them.  [default: none]",
+)
 @_space(
     "--mm",
     metavar="A,B,…",

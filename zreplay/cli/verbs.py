@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from zreplay.__main__ import ABOUT, MOST_COLUMNS, OPTIONS, VERBS, help_text
+from zreplay.__main__ import ABOUT, MOST_COLUMNS, OPTIONS, VERBS, columns, help_text
 from zreplay.cli.settings import State, prepared, read_file
 from zreplay.errors import nearest
 from zreplay.version import __version__
@@ -35,7 +35,7 @@ class Verbs(click.Group):
 
     def get_help(self, ctx: click.Context) -> str:
         """The text that ``zreplay --help`` prints without click."""
-        return help_text(min(ctx.terminal_width or MOST_COLUMNS, ctx.max_content_width or MOST_COLUMNS))
+        return help_text(columns())
 
 
 @click.group(
