@@ -153,4 +153,5 @@ def not_run() -> list[Block]:
 
 if __name__ == "__main__":
     for block in not_run():
-        print(f"{block.where}: {block.reason}: {block.commands[0].text.removeprefix("set -e\n").splitlines()[0]}")
+        first = next(line for line in block.commands[0].text.splitlines() if line != "set -e")
+        print(f"{block.where}: {block.reason}: {first}")

@@ -1,6 +1,6 @@
 """Tables that the program itself decides: `python docs/site/reference.py` writes them into their pages.
 
-A page holds a table between `<!-- table: NAME … -->` and `<!-- table ends -->`; all around it is written by hand. Names,
+A page holds a table between `<!-- table: NAME … -->` and `<!-- table ends -->`; all around is written by hand. Names,
 types and order are those of the schema, of a replay's own files, of the registries; what they mean is in meanings.toml
 and in the metrics. tests/docs/test_reference.py holds the committed pages to it.
 """
