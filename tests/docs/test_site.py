@@ -1,4 +1,4 @@
-"""The documentation's site: it builds without a warning, has a page for every verb, and fetches nothing from anywhere."""
+"""The documentation's site: it builds without a warning, has a page for every verb, and fetches nothing."""
 
 import re
 import subprocess
