@@ -15,6 +15,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Columns of the help texts: what a page shows without scrolling.
+WIDTH = 90
 _LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)")
 _WHOLE_LINK = re.compile(r"\[([^\[\]]+)\]\((?![a-z]+:)([^)#\s]+)\)")
 
@@ -77,7 +79,8 @@ def command_line() -> str:
     cli = next(value for value in vars(program).values() if isinstance(value, click.Group))
 
     def pages(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
-        context = click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100)
+        settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+        context = click.Context(command, info_name=name, parent=parent, **settings)
         text = click.unstyle(command.get_help(context))
         path = context.command_path
         if parent is None:
