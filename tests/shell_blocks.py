@@ -1,7 +1,7 @@
 """The commands that README and docs/ show, and what they say about running them.
 
-Run are: ```console blocks (after `$ `, with their output where it is shown), ```sh blocks, indented blocks of
-which a line begins with a command, and commands in a table's second cell. `…` in shown output is what varies:
+Run are: ```console blocks (after `$ `, with their output where it is shown), ```sh and ```python blocks, indented
+blocks of which a line begins with a command, and commands in a table's second cell. `…` in shown output is what varies:
 within a line any text, alone on a line any lines. Where a command names its files in capitals (TRACE, DIR, RUN) the
 reader has his own, and the test has some. A block that cannot be run, or that must fail, says so in the line before (a
 row of a table in itself):
@@ -82,9 +82,11 @@ def blocks(path: Path) -> list[Block]:
         commands = _shown(text) if text[0].startswith("$ ") else _typed(text)
         if kind == "sh":
             commands = [Command("set -e\n" + "\n".join(text))]  # one script
+        elif kind == "python":
+            commands = [Command("python - <<'END'\n" + "\n".join(text) + "\nEND")]
         if kind == "code" and not any(command.text.startswith(_COMMANDS) for command in commands):
             continue
-        block = Block(page, number, commands, placeholders=kind != "console")
+        block = Block(page, number, commands, placeholders=kind not in ("console", "python"))
         if marker:
             block.reason, block.code = marker["reason"], int(marker["code"] or 0)
         block.reason = block.reason or ELSEWHERE.get(page)
@@ -99,7 +101,7 @@ def _pieces(lines: list[str]) -> Iterator[tuple[int, str, list[str]]]:
         line = lines[at]
         if fence := re.match(r"( *)```(\w*)", line):
             end = next(i for i in range(at + 1, len(lines)) if lines[i].strip() == "```")
-            if fence[2] in ("console", "sh"):
+            if fence[2] in ("console", "sh", "python"):
                 yield at + 1, fence[2], [text.removeprefix(fence[1]) for text in lines[at + 1 : end]]
             at = end
         elif line.startswith("    ") and line.strip() and (at == 0 or not lines[at - 1].strip()):
@@ -153,4 +155,5 @@ def not_run() -> list[Block]:
 
 if __name__ == "__main__":
     for block in not_run():
-        print(f"{block.where}: {block.reason}: {block.commands[0].text.removeprefix('set -e\n').splitlines()[0]}")
+        first = next(line for line in block.commands[0].text.splitlines() if line != "set -e")
+        print(f"{block.where}: {block.reason}: {first}")

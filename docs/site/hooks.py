@@ -15,7 +15,10 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Columns of the help texts: what a page shows without scrolling.
+WIDTH = 90
 _LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)")
+_WHOLE_LINK = re.compile(r"\[([^\[\]]+)\]\((?![a-z]+:)([^)#\s]+)\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -44,7 +47,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         target = _place(page.file.src_uri, link[1])
         return f"]({posixpath.relpath(target, posixpath.dirname(page.file.src_uri) or '.')}{link[2] or ''})"
 
-    return _LINK.sub(there, markdown)
+    def named(link: re.Match[str]) -> str:
+        """A folder without a README of its own is named, not linked."""
+        place = _place(page.file.src_uri, link[2])
+        path = place.removeprefix("repository/") if place.startswith("repository/") else f"docs/{place}"
+        return link[1] if (ROOT / path).is_dir() else link[0]
+
+    return _LINK.sub(there, _WHOLE_LINK.sub(named, markdown))
 
 
 def _links(markdown: str) -> Iterator[str]:
@@ -70,7 +79,8 @@ def command_line() -> str:
     cli = next(value for value in vars(program).values() if isinstance(value, click.Group))
 
     def pages(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
-        context = click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100)
+        settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+        context = click.Context(command, info_name=name, parent=parent, **settings)
         text = click.unstyle(command.get_help(context))
         path = context.command_path
         if parent is None:

@@ -1,6 +1,6 @@
 """Tables that the program itself decides: `python docs/site/reference.py` writes them into their pages.
 
-A page holds a table between `<!-- table: NAME … -->` and `<!-- table ends -->`; all around it is written by hand. Names,
+A page holds a table between `<!-- table: NAME … -->` and `<!-- table ends -->`; all around is written by hand. Names,
 types and order are those of the schema, of a replay's own files, of the registries; what they mean is in meanings.toml
 and in the metrics. tests/docs/test_reference.py holds the committed pages to it.
 """
@@ -127,24 +127,35 @@ def compare_columns() -> str:
 
 
 def kernels() -> str:
-    from zreplay.replay.profiles import PROFILES
+    from zreplay.replay.profiles import FIRST_RELEASES, PROFILES
 
-    return table(
-        ("model", "kernel", "pools", "index", "limit", "accepts at", "a load takes the entry"),
-        (
-            (
-                model,
-                kernel,
-                ", ".join(profile.pools),
-                profile.index,
-                "–"
-                if model == "zram"
-                else f"{profile.max_pool_percent} %, accepts at {profile.accept_threshold_percent} %",
-                "yes" if profile.exclusive_loads else "no",
-            )
-            for (model, kernel), profile in PROFILES.items()
-        ),
+    firsts = list(FIRST_RELEASES.values())
+
+    def releases(kernel: str) -> str:
+        """Those that a profile is the nearest to."""
+        number = list(FIRST_RELEASES).index(kernel)
+        begin = "from {}.{} on".format(*firsts[number]) if firsts[number][0] else ""
+        before = "before {}.{}".format(*firsts[number + 1]) if number + 1 < len(firsts) else ""
+        return ", ".join(filter(None, (begin, before)))
+
+    def row(model: str, kernel: str) -> tuple[str, ...]:
+        profile = PROFILES[model, kernel]
+        limits = (profile.max_pool_percent, profile.accept_threshold_percent)
+        limit, accept = ("–", "–") if model == "zram" else (f"{percent} %" for percent in limits)
+        takes = "yes" if profile.exclusive_loads else "no"
+        return model, kernel, releases(kernel), ", ".join(profile.pools), profile.index, limit, accept, takes
+
+    head = (
+        "model",
+        "`--kernel`",
+        "taken for releases",
+        "pools",
+        "index",
+        "limit",
+        "accepts at",
+        "a load takes the entry",
     )
+    return table(head, (row(model, kernel) for model, kernel in PROFILES))
 
 
 def formats() -> str:

@@ -63,7 +63,15 @@ class Cell:
 
 @dataclass
 class Row:
-    """One run. ``name`` is its configuration's, the same for each trace; ``result`` None: the mean over traces."""
+    """One run.
+
+    Attributes:
+        name: its configuration's, the same for each trace.
+        trace: its trace's name.
+        result: the run's answer; None: the mean over traces.
+        cells: metric's name → the value beside the baseline's.
+        is_baseline: whether the others of its trace are compared with it.
+    """
 
     name: str
     trace: str
@@ -75,7 +83,18 @@ class Row:
 
 @dataclass
 class Comparison:
-    """What :func:`compare` gives. ``means``: geometric means over traces, whose cells have ratios and no values."""
+    """What :func:`compare` gives.
+
+    Attributes:
+        metrics: the columns, in order.
+        rows: a row for each run, trace by trace.
+        means: geometric means over traces, whose cells have ratios and no values; empty of one trace.
+        assumptions: what a swap-in was taken to cost.
+        rounds: of the times; 0: they were not measured in rounds.
+        seed: that ordered the rounds.
+        fields: settings that tell the configurations apart.
+        notes: what a reader must know of the numbers, a sentence each.
+    """
 
     metrics: list[Metric]
     rows: list[Row]

@@ -78,8 +78,11 @@ def measure(
 ) -> Measured:
     """Compress the pages of ``paths``; where there are more than ``limit_pages``, as many, evenly spread over all.
 
-    The same files give the same numbers, whatever their names and times. Raises UsageError for paths that cannot be
-    (:func:`zreplay.pages.places.find`) and for a file that is named and cannot be read to its end.
+    The same files give the same numbers, whatever their names and times.
+
+    Raises:
+        UsageError: paths that cannot be (:func:`zreplay.pages.places.find`); a file that is named and cannot be read to
+            its end.
     """
     found = find(paths)
     measured = Measured(page_bytes, found, found.pages(page_bytes))

@@ -39,7 +39,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A complete run directory. Columns and units: docs/run-directory.md."""
+    """A complete run directory. Columns and units: docs/run-directory.md.
+
+    Attributes:
+        directory: where it is.
+        manifest: version, configuration, trace and host (manifest.json).
+    """
 
     directory: Path
     manifest: dict[str, Any]
@@ -47,19 +52,25 @@ class Run:
     _row: dict[str, Any] | None = field(default=None, repr=False, compare=False)
 
     def timeline(self) -> "pl.LazyFrame":
-        """State and cumulative counters over trace time: one row per sample, ascending ``ts_ns`` (ns)."""
+        """State and cumulative counters over trace time.
+
+        One row per sample, ascending ``ts_ns`` (nanoseconds, int64); counters and gauges are uint64, density a double.
+        """
         return self._scan("timeline")
 
     def operations(self) -> "pl.LazyFrame":
-        """One row per kind of operation: count, counted costs, nanoseconds (total and quantiles; with ``timing``)."""
+        """One row per kind of operation: ``op`` (string), count and counted costs (int64), nanoseconds.
+
+        ``total_ns`` is a double, quantiles are int64; null without ``timing``.
+        """
         return self._scan("operations")
 
     def classes(self) -> "pl.LazyFrame":
-        """Occupancy over time: zsmalloc per size class, zbud by free chunks."""
+        """Occupancy over time: a row per sample and class (zsmalloc: its bytes; zbud: free chunks), all unsigned."""
         return self._scan("classes")
 
     def observations(self) -> "pl.LazyFrame":
-        """The model's state after every event; only of a run with ``observe``."""
+        """The model's state after every event, a row each; only of a run with ``observe``."""
         return self._scan("observations")
 
     def _scan(self, table: str) -> "pl.LazyFrame":
@@ -86,6 +97,13 @@ def open_run(directory: str | os.PathLike[str]) -> Run:
 
 def run(config: Config, progress: Progress | None = None) -> Run:
     """Replay ``config.trace`` and write ``config.out``.
+
+    Args:
+        config: what to replay, and where to put it.
+        progress: told of rows replayed, and of how many there are.
+
+    Returns:
+        The run directory, complete; after an error there is none.
 
     Raises:
         UsageError: an option or path that cannot be used; an output that exists.

@@ -302,7 +302,14 @@ class Misfit:
 
 
 class Trace:
-    """A trace file, opened and its metadata checked; the rows are read when asked for."""
+    """A trace file, opened and its metadata checked; the rows are read when asked for.
+
+    Attributes:
+        path: the file.
+        rows: how many there are.
+        columns: those of SCHEMA that the file has, in SCHEMA's order; the others read as null.
+        metadata: what the file says about its source.
+    """
 
     def __init__(self, path: str | Path, *, without_metadata: Sequence[str] = ()) -> None:
         self.path = Path(path)
@@ -371,10 +378,14 @@ class Trace:
     ) -> Iterator[pa.RecordBatch]:
         """Stream the rows in order, in SCHEMA's types, each checked; memory does not grow with the trace.
 
-        `columns` limits what is read (default: all of SCHEMA) and so what is checked. A column the file does not have
-        is null. `use_threads`: decode the columns of a batch at the same time, which is done sooner and takes more of
-        the processors in all. Raises TraceError, naming the row counted from 0, for damage and for a row that cannot
-        be.
+        Args:
+            columns: what is read, and so what is checked; None: all of SCHEMA. A column the file does not have is null.
+            batch_rows: the most rows of a batch.
+            use_threads: decode the columns of a batch at the same time, which is done sooner and takes more of the
+                processors in all.
+
+        Raises:
+            TraceError: damage, or a row that cannot be; the message names the row, counted from 0.
         """
         from _zreplay import find_bad_row
 
@@ -548,7 +559,8 @@ def _numbered_words(name: str, column: pa.Array) -> tuple[pa.DictionaryArray, tu
 def open_trace(path: str | Path) -> Trace:
     """Open a trace and check its metadata and columns.
 
-    Raises UsageError when there is no such file and TraceError when it is not a trace, is damaged, or is of a format
-    this version does not read.
+    Raises:
+        UsageError: no such file.
+        TraceError: not a trace, damaged, or of a format that this version does not read.
     """
     return Trace(path)
