@@ -1,7 +1,9 @@
 """The command line: verbs are found by name and loaded when used; errors become exit codes here and nowhere else."""
 
+import os
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -57,22 +59,47 @@ def main() -> None:
     """Run the command line; exits with 0, 2 (usage), 3 (a requirement), 4 (the trace), 5, 6 (cells failed),
     7 (a plugin) or 130."""
     try:
-        sys.exit(zreplay(prog_name="zreplay", standalone_mode=False) or 0)
+        code = zreplay(prog_name="zreplay", standalone_mode=False) or 0
+        sys.stdout.flush()
     except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        _end(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        print("zreplay: interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
+        _end(130, "interrupted; nothing was written")
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "zreplay"
-        print(f"zreplay: {error.format_message().rstrip('.')}; `{where} --help` tells more", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(error.exit_code, f"{error.format_message().rstrip('.')}; `{where} --help` tells more")
     except ZreplayError as error:
-        print(f"zreplay: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(error.exit_code, str(error))
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        _end(0)
+    except OSError as error:
+        _end(2, _refused(error))
+    _end(code)
+
+
+def _refused(error: OSError) -> str:
+    """What the system refused, where no verb has said it: mostly to write what was printed."""
+    where = error.filename
+    if where is None:
+        where = "a file or standard output"
+        try:
+            sys.stdout.flush()
+        except OSError:
+            where = "standard output"
+    return f"{where}: {error.strerror or error}"
+
+
+def _end(code: int, message: str = "") -> NoReturn:
+    """Exit. What cannot be printed is dropped, so that the interpreter has nothing to complain of at its end."""
+    for stream, text in ((sys.stderr, f"zreplay: {message}\n" if message else ""), (sys.stdout, "")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is sys.stdout and not code and not isinstance(error, BrokenPipeError):
+                code = 2
+    sys.exit(code)
 
 
 if __name__ == "__main__":

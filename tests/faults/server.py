@@ -58,7 +58,7 @@ def _make_small(inputs: Path) -> None:
     parts._PART_ROWS = 40  # type: ignore[misc]
     recorder._STATUS_SECONDS = 0.0  # type: ignore[misc]
     recorder._WAIT_SECONDS = 0.0  # type: ignore[misc]
-    recorder.Tracing = lambda *_, **__: Instance((inputs / "log.txt").read_text(), ends=True)  # type: ignore[misc, assignment]
+    recorder.Tracing = lambda *_, **__: Instance((inputs / "log.txt").read_text(), ends=True, chunk_bytes=4000)  # type: ignore[misc, assignment]
     Machine.__init__.__defaults__ = (inputs / "machine",)  # type: ignore[misc]
     os.geteuid = lambda: 0
 
@@ -113,8 +113,6 @@ def _wait(child: int, kill_after: float | None) -> str | int:
     if not ended:
         os.kill(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    sys.stderr.write(f"{r[2].ru_utime:.3f} {r[2].ru_stime:.3f} {r[2].ru_minflt}\n")
-    code = os.waitstatus_to_exitcode(r[1])
     return "hangs" if not ended and kill_after is None else code
 
 

@@ -42,7 +42,7 @@ class Scenario:
     @property
     def forced(self) -> tuple[str, ...]:
         """The command line for one that finds the target there."""
-        return self.arguments if "--force" in self.arguments or self.verb in ANEW else (*self.arguments, "--force")
+        return self.arguments if "--force" in self.arguments else (*self.arguments, "--force")
 
 
 #: verb → its command lines: name → what makes the folder of work before, and the command line itself.
@@ -116,8 +116,6 @@ VERBS: dict[str, dict[str, tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]]]
         "new": ((), ("validate", "../in/kernel.parquet", "--plot", "v.svg")),
     },
 }
-#: Verbs that replace what is there, or go on with it, without being told to.
-ANEW = ("compare", "sweep", "plot", "validate")
 
 
 def prepare(starts: Starts) -> None:
