@@ -140,10 +140,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     failed = 0
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        starts = Starts(Path(folder))
-        prepare(starts)
-        for verb in VERBS if given.verb == "all" else given.verb.split(","):
+    for verb in VERBS if given.verb == "all" else given.verb.split(","):
+        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+            starts = Starts(Path(folder))
+            prepare(starts)
             began = time.monotonic()
             some = scenarios(starts, verb)
             found = campaign(starts, some, given.points, began + given.budget, given.seed)
@@ -153,7 +153,7 @@ def main() -> None:
             for fault in found.faults[:20]:
                 print(f"  {fault}", flush=True)
             failed += len(found.faults)
-        starts.close()
+            starts.close()
     sys.exit(bool(failed))
 
 

@@ -8,6 +8,7 @@
    Kinds of calls are bits, so that a campaign says which of them it counts. */
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -209,6 +210,17 @@ CREAT(creat64)
     }
 FOPEN(fopen)
 FOPEN(fopen64)
+
+DIR *opendir(const char *path)
+{
+    REAL(opendir);
+    long fate = passes_at(K_OPEN, AT_FDCWD, path);
+    if (fate > 0) {
+        errno = fate;
+        return NULL;
+    }
+    return real(path);
+}
 
 /* ---- reading and writing */
 

@@ -1,5 +1,6 @@
 """zreplay loaded once under the interposer; each request is a command line, done by a forked child that may be killed.
 
+What a child that nobody disturbs has loaded is loaded here, too, so that the next one need not.
 Requests and answers are lines of JSON (starts.py).
 """
 
@@ -15,19 +16,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 KINDS = ("open", "read", "write", "sync", "rename", "mkdir", "remove", "change")
-# What the verbs load when they are used; a child would load it again and again.
-_LOADED = (
-    *("polars", "numpy", "pyarrow.compute", "pyarrow.parquet", "pyarrow.dataset", "altair", "vl_convert", "tqdm"),
-    *("zreplay.analysis.report", "zreplay.analysis.charts", "zreplay.analysis.validate_chart", "zreplay.tune.page"),
-    *("zreplay.analysis.curve_chart", "zreplay.sweep.sweep", "zreplay.sweep.local", "zreplay.sweep.estimate"),
-    *("zreplay.sweep.grid", "zreplay.tune.tuning", "zreplay.trace.convert", "zreplay.trace.cut", "zreplay.trace.synth"),
-    *("zreplay.trace.fit_file", "zreplay.trace.behind", "zreplay.record.recorder", "zreplay.replay.curve_file"),
-)
 _HANGS_SECONDS = 60
 
 
@@ -83,7 +77,7 @@ def _be_child(request: dict[str, Any], library: ctypes.CDLL) -> None:
     )
 
 
-def _end(zreplay: Callable[[], None]) -> NoReturn:
+def _end(zreplay: Callable[[], None], loaded: Path | None) -> NoReturn:
     """The interpreter's end but for taking all modules apart, which is most of the work and none of ours."""
     code: object = 0
     try:
@@ -93,6 +87,8 @@ def _end(zreplay: Callable[[], None]) -> NoReturn:
     except BaseException:
         traceback.print_exc()
         code = 1
+    if loaded:
+        loaded.write_text("\n".join(sys.modules))
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     try:
@@ -102,6 +98,23 @@ def _end(zreplay: Callable[[], None]) -> NoReturn:
         code = 120
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else 1)
+
+
+def _learn(loaded: Path) -> None:
+    """Load what a child has loaded, and compile what takes seconds."""
+    if not loaded.exists():
+        return
+    new = [name for name in loaded.read_text().splitlines() if name not in sys.modules]
+    loaded.unlink()
+    for name in new:
+        with suppress(Exception):
+            import_module(name)
+    if "vl_convert" in new:
+        from zreplay.analysis.report import _runtime
+
+        _runtime()
+    if new:
+        gc.freeze()
 
 
 def _wait(child: int, kill_after: float | None) -> str | int:
@@ -120,17 +133,9 @@ def main() -> None:
     library = ctypes.CDLL(os.environ["LD_PRELOAD"])
     library.faults_state.restype = ctypes.POINTER(_State)
     state = library.faults_state().contents
-    for name in _LOADED:
-        import_module(name)
-    from zreplay.__main__ import VERBS
     from zreplay.__main__ import main as zreplay
-    from zreplay.analysis.report import _runtime
 
-    for verb in VERBS:
-        import_module(f"zreplay.cli.{verb}")
     _make_small(Path(sys.argv[1]))
-    _runtime()  # of the charts, seconds of compiling
-    gc.freeze()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
@@ -142,8 +147,10 @@ def main() -> None:
             _be_child(request, library)
             if request["whole"]:
                 zreplay()  # exits
-            _end(zreplay)
+            _end(zreplay, None if request["at"] else Path(request["loaded"]))
         code = _wait(child, request["kill_after"])
+        if not request["at"] and not code:
+            _learn(Path(request["loaded"]))
         log = [(KINDS[call.kind], os.fsdecode(call.path)) for call in state.log[: min(state.calls, 2000)]]
         by_kind = dict(zip(KINDS, state.by_kind, strict=True))
         answer = {"code": code, "seconds": time.perf_counter() - started, "fired": state.fired, "calls": state.calls}

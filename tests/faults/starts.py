@@ -100,6 +100,7 @@ class Starts:
             "arguments": arguments,
             "folder": str(folder or self.work),
             "below": str(self.base),
+            "loaded": str(self.root / "loaded"),
             "whole": whole,
             "at": at,
             "how": how,
