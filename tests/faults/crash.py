@@ -59,7 +59,7 @@ def points(scenario: Scenario, many: int, draw: random.Random) -> Iterator[Point
         at_calls = draw.sample(at_calls, many - moments)
     yield from at_calls
     for _ in range(moments):
-        yield Point(scenario, "moment", seconds=draw.uniform(0, 1.1 * scenario.seconds))
+        yield Point(scenario, "moment", seconds=draw.uniform(0, scenario.seconds))
 
 
 def campaign(starts: Starts, some: Sequence[Scenario], many: int, until: float, seed: int = 0) -> Found:

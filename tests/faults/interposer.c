@@ -140,10 +140,13 @@ static long passes_at(enum kind kind, int folder, const char *path)
     return fate;
 }
 
-#define REFUSE(fate)      \
-    if ((fate) > 0) {     \
-        errno = (fate);   \
-        return -1;        \
+#define REFUSE(call)              \
+    {                             \
+        long refused = (call);    \
+        if (refused > 0) {        \
+            errno = refused;      \
+            return -1;            \
+        }                         \
     }
 
 /* Half of the bytes for a short or torn one, never none. */

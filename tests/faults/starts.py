@@ -62,6 +62,7 @@ class Starts:
             "LD_PRELOAD": str(interposer(self.root)),
             "PYTHONPATH": os.pathsep.join(paths),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "",
         }
         self._server = subprocess.Popen(
             [*wrapper, sys.executable, HERE / "server.py", self.inputs],
