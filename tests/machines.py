@@ -58,8 +58,16 @@ def machine(
 class Instance:
     """Tracing without a kernel: hands out text, then nothing; or, if it ``ends``, asks for the recording's end."""
 
-    def __init__(self, log: str, *, lost: tuple[int, ...] = (0, 0), fails: bool = False, ends: bool = False) -> None:
-        self.chunks = [log[i : i + 100].encode() for i in range(0, len(log), 100)]
+    def __init__(
+        self,
+        log: str,
+        *,
+        lost: tuple[int, ...] = (0, 0),
+        fails: bool = False,
+        ends: bool = False,
+        chunk_bytes: int = 100,
+    ) -> None:
+        self.chunks = [log[i : i + chunk_bytes].encode() for i in range(0, len(log), chunk_bytes)]
         self.lost = list(lost)
         self.fails = fails
         self.ends = ends

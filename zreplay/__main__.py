@@ -62,18 +62,29 @@ def main() -> None:
         code = _printed(f"zreplay {__version__}")
     else:
         code = _run()
-    sys.exit(code)
+    sys.exit(_ended(code))
 
 
 def _printed(text: str) -> int:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        sys.stderr.close()
+        return 0
     except OSError as error:
-        print(f"zreplay: standard output: {reason(error)}", file=sys.stderr)
-        return 2
+        return _failed(f"standard output: {reason(error)}", 2)
     return 0
+
+
+def _ended(code: int) -> int:
+    """What cannot be printed is dropped, so that the interpreter has nothing to complain of at its end."""
+    for stream in (sys.stderr, sys.stdout):
+        try:
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is sys.stdout and not code and not isinstance(error, BrokenPipeError):
+                code = 2
+    return code
 
 
 def _run() -> int:
@@ -99,12 +110,21 @@ def _run() -> int:
         message = f"{error}{source_of(str(error), state.context)}"
         return _failed(message, error.exit_code, error if state.is_verbose else None)
     except BrokenPipeError:
-        sys.stderr.close()
         return 0
     except OSError as error:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        return _failed(f"{where}{reason(error)}", 2, error if state.is_verbose else None)
+        return _failed(f"{_refused(error)}: {reason(error)}", 2, error if state.is_verbose else None)
     return done if isinstance(done, int) else 0
+
+
+def _refused(error: OSError) -> str:
+    """What the system refused, where no verb has said it: mostly to write what was printed."""
+    if error.filename is not None:
+        return str(error.filename)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return "standard output"
+    return "a file or standard output"
 
 
 def _failed(message: str, code: int, shown: BaseException | None = None) -> int:
@@ -113,7 +133,10 @@ def _failed(message: str, code: int, shown: BaseException | None = None) -> int:
         from traceback import print_exception
 
         print_exception(shown)
-    print(f"zreplay: {message}", file=sys.stderr)
+    try:  # noqa: SIM105  contextlib takes longer to load than the help to print
+        print(f"zreplay: {message}", file=sys.stderr, flush=True)
+    except OSError:
+        pass
     return code
 
 

@@ -36,6 +36,7 @@ class Beside:
     def __init__(self, place: Path, *, directory: bool = False) -> None:
         self.place = place
         self._is_directory = directory
+        self._is_moved = False
         remove_left(place)
         for number in count():
             self.path = _hidden(place, f"{os.getpid()}-{number}.new")
@@ -49,10 +50,9 @@ class Beside:
 
         Raises OSError, and what was in the place is there.
         """
-        if not self._is_directory:
+        if not self._is_directory or not self.place.exists():
             self.path.replace(self.place)
-        elif not self.place.exists():
-            self.path.rename(self.place)
+            self._is_moved = True
         elif not _exchange(self.path, self.place):
             self._move_aside()
         sync(self.place.parent)
@@ -73,7 +73,8 @@ class Beside:
         """Remove what has no name of its own by now, as far as the system lets us: nothing at all, or what the place
         held before."""
         if self._lock is not None:
-            _remove(self.path)
+            if not self._is_moved:
+                _remove(self.path)
             os.close(self._lock)
             self._lock = None
 

@@ -8,6 +8,7 @@
    Kinds of calls are bits, so that a campaign says which of them it counts. */
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -139,10 +140,13 @@ static long passes_at(enum kind kind, int folder, const char *path)
     return fate;
 }
 
-#define REFUSE(fate)      \
-    if ((fate) > 0) {     \
-        errno = (fate);   \
-        return -1;        \
+#define REFUSE(call)              \
+    {                             \
+        long refused = (call);    \
+        if (refused > 0) {        \
+            errno = refused;      \
+            return -1;            \
+        }                         \
     }
 
 /* Half of the bytes for a short or torn one, never none. */
@@ -209,6 +213,17 @@ CREAT(creat64)
     }
 FOPEN(fopen)
 FOPEN(fopen64)
+
+DIR *opendir(const char *path)
+{
+    REAL(opendir);
+    long fate = passes_at(K_OPEN, AT_FDCWD, path);
+    if (fate > 0) {
+        errno = fate;
+        return NULL;
+    }
+    return real(path);
+}
 
 /* ---- reading and writing */
 

@@ -1,5 +1,6 @@
 """zreplay loaded once under the interposer; each request is a command line, done by a forked child that may be killed.
 
+What a child that nobody disturbs has loaded is loaded here, too, so that the next one need not.
 Requests and answers are lines of JSON (starts.py).
 """
 
@@ -15,19 +16,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 KINDS = ("open", "read", "write", "sync", "rename", "mkdir", "remove", "change")
-# What the verbs load when they are used; a child would load it again and again.
-_LOADED = (
-    *("polars", "numpy", "pyarrow.compute", "pyarrow.parquet", "pyarrow.dataset", "altair", "vl_convert", "tqdm"),
-    *("zreplay.analysis.report", "zreplay.analysis.charts", "zreplay.analysis.validate_chart", "zreplay.tune.page"),
-    *("zreplay.analysis.curve_chart", "zreplay.sweep.sweep", "zreplay.sweep.local", "zreplay.sweep.estimate"),
-    *("zreplay.sweep.grid", "zreplay.tune.tuning", "zreplay.trace.convert", "zreplay.trace.cut", "zreplay.trace.synth"),
-    *("zreplay.trace.fit_file", "zreplay.trace.behind", "zreplay.record.recorder", "zreplay.replay.curve_file"),
-)
 _HANGS_SECONDS = 60
 
 
@@ -58,7 +52,7 @@ def _make_small(inputs: Path) -> None:
     parts._PART_ROWS = 40  # type: ignore[misc]
     recorder._STATUS_SECONDS = 0.0  # type: ignore[misc]
     recorder._WAIT_SECONDS = 0.0  # type: ignore[misc]
-    recorder.Tracing = lambda *_, **__: Instance((inputs / "log.txt").read_text(), ends=True)  # type: ignore[misc, assignment]
+    recorder.Tracing = lambda *_, **__: Instance((inputs / "log.txt").read_text(), ends=True, chunk_bytes=4000)  # type: ignore[misc, assignment]
     Machine.__init__.__defaults__ = (inputs / "machine",)  # type: ignore[misc]
     os.geteuid = lambda: 0
 
@@ -83,7 +77,7 @@ def _be_child(request: dict[str, Any], library: ctypes.CDLL) -> None:
     )
 
 
-def _end(zreplay: Callable[[], None]) -> NoReturn:
+def _end(zreplay: Callable[[], None], loaded: Path | None) -> NoReturn:
     """The interpreter's end but for taking all modules apart, which is most of the work and none of ours."""
     code: object = 0
     try:
@@ -93,6 +87,8 @@ def _end(zreplay: Callable[[], None]) -> NoReturn:
     except BaseException:
         traceback.print_exc()
         code = 1
+    if loaded:
+        loaded.write_text("\n".join(sys.modules))
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     try:
@@ -104,6 +100,23 @@ def _end(zreplay: Callable[[], None]) -> NoReturn:
     os._exit(code if isinstance(code, int) else 1)
 
 
+def _learn(loaded: Path) -> None:
+    """Load what a child has loaded, and compile what takes seconds."""
+    if not loaded.exists():
+        return
+    new = [name for name in loaded.read_text().splitlines() if name not in sys.modules]
+    loaded.unlink()
+    for name in new:
+        with suppress(Exception):
+            import_module(name)
+    if "vl_convert" in new:
+        from zreplay.analysis.report import _runtime
+
+        _runtime()
+    if new:
+        gc.freeze()
+
+
 def _wait(child: int, kill_after: float | None) -> str | int:
     """Its exit code, minus a signal's number, or "hangs"."""
     watched = os.pidfd_open(child)
@@ -113,8 +126,6 @@ def _wait(child: int, kill_after: float | None) -> str | int:
     if not ended:
         os.kill(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    sys.stderr.write(f"{r[2].ru_utime:.3f} {r[2].ru_stime:.3f} {r[2].ru_minflt}\n")
-    code = os.waitstatus_to_exitcode(r[1])
     return "hangs" if not ended and kill_after is None else code
 
 
@@ -122,17 +133,9 @@ def main() -> None:
     library = ctypes.CDLL(os.environ["LD_PRELOAD"])
     library.faults_state.restype = ctypes.POINTER(_State)
     state = library.faults_state().contents
-    for name in _LOADED:
-        import_module(name)
-    from zreplay.__main__ import VERBS
     from zreplay.__main__ import main as zreplay
-    from zreplay.analysis.report import _runtime
 
-    for verb in VERBS:
-        import_module(f"zreplay.cli.{verb}")
     _make_small(Path(sys.argv[1]))
-    _runtime()  # of the charts, seconds of compiling
-    gc.freeze()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
@@ -144,8 +147,10 @@ def main() -> None:
             _be_child(request, library)
             if request["whole"]:
                 zreplay()  # exits
-            _end(zreplay)
+            _end(zreplay, None if request["at"] else Path(request["loaded"]))
         code = _wait(child, request["kill_after"])
+        if not request["at"] and not code:
+            _learn(Path(request["loaded"]))
         log = [(KINDS[call.kind], os.fsdecode(call.path)) for call in state.log[: min(state.calls, 2000)]]
         by_kind = dict(zip(KINDS, state.by_kind, strict=True))
         answer = {"code": code, "seconds": time.perf_counter() - started, "fired": state.fired, "calls": state.calls}

@@ -62,6 +62,7 @@ class Starts:
             "LD_PRELOAD": str(interposer(self.root)),
             "PYTHONPATH": os.pathsep.join(paths),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "",
         }
         self._server = subprocess.Popen(
             [*wrapper, sys.executable, HERE / "server.py", self.inputs],
@@ -100,6 +101,7 @@ class Starts:
             "arguments": arguments,
             "folder": str(folder or self.work),
             "below": str(self.base),
+            "loaded": str(self.root / "loaded"),
             "whole": whole,
             "at": at,
             "how": how,

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,13 @@ from zreplay.version import __version__
 
 class Verbs(click.Group):
     """Loads a verb's module only when that verb is used; its help line is known without it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the verb; a reader that has gone is no error, of which click would make one."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise click.exceptions.Exit(0) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs, in the order of the help."""

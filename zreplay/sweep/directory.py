@@ -76,8 +76,7 @@ class SweepDirectory:
             try:
                 yield directory
             finally:
-                with suppress(OSError):
-                    directory._new.rmdir()
+                directory._end()
 
     def _begin(self) -> None:
         self._new.mkdir(exist_ok=True)
@@ -87,6 +86,12 @@ class SweepDirectory:
         if times.exists():
             text = times.read_bytes()
             os.truncate(times, text.rfind(b"\n") + 1)  # a line that a full disk or a kill has torn
+
+    def _end(self) -> None:
+        with suppress(OSError):
+            for left in self._new.iterdir():
+                left.unlink()
+            self._new.rmdir()
 
     def missing(self, cells: Sequence[Cell]) -> list[Cell]:
         """The cells that are not there."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay.errors import TraceError, UsageError, missing
+from zreplay.errors import TraceError, UsageError, missing, reason
 from zreplay.trace.sample import Sample
 from zreplay.trace.schema import (
     FORMAT_MAJOR,
@@ -345,14 +345,19 @@ class Trace:
     def _unreadable(self, error: Exception) -> Exception:
         if self.path.is_dir():
             return UsageError(f"{self.path}: is a directory, expected a trace file")
-        with self.path.open("rb") as file:
-            begins_well = file.read(4) == b"PAR1"
-        reason = str(error).splitlines()[0]
+        if isinstance(error, OSError) and error.errno:
+            return TraceError(f"{self.path}: cannot be read: {reason(error)}")
+        try:
+            with self.path.open("rb") as file:
+                begins_well = file.read(4) == b"PAR1"
+        except OSError as refused:
+            return TraceError(f"{self.path}: cannot be read: {reason(refused)}")
+        words = str(error).splitlines()[0]
         if not begins_well:
             return TraceError(f"{self.path}: not a trace (expected Parquet; `zreplay convert` reads ftrace text)")
-        if "footer" in reason or "magic" in reason:
+        if "footer" in words or "magic" in words:
             return TraceError(f"{self.path}: truncated: it begins as a trace, but its end is missing")
-        return TraceError(f"{self.path}: damaged: {reason}")
+        return TraceError(f"{self.path}: damaged: {words}")
 
     def _check_columns(self, schema: pa.Schema) -> None:
         for name in REQUIRED_COLUMNS:
@@ -426,8 +431,10 @@ class Trace:
             try:
                 raw = next(source, None)
             except (pa.ArrowException, OSError) as error:
-                reason = str(error).splitlines()[0]
-                raise TraceError(f"{self.path}: damaged at or after row {first_row:,}: {reason}") from error
+                if isinstance(error, OSError) and error.errno:
+                    raise TraceError(f"{self.path}: cannot be read: {reason(error)}") from error
+                words = str(error).splitlines()[0]
+                raise TraceError(f"{self.path}: damaged at or after row {first_row:,}: {words}") from error
             if raw is None:
                 return
             if not raw.num_rows:
@@ -516,7 +523,7 @@ class Trace:
                 while read := file.readinto(piece):
                     digest.update(piece[:read])
         except OSError as error:
-            raise TraceError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+            raise TraceError(f"{self.path}: cannot be read: {reason(error)}") from error
         return digest.hexdigest()
 
 
