@@ -179,10 +179,11 @@ def verbs() -> Iterator[tuple[str, Scenario]]:
     yield "verb/synth-workload", in_folder(synthesised(with_events(workload, 500)))
     yield "verb/synth-fitted", in_folder(synthesised(fit(small_trace(MANY))))
     inputs = ROOT / "tests" / "trace" / "inputs"
-    for name in ("hand", "folio_hand", "twodev"):
+    for name, release in (("bool68", "6.8.0"), ("folio_hand", "6.13.0"), ("largefolio", "6.8.0")):
+        context = Context(pool="zsmalloc", kernel_release=release)
 
-        def converted(out: Path, name: str = name) -> object:
-            return convert(str(inputs / f"{name}.txt"), out / "t.parquet", Context(), allow_partial=True).rows
+        def converted(out: Path, name: str = name, context: Context = context) -> object:
+            return convert(str(inputs / f"{name}.txt"), out / "t.parquet", context, allow_partial=True).rows
 
         yield f"verb/convert-{name}", in_folder(converted)
 
