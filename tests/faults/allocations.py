@@ -368,11 +368,14 @@ def campaign(wanted: str, every: int, lasting: bool, budget: float) -> tuple[dic
                         counts[name] = counts.get(name, 0) + int(what)
                     else:
                         wrong.append(f"{name}: allocation {n}: {what}")
+                        print(wrong[-1], file=sys.stderr, flush=True)
                 if done.returncode == 0:
+                    print(f"{name}: {counts[name]} failures", file=sys.stderr, flush=True)
                     break
                 at = int.from_bytes(board.read_bytes(), "little")
                 last = (done.stderr.strip().splitlines() or [""])[-1]
                 wrong.append(f"{name}: allocation {at}: exit {done.returncode}: {last}")
+                print(wrong[-1], file=sys.stderr, flush=True)
                 counts[name] = counts.get(name, 0) + (at - first) // every + 1
                 first, crashes = at + every, crashes + 1
                 if crashes == 20:
@@ -388,7 +391,6 @@ def main() -> int:
     options.add_argument("--budget", type=float, default=3600, help="seconds")
     given = options.parse_args()
     counts, wrong = campaign(given.wanted, given.every, given.lasting, given.budget)
-    print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
     for group in GROUPS:
         of = [count for name, count in counts.items() if name.startswith(group)]
         print(f"{group:8} {len(of):4} scenarios {sum(of):>10,} failures")
