@@ -183,10 +183,11 @@ def verbs() -> Iterator[tuple[str, Scenario]]:
     yield "verb/synth-workload", in_folder(synthesised(with_events(workload, 500)))
     yield "verb/synth-fitted", in_folder(synthesised(fit(small_trace(MANY))))
     inputs = ROOT / "tests" / "trace" / "inputs"
-    for name in ("hand", "folio_hand", "twodev"):
+    for name, release in (("bool68", "6.8.0"), ("folio_hand", "6.13.0"), ("largefolio", "6.8.0")):
+        context = Context(pool="zsmalloc", kernel_release=release)
 
-        def converted(out: Path, name: str = name) -> object:
-            return convert(str(inputs / f"{name}.txt"), out / "t.parquet", Context(), allow_partial=True).rows
+        def converted(out: Path, name: str = name, context: Context = context) -> object:
+            return convert(str(inputs / f"{name}.txt"), out / "t.parquet", context, allow_partial=True).rows
 
         yield f"verb/convert-{name}", in_folder(converted)
 
@@ -383,11 +384,14 @@ def campaign(wanted: str, every: int, lasting: bool, budget: float) -> tuple[dic
                         counts[name] = counts.get(name, 0) + int(what)
                     else:
                         wrong.append(f"{name}: allocation {n}: {what}")
+                        print(wrong[-1], file=sys.stderr, flush=True)
                 if done.returncode == 0:
+                    print(f"{name}: {counts[name]} failures", file=sys.stderr, flush=True)
                     break
                 at = int.from_bytes(board.read_bytes(), "little")
                 last = (done.stderr.strip().splitlines() or [""])[-1]
                 wrong.append(f"{name}: allocation {at}: exit {done.returncode}: {last}")
+                print(wrong[-1], file=sys.stderr, flush=True)
                 counts[name] = counts.get(name, 0) + (at - first) // every + 1
                 first, crashes = at + every, crashes + 1
                 if crashes == 20:
@@ -403,7 +407,6 @@ def main() -> int:
     options.add_argument("--budget", type=float, default=3600, help="seconds")
     given = options.parse_args()
     counts, wrong = campaign(given.wanted, given.every, given.lasting, given.budget)
-    print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
     for group in GROUPS:
         of = [count for name, count in counts.items() if name.startswith(group)]
         print(f"{group:8} {len(of):4} scenarios {sum(of):>10,} failures")

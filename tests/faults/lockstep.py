@@ -18,7 +18,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from programs import program
 
-CHUNK = 4_000_000  # operations of a subject at a time
+CHUNK = 2_000_000  # operations of a subject at a time
 
 
 def subjects(kind: str = "fast") -> list[str]:

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "converted.hpp"
 #include "event_batch.hpp"
 #include "module.hpp"
 #include "replay/calls.hpp"
@@ -144,8 +145,15 @@ nb::dict counters(const Replay& replay) {
 template <class T>
 T cast(const char* name, nb::handle value) {
     T out;
-    if (!nb::try_cast(value, out)) throw nb::type_error((std::string(name) + ": cannot be " + nb::repr(value).c_str()).c_str());
-    return out;
+    if constexpr (std::is_same_v<T, std::string>) {
+        std::string_view view;
+        if (nb::try_cast(value, view)) return T(view);
+    } else if constexpr (is_vector<T>) {
+        if (PySequence_Check(value.ptr())) return converted<T>(value);
+    } else if (nb::try_cast(value, out)) {
+        return out;
+    }
+    throw nb::type_error((std::string(name) + ": cannot be " + nb::repr(value).c_str()).c_str());
 }
 
 // One of a few words, as the number of its place.
@@ -225,7 +233,7 @@ constexpr Setting settings[] = {
 ReplayConfig replay_config(const nb::kwargs& given) {
     ReplayConfig config;
     for (auto [key, value] : given) {
-        auto name = nb::cast<std::string>(key);
+        auto name = converted<std::string>(key);
         auto place = std::ranges::find_if(settings, [&](const Setting& setting) { return name == setting.name; });
         if (place == std::end(settings)) throw nb::type_error(("no setting '" + name + "'").c_str());
         place->set(config, place->name, value);

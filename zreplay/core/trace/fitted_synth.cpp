@@ -51,7 +51,7 @@ FittedSynth::FittedSynth(FittedRecipe recipe)
 std::shared_ptr<FittedBatch> FittedSynth::unused(size_t rows) {
     for (auto& batch : batches_) {
         if (batch.use_count() != 1) continue;
-        std::atomic_thread_fence(std::memory_order_acquire);  // what the last holder read, it has read
+        const auto held = batch;  // counted up after the last holder counted down: what it read, it has read
         if (batch->rows != rows) batch = std::make_shared<FittedBatch>(rows);
         return batch;
     }
