@@ -70,6 +70,9 @@ def main() -> None:
     except ZreplayError as error:
         print(f"zreplay: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except MemoryError:
+        print("zreplay: out of memory; nothing was written", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

@@ -137,7 +137,7 @@ def command(
         if not quiet:
             print(report, file=sys.stderr)
     if failing:
-        raise RequirementError("--fail-if met by:\n" + "\n".join(failing))
+        raise RequirementError("--fail-if met by:", *failing)
 
 
 def _results(places: Sequence[Any]) -> list[Any]:

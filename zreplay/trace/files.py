@@ -139,6 +139,8 @@ class MetadataError(TraceError):
 
 def _metadata_fault(key: str, value: str) -> str | None:
     """What was expected, of a value of the metadata that cannot be; None of one that can."""
+    if not value.isprintable():
+        return "text without control characters"
     if METADATA[key] is int and not (value.isascii() and value.isdecimal() and int(value) < 2**63):
         return "a whole number"
     if key in METADATA_WORDS and value not in METADATA_WORDS[key]:
@@ -186,7 +188,7 @@ class TraceWriter:
         self.rows = 0
         if self.path.is_dir():
             raise UsageError(f"{self.path}: is a directory, expected the name of a file to write")
-        if self.path.exists() and not force:
+        if (self.path.exists() or self.path.is_symlink()) and not force:
             raise UsageError(f"{self.path}: already exists; --force replaces it")
         from zreplay.trace.behind import FileBehind  # a thread's machinery, which a reader does not need
 

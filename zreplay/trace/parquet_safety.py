@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 KEY = "zreplay.crc32"
 #: The most bytes of pages that one pass over a file may hold decoded at a time: a dictionary and a page of each column.
-MOST_DECODED_BYTES = 1 << 30
+MOST_DECODED_BYTES = 1 << 28
+#: The most bytes of a dictionary of words: there are a dozen of them.
+MOST_WORDS_BYTES = 1 << 20
 _NO_DIGITS = "0" * 8
 # A key, the header and the length of its value (Thrift's), and the value.
 _PAIR = re.compile(re.escape(KEY.encode()) + rb"(?s:..)(\d+) ([0-9a-f]{8}) ([0-9a-f]{8})")
@@ -138,7 +140,9 @@ def _check_group(
             f"row group {group:,} has pages of {needed:,} bytes to be decoded at a time, expected at most "
             f"{MOST_DECODED_BYTES:,}; a writer with smaller pages (data_page_size) makes it readable"
         )
-    for name, (_, _, values, shares_prefixes) in zip(names, pages, strict=True):
+    for name, (dictionary, _, values, shares_prefixes) in zip(names, pages, strict=True):
+        if name in bounded and dictionary > MOST_WORDS_BYTES:
+            raise Unsafe(f"column {name} has a dictionary of {dictionary:,} bytes, expected at most {MOST_WORDS_BYTES:,}")
         if values != rows:
             raise Unsafe(f"row group {group:,} has {rows:,} rows, and {values:,} values of {name}")
         if shares_prefixes and name in bounded:
