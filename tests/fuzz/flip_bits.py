@@ -115,7 +115,10 @@ def work(folder: Path, flips: int, budget: float, seed: int) -> None:
         # Spread over all of it, and no bit twice before each has had its turn.
         counts[thing.flip((seed + number // 2 * _STRIDE) % thing.bits)] += 1
     bits = "+".join(str(thing.bits) for thing in things)
-    print(f"end {bits} flips {sum(counts.values())} detected {counts['detected']} harmless {counts['harmless']}", flush=True)
+    print(
+        f"end {bits} flips {sum(counts.values())} detected {counts['detected']} harmless {counts['harmless']}",
+        flush=True,
+    )
 
 
 def main() -> None:

@@ -20,7 +20,9 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "zreplay" / "core"
 CORPUS = Path(__file__).with_name("corpus") / "importer"
 BUILD = ROOT / "build" / "fuzz"
-FLAGS = "-std=c++20 -O2 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all".split()
+FLAGS = (
+    "-std=c++20 -O2 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all".split()
+)
 FLAGS += ["-fno-sanitize-coverage=trace-cmp"]  # which value of a key comes next is the mutator's affair
 MOST_BYTES = 1024
 #: How the text of a sample may be read: what, family, pool, cut.
@@ -87,7 +89,13 @@ def main() -> None:
         shutil.copytree(merged, CORPUS)
         return
     bound = f"-runs={options.runs}" if options.runs else f"-max_total_time={options.budget}"
-    common = [f"-max_len={MOST_BYTES}", "-entropic=0", "-timeout=10", "-rss_limit_mb=2048", f"-artifact_prefix={BUILD}/"]
+    common = [
+        f"-max_len={MOST_BYTES}",
+        "-entropic=0",
+        "-timeout=10",
+        "-rss_limit_mb=2048",
+        f"-artifact_prefix={BUILD}/",
+    ]
     command = [program, bound, *common, "-print_final_stats=1", "-reload=0", found, CORPUS, seeds()]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace")
     executions = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)

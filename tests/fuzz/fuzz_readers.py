@@ -48,7 +48,25 @@ RECORDING = ROOT / "traces" / "linux-6.1-zbud-lzo-mixed.parquet"
 MAP = "ts_ns=time_us*1000,op=rw:R=load:W=store,offset=sector/8,size=bytes"
 _MOST_MEMORY = 6 << 30
 _LONGEST_SECONDS = 20
-_NUMBERS = (0, 1, 2, 31, 32, 255, 4096, 4097, 2**31 - 1, 2**31, 2**32, 2**58 - 1, 2**58, 2**63 - 1, 2**64 - 1, -1, -4096)
+_NUMBERS = (
+    0,
+    1,
+    2,
+    31,
+    32,
+    255,
+    4096,
+    4097,
+    2**31 - 1,
+    2**31,
+    2**32,
+    2**58 - 1,
+    2**58,
+    2**63 - 1,
+    2**64 - 1,
+    -1,
+    -4096,
+)
 _WORDS = ("", "\x1b[2J", "\n", "../../x", "/dev/null", "é" * 20, "[" * 50, "nan", "inf", "null", "true", "1e999")
 
 
@@ -71,8 +89,12 @@ class Fuzzer:
         self.traces = [self._parquet(**kind) for kind in self._kinds()]
         self.texts = [file.read_bytes() for file in sorted((ROOT / "tests/trace/samples").iterdir())]
         self.recipes = [file.read_bytes() for file in sorted((ROOT / "zreplay/trace/recipes/ready").glob("*.toml"))]
-        self.grid = f'traces = ["{small}"]\n[axes]\nindex = ["rbtree", "xarray"]\npool = ["zbud"]\nmax_pool_percent = [5, 20]\n'
-        self.context = b'{"kernel_release": "6.1.0", "pool": "zbud", "totalram_pages": 1000, "max_pool_percent": 20, "cpus": 2}'
+        self.grid = (
+            f'traces = ["{small}"]\n[axes]\nindex = ["rbtree", "xarray"]\npool = ["zbud"]\nmax_pool_percent = [5, 20]\n'
+        )
+        self.context = (
+            b'{"kernel_release": "6.1.0", "pool": "zbud", "totalram_pages": 1000, "max_pool_percent": 20, "cpus": 2}'
+        )
         self.targets: dict[str, Callable[[], None]] = {
             "trace": self.trace,
             "rows": self.made_rows,
@@ -154,14 +176,19 @@ class Fuzzer:
                 case 0:
                     table = table.remove_column(at)
                 case 1:
-                    kind = choose.choice((pa.int8(), pa.int64(), pa.uint64(), pa.float64(), pa.string(), pa.bool_(), pa.binary()))
+                    kind = choose.choice(
+                        (pa.int8(), pa.int64(), pa.uint64(), pa.float64(), pa.string(), pa.bool_(), pa.binary())
+                    )
                     table = table.set_column(at, name, pa.nulls(len(table), kind))
                 case 2:
                     values = [choose.choice([*_NUMBERS, None]) for _ in range(len(table))]
                     fitting = [None if value is None else value % 2**63 for value in values]
                     table = table.set_column(at, name, pa.array(fitting, pa.int64()))
                 case _:
-                    words = [choose.choice(["store", "load", "invalidate", "shrink", "x\x1b", "", None]) for _ in range(len(table))]
+                    words = [
+                        choose.choice(["store", "load", "invalidate", "shrink", "x\x1b", "", None])
+                        for _ in range(len(table))
+                    ]
                     table = table.set_column(at, name, pa.array(words, pa.string()))
             if not table.column_names:
                 break
@@ -177,7 +204,9 @@ class Fuzzer:
 
     def convert(self) -> None:
         log = self._write("log", self.changed(self.choose.choice(self.texts)))
-        context = Context(pool=self.choose.choice(("zbud", "zsmalloc")), kernel_release=self.choose.choice(("6.1.0", "6.12.0")))
+        context = Context(
+            pool=self.choose.choice(("zbud", "zsmalloc")), kernel_release=self.choose.choice(("6.1.0", "6.12.0"))
+        )
         mapping = MAP if self.choose.random() < 0.3 else None
         convert(str(log), self.folder / "c.parquet", context, mapping=mapping, force=True, allow_partial=True)
         for _ in open_trace(self.folder / "c.parquet").batches(use_threads=False):
@@ -232,7 +261,9 @@ def work(budget: float, runs: int, seed: int) -> None:
         counts[name] += 1
     shutil.rmtree(folder)
     shares = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    print(f"readers: {sum(counts.values()):,} executions ({shares}), of which {errors:,} ended in one error", flush=True)
+    print(
+        f"readers: {sum(counts.values()):,} executions ({shares}), of which {errors:,} ended in one error", flush=True
+    )
 
 
 def main() -> None:
@@ -253,7 +284,9 @@ def main() -> None:
         variables |= environment("address") | {"ASAN_OPTIONS": "detect_leaks=0"}
     command = [sys.executable, __file__, "--work", "--budget", str(options.budget), "--runs", str(options.runs)]
     last = ""
-    with subprocess.Popen([*command, "--seed", str(options.seed)], env=variables, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        [*command, "--seed", str(options.seed)], env=variables, stdout=subprocess.PIPE, text=True
+    ) as child:
         assert child.stdout is not None
         for line in child.stdout:
             last = line.strip()

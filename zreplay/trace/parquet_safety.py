@@ -1,8 +1,8 @@
 """What holds a Parquet file of ours together, and what one may ask of a reader's memory.
 
-Parquet has a checksum for each page, and none for what says where pages are, how long, and what they mean. A trace has two
-more, in the pair `zreplay.crc32` of its metadata: of all headers of pages, and of all that stands behind the last page. So
-each bit of the file is in one of the three.
+Parquet has a checksum for each page, and none for what says where pages are, how long, and what they mean. A trace has
+two more, in the pair `zreplay.crc32` of its metadata: of all headers of pages, and of all that stands behind the last
+page. So each bit of the file is in one of the three.
 
     column chunks                           | footer                                               | length | PAR1
     header | page (checksum in the header)… | … zreplay.crc32 = "SIZE_OF_CHUNKS HEADERS BEHIND" …  |
@@ -142,7 +142,9 @@ def _check_group(
         )
     for name, (dictionary, _, values, shares_prefixes) in zip(names, pages, strict=True):
         if name in bounded and dictionary > MOST_WORDS_BYTES:
-            raise Unsafe(f"column {name} has a dictionary of {dictionary:,} bytes, expected at most {MOST_WORDS_BYTES:,}")
+            raise Unsafe(
+                f"column {name} has a dictionary of {dictionary:,} bytes, expected at most {MOST_WORDS_BYTES:,}"
+            )
         if values != rows:
             raise Unsafe(f"row group {group:,} has {rows:,} rows, and {values:,} values of {name}")
         if shares_prefixes and name in bounded:
