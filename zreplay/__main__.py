@@ -109,6 +109,8 @@ def _run() -> int:
     except ZreplayError as error:
         message = f"{error}{source_of(str(error), state.context)}"
         return _failed(message, error.exit_code, error if state.is_verbose else None)
+    except MemoryError:
+        return _failed("out of memory; nothing was written", 1)
     except BrokenPipeError:
         return 0
     except OSError as error:

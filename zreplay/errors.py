@@ -6,10 +6,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def visible(text: str) -> str:
+    """Text that a terminal shows as it is: what would steer it or break the line is written as an escape, ``\\x1b``.
+
+    Names of files, values of metadata and lines of recordings are other people's words.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 class ZreplayError(Exception):
-    """An error to show in one line: the thing, the value found, the value expected, the option that mends it."""
+    """An error to show in one line: the thing, the value found, the value expected, the option that mends it.
+
+    What is a list by its nature is given as further arguments, a line each.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return "\n".join(visible(str(line)) for line in self.args)
 
 
 class UsageError(ZreplayError):

@@ -188,7 +188,7 @@ def _compare(
             print(report, file=sys.stderr)
             tell_how_to_get_charts()
     if failing:
-        raise RequirementError("--fail-if met by:\n" + "\n".join(failing))
+        raise RequirementError("--fail-if met by:", *failing)
 
 
 def _results(places: Sequence[Any]) -> list[Any]:

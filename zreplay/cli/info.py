@@ -8,6 +8,7 @@ import click
 
 from zreplay.cli.options import JSON
 from zreplay.cli.table import fitted, width
+from zreplay.errors import visible
 
 if TYPE_CHECKING:
     from zreplay.trace.likeness import Likeness
@@ -99,7 +100,7 @@ def _text(found: "Summary") -> str:
     if found.shrinks_begun:
         notes["  shrink"] = f"{found.shrinks_begun:,} of them the begin of one"
     rows = [
-        ("trace", f"{found.trace} ({found.bytes / 1e6:,.2f} MB)"),
+        ("trace", f"{visible(found.trace)} ({found.bytes / 1e6:,.2f} MB)"),
         ("events", f"{found.rows:,} in {found.seconds:,.3f} s"),
         *((op, f"{count:>{width}}" + (f"  {notes[op]}" if op in notes else "")) for op, count in events),
         ("distinct slots", number(found.distinct_slots)),

@@ -2,21 +2,25 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay.errors import UsageError
+from zreplay.errors import UsageError, reason
 from zreplay.replay.threads import together
+from zreplay.trace.parquet_safety import Unsafe, check_pages
 from zreplay.whole import Beside, cannot_write, sync
 
 SCHEMA_VERSION = "1.1"
 MANIFEST = "manifest.json"
+_OWN_HASH, _NO_HASH = "manifest_sha256", "0" * 64
 #: Of a file, before the kernel is called: Parquet is written in pieces of some bytes.
 _BUFFER_BYTES = 1 << 16
 #: Files that are synced at the same time, so that they share the device's waits.
@@ -127,8 +131,49 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def write_manifest(staging: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest, last: a directory is complete exactly when it has one."""
-    (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=False) + "\n", encoding="utf-8")
+    """Write the manifest, last: a directory is complete exactly when it has one. It has every file's hash, and its own."""
+    hashes = {file.name: _sha256_of(file) for file in sorted(staging.glob("*.parquet"))}
+    text = json.dumps({**manifest, "sha256": hashes, _OWN_HASH: _NO_HASH}, indent=2, sort_keys=False) + "\n"
+    text = text.replace(_NO_HASH, _sha256(text.encode()))
+    (staging / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _sha256_of(path: Path) -> str:
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_of(directory: Path, manifest: Mapping[str, Any], table: str) -> Path:
+    """A table's file in a run directory, once it is known to be what the manifest says, if that says anything of it.
+
+    Raises:
+        UsageError: it is not there, is a link or anything else than a file (nothing in a directory is followed, which
+            may be a stranger's), or has been changed.
+    """
+    path = directory / f"{table}.parquet"
+    try:
+        if not S_ISREG(path.lstat().st_mode):
+            raise UsageError(f"{path}: found a link or a device, expected a file; what it names was not opened")
+        hashes = manifest.get("sha256")
+        expected = hashes.get(path.name) if isinstance(hashes, dict) else None
+        if expected is not None and (found := _sha256_of(path)) != expected:
+            raise UsageError(
+                f"{directory}: damaged: {path.name} has sha256 {found[:8]}…, its manifest says {str(expected)[:8]}…; "
+                "`zreplay run … --force` writes it anew"
+            )
+        with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+            check_pages(path, parquet.metadata, None, ())
+    except (Unsafe, pa.ArrowException, OSError) as error:
+        raise UsageError(f"{directory}: damaged: {reason(error)}; `zreplay run … --force` writes it anew") from error
+    return path
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
@@ -139,12 +184,18 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     """
     path = directory / MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if path.is_symlink():
+            raise UsageError(f"{path}: found a link, expected a file; what it names was not opened")
+        text = path.read_bytes()
+        own = re.search(rb'"%s": "([0-9a-f]{64})"' % _OWN_HASH.encode(), text)
+        if own and _sha256(text.replace(own[1], _NO_HASH.encode())) != own[1].decode():
+            raise UsageError(f"{path}: damaged: its text is not the one it has the hash of; run it again with --force")
+        manifest: dict[str, Any] = json.loads(text.decode("utf-8"))
         version = str(manifest["schema_version"])
     except FileNotFoundError as error:
         what = f"no {MANIFEST}, so not a complete run directory" if directory.is_dir() else "no such run directory"
         raise UsageError(f"{directory}: {what}; `zreplay run TRACE -o {directory}` makes one") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{path}: not a manifest of zreplay: {error}") from error
     major = SCHEMA_VERSION.split(".")[0]
     if version.split(".")[0] != major:

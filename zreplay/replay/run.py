@@ -17,6 +17,7 @@ from zreplay.replay.config import Config
 from zreplay.replay.directory import (
     SCHEMA_VERSION,
     TableFile,
+    file_of,
     new_directories,
     read_manifest,
     read_rows,
@@ -73,14 +74,18 @@ class Run:
         """The model's state after every event, a row each; only of a run with ``observe``."""
         return self._scan("observations")
 
+    def file(self, table: str) -> Path:
+        """A table's file, once it is known to be the one that was written; raises UsageError for any other."""
+        return file_of(self.directory, self.manifest, table)
+
     def _scan(self, table: str) -> "pl.LazyFrame":
         import polars as pl  # 0.1 s, which a replay need not wait for
 
-        return pl.scan_parquet(self.directory / f"{table}.parquet")
+        return pl.scan_parquet(self.file(table))
 
     def summary(self) -> dict[str, Any]:
         """The run's answer, by the names that ``zreplay run --json`` prints."""
-        row = dict(self._row or read_rows(self.directory / "summary.parquet")[0])
+        row = dict(self._row or read_rows(self.file("summary"))[0])
         config = {name.removeprefix("config_"): row.pop(name) for name in list(row) if name.startswith("config_")}
         return {**row, "config": config}
 

@@ -78,7 +78,8 @@ class Grid:
             ]
             raise UsageError(
                 f"{self.path}: {found:,} of {len(traces) * len(products):,} cells cannot be, so none was replayed; "
-                "what goes together can be a grid of its own, into the same directory:\n" + "\n".join(lines)
+                "what goes together can be a grid of its own, into the same directory:",
+                *lines,
             )
         return list(cells.values())
 
@@ -123,7 +124,7 @@ def open_traces(grid: Grid, workers: int) -> list[SweptTrace]:
     together([lambda place=place: open_one(place) for place in places], workers)  # type: ignore[misc]
     if errors:
         first = next(errors[place] for place in places if place in errors)
-        raise type(first)("\n".join(str(errors[place]) for place in places if place in errors))
+        raise type(first)(*(str(errors[place]) for place in places if place in errors))
     return list({opened[place].sha256: opened[place] for place in reversed(places)}.values())[::-1]
 
 

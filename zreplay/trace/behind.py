@@ -18,7 +18,8 @@ class FileBehind:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
+        path.unlink(missing_ok=True)  # left by a process of the same number that was killed, or put there by a stranger
+        self._file = path.open("xb", buffering=0)  # never through a link
         self._threads = ThreadPoolExecutor(2, "write")
         self._written: Future[None] | None = None  # of the piece handed over last
         self._synced: Future[None] | None = None

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zreplay.errors import TraceError, UsageError, missing, reason
+from zreplay.trace import parquet_safety
+from zreplay.trace.parquet_safety import Unsafe
 from zreplay.trace.sample import Sample
 from zreplay.trace.schema import (
     FORMAT_MAJOR,
@@ -138,6 +140,8 @@ class MetadataError(TraceError):
 
 def _metadata_fault(key: str, value: str) -> str | None:
     """What was expected, of a value of the metadata that cannot be; None of one that can."""
+    if not value.isprintable():
+        return "text without control characters"
     if METADATA[key] is int and not (value.isascii() and value.isdecimal() and int(value) < 2**63):
         return "a whole number"
     if key in METADATA_WORDS and value not in METADATA_WORDS[key]:
@@ -185,7 +189,7 @@ class TraceWriter:
         self.rows = 0
         if self.path.is_dir():
             raise UsageError(f"{self.path}: is a directory, expected the name of a file to write")
-        if self.path.exists() and not force:
+        if (self.path.exists() or self.path.is_symlink()) and not force:
             raise UsageError(f"{self.path}: already exists; --force replaces it")
         from zreplay.trace.behind import FileBehind  # a thread's machinery, which a reader does not need
 
@@ -254,9 +258,14 @@ class TraceWriter:
                 *(WORDS_MINOR_OF[word] for word in self._words),
             )
             version = f"{FORMAT_MAJOR}.{minor}"
-            self._parquet.add_key_value_metadata(replace(self.metadata, format_version=version).to_file())
+            self._file.flush()
+            chunk_bytes = self._file.tell()
+            pairs = replace(self.metadata, format_version=version).to_file()
+            pairs[parquet_safety.KEY] = parquet_safety.pair_of(self._beside.path, chunk_bytes)
+            self._parquet.add_key_value_metadata(pairs)
             self._parquet.close()
             self._file.flush()
+            parquet_safety.seal(self._beside.path, chunk_bytes)
             os.fsync(self._file.fileno())
             self._file.close()
             self._beside.move()
@@ -314,6 +323,13 @@ class Trace:
     def __init__(self, path: str | Path, *, without_metadata: Sequence[str] = ()) -> None:
         self.path = Path(path)
         self._footer: pq.FileMetaData | None = None
+        self._are_pages_checked = False
+        try:
+            self._headers_crc = parquet_safety.headers_promised(self.path)
+        except Unsafe as error:
+            raise TraceError(f"{self.path}: damaged: {error}") from error
+        except OSError:
+            self._headers_crc = None  # as is said when it is opened as Parquet
         file = self._open(REQUIRED_COLUMNS[1:2])  # op; a file need not have the others
         self._footer = file.metadata
         self.rows: int = file.metadata.num_rows
@@ -341,6 +357,19 @@ class Trace:
             raise TraceError(f"{self.path}: not a trace: no column {REQUIRED_COLUMNS[1]}") from error
         except (pa.ArrowException, OSError) as error:
             raise self._unreadable(error) from error
+
+    def _check_pages(self) -> None:
+        """Look at the headers of all pages, once, before the first page is decoded."""
+        if self._are_pages_checked:
+            return
+        assert self._footer is not None
+        try:
+            parquet_safety.check_pages(self.path, self._footer, self._headers_crc, WORDS)
+        except Unsafe as error:
+            raise TraceError(f"{self.path}: damaged: {error}") from error
+        except OSError as error:
+            raise TraceError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+        self._are_pages_checked = True
 
     def _unreadable(self, error: Exception) -> Exception:
         if self.path.is_dir():
@@ -421,6 +450,7 @@ class Trace:
         names = SCHEMA.names if columns is None else [name for name in SCHEMA.names if name in columns]
         schema = pa.schema([SCHEMA.field(name) for name in names])
         file = self._open()
+        self._check_pages()
         first_row = 0
         source = file.iter_batches(
             batch_size=batch_rows,
@@ -481,6 +511,7 @@ class Trace:
         if "call_rows" not in self.columns:
             return 0
         file = self._open()
+        self._check_pages()
         leaves = [file.schema.column(i).path for i in range(len(file.schema))]
         column = leaves.index("call_rows")
         most = 0
