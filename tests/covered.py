@@ -20,11 +20,12 @@ BUILD, RULES = ROOT / "build" / "coverage", ROOT / "tests" / "coverage.ini"
 CORE_LINES, CORE_BRANCHES, PYTHON_LINES = 95.0, 90.0, 95.0
 
 
-def run_tests(arguments: list[str], workers: str) -> int:
-    shutil.rmtree(BUILD, ignore_errors=True)
-    BUILD.mkdir(parents=True)
-    for counted in engine("coverage").rglob("*.gcda"):
-        counted.unlink()
+def run_tests(arguments: list[str], workers: str, add: bool) -> int:
+    if not add:
+        shutil.rmtree(BUILD, ignore_errors=True)
+        for counted in engine("coverage").rglob("*.gcda"):
+            counted.unlink()
+    BUILD.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pytest", *(["-n", workers] if workers != "0" else []), *arguments]
     measured = {"COVERAGE_PROCESS_START": str(RULES), "COVERAGE_FILE": str(BUILD / "data")}
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment("coverage"), **measured}).returncode
@@ -36,7 +37,7 @@ def python_lines() -> tuple[float, list[tuple[str, int, int]]]:
     shared = {"cwd": ROOT, "check": True, "stdout": subprocess.DEVNULL}
     shared["env"] = {**os.environ, "COVERAGE_FILE": str(BUILD / "data")}
     if list(BUILD.glob("data.*")):
-        subprocess.run([*coverage, "combine", f"--rcfile={RULES}", "--quiet"], **shared)
+        subprocess.run([*coverage, "combine", "--append", f"--rcfile={RULES}", "--quiet"], **shared)
     subprocess.run([*coverage, "json", f"--rcfile={RULES}", "-o", BUILD / "python.json"], **shared)
     read = json.loads((BUILD / "python.json").read_text())
     rows = [
@@ -76,8 +77,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", default="0", help="processes of pytest (0: this one)")
     parser.add_argument("--report", action="store_true", help="of the last run, without running anything")
+    parser.add_argument("--add", action="store_true", help="to what earlier runs have counted")
+    parser.add_argument("--quiet", action="store_true", help="run, and report nothing yet")
     options, of_pytest = parser.parse_known_args()
-    failed = 0 if options.report else run_tests(of_pytest, options.workers)
+    failed = 0 if options.report else run_tests(of_pytest, options.workers, options.add)
+    if options.quiet:
+        return failed
     percent, rows = python_lines()
     for name, lines, missed in sorted(rows, key=lambda row: -row[2])[:20]:
         print(f"{name:50} {lines:5} lines, {missed:4} missed")

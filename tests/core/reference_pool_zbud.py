@@ -30,7 +30,7 @@ class Object:
 
 class ReferenceZbud:
     def __init__(self) -> None:
-        self.taken = 0
+        self.taken = self.headers = 0
         self.live: list[Page] = []
         self.lru: list[Page] = []
         self.unbuddied: list[list[Page]] = [[] for _ in range(63)]
@@ -49,6 +49,7 @@ class ReferenceZbud:
             if pages:
                 page = pages.pop(0)
                 self.lru.remove(page)
+                self.headers += 1
                 break
         else:
             page = Page(self.taken)
@@ -71,6 +72,7 @@ class ReferenceZbud:
 
     def free(self, freed: Object) -> None:
         page = freed.page
+        self.headers += 1
         page.chunks[freed.position] = 0
         if page.under_reclaim:
             return
@@ -86,6 +88,7 @@ class ReferenceZbud:
             return -EINVAL
         for _ in range(retries):
             page = self.lru.pop()
+            self.headers += 1
             self.delist(page)
             page.under_reclaim = True
             for position in [p for p in (FIRST, LAST) if page.chunks[p]]:
@@ -114,4 +117,6 @@ class ReferenceMovableZbud(ReferenceZbud):
             return None
         page.id = self.taken
         self.taken += 1
-        return sum(chunks > 0 for chunks in page.chunks)
+        objects = sum(chunks > 0 for chunks in page.chunks)
+        self.headers += objects
+        return objects

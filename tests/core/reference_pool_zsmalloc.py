@@ -1,5 +1,6 @@
 """zsmalloc, slow and obvious: classes from their definition, zspages as lists of slots, groups by division."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -57,6 +58,8 @@ class ReferenceZsmalloc:
     frames: bool = False  # who names an object changes nothing of where it is
     pages: int = 0
     taken: int = 0
+    headers: int = 0
+    moves: Counter[str] = field(default_factory=Counter)
     groups: dict[int, list[list[Zspage]]] = field(default_factory=dict)  # by class size; head first
 
     def __post_init__(self) -> None:
@@ -85,6 +88,7 @@ class ReferenceZsmalloc:
     def take(self, size_class: int, order: list[int]) -> Zspage | None:
         for group in order:
             if self.groups[size_class][group]:
+                self.headers += 1
                 return self.groups[size_class][group].pop(0)
         return None
 
@@ -102,6 +106,8 @@ class ReferenceZsmalloc:
             zspage = Zspage(list(range(self.taken, self.taken + pages)), [None] * objects, list(range(objects))[::-1])
             self.taken += pages
             self.pages += pages
+        else:
+            self.headers += 1
         made = Object(size_class, zspage, 0)
         self.put(made, zspage)
         self.regroup(size_class, zspage)
@@ -120,6 +126,7 @@ class ReferenceZsmalloc:
         self.pages -= len(zspage.page_ids)
 
     def free(self, freed: Object) -> None:
+        self.headers += 1
         freed.zspage.slots[freed.index] = None
         freed.zspage.free.append(freed.index)
         self.regroup(freed.size_class, freed.zspage)
@@ -148,11 +155,13 @@ class ReferenceZsmalloc:
         moved.zspage.slots[moved.index] = None
         moved.zspage.free.append(moved.index)
         self.put(moved, destination)
+        self.moves.update(["objects_copied", "handles_rewritten"])
 
     def put_back(self, size_class: int, zspage: Zspage) -> None:
         self.enlist(size_class, zspage)
         if not zspage.in_use:
             self.discard(size_class, zspage)
+            self.moves["pages_compacted"] += len(zspage.page_ids)
 
     def compact_in_pairs(self, size_class: int) -> None:
         destination = None
@@ -193,4 +202,8 @@ class ReferenceZsmalloc:
         page, zspage = moved.index * moved.size_class // 4096, moved.zspage
         zspage.page_ids[page] = self.taken
         self.taken += 1
-        return sum(1 for slot in zspage.slots if slot and slot.index * moved.size_class // 4096 == page)
+        objects = sum(1 for slot in zspage.slots if slot and slot.index * moved.size_class // 4096 == page)
+        self.headers += 1 + objects
+        self.moves["pages_migrated"] += 1
+        self.moves["handles_rewritten"] += objects
+        return objects

@@ -14,6 +14,7 @@ from core.reference_pool_zsmalloc import ReferenceZsmalloc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+MOVES = ("pages_compacted", "objects_copied", "handles_rewritten", "pages_migrated")
 KINDS = [name for name, _ in pool_kinds()]
 
 
@@ -85,6 +86,10 @@ class Pair:
 
     def compare(self) -> None:
         assert self.pool.pages == self.reference.pages
+        if not self.is_bound:
+            assert self.pool.headers_read == self.reference.headers
+        if self.can("moves"):
+            assert self.pool.moves() == {kind: self.reference.moves[kind] for kind in MOVES}
         self.steps += 1
         if self.steps % self.check_every:
             return

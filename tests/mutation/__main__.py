@@ -25,6 +25,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from sites import Mutant, mutants, written
 
 HERE = Path(__file__).parent
@@ -128,8 +130,9 @@ def blamed(output: str, left: list[Placed], source: Path) -> list[Placed]:
 class Campaign:
     """pytest's loop over the tests, as one loop over the mutants; a plugin of it."""
 
-    def __init__(self, placed: list[Placed], budget: float, module: Path) -> None:
-        self.placed, self.deadline = placed, time.monotonic() + budget
+    def __init__(self, placed: list[Placed], budget: float, longest: float, examples: int, module: Path) -> None:
+        self.placed, self.deadline, self.longest = placed, time.monotonic() + budget, longest
+        self.examples = examples
         self.switch = ctypes.CDLL(str(module))
         self.active = ctypes.c_int.in_dll(self.switch, "mutation_active")
         self.reached = (ctypes.c_ubyte * MOST).in_dll(self.switch, "mutation_reached")
@@ -141,13 +144,17 @@ class Campaign:
 
     def pytest_runtestloop(self, session) -> bool:
         at_import = bytes(self.reached)
+        for item in session.items:
+            if given := getattr(item.function, "_hypothesis_internal_use_settings", None):
+                few = settings(given, max_examples=min(given.max_examples, self.examples))
+                item.function._hypothesis_internal_use_settings = few
         seconds = self.baseline(session)
         tried = [each for each in self.placed if not each.outcome]
         random.Random(0).shuffle(tried)
         for k, each in enumerate(tried):
             if time.monotonic() > self.deadline:
                 break
-            each.tests.sort(key=lambda test: seconds[test])
+            each.tests = sorted((k for k in each.tests if seconds[k] <= self.longest), key=seconds.__getitem__)
             if not each.tests:
                 each.outcome = "set before the tests" if at_import[each.number] else "not reached"
                 continue
@@ -185,17 +192,18 @@ class Campaign:
         by_number = {each.number: each for each in self.placed}
         with os.fdopen(reading) as lines:
             for k, line in enumerate(lines):
+                print(f"\r{k + 1} of {len(session.items)} tests", end="", file=sys.stderr, flush=True)
                 took, failed, reached = json.loads(line)
                 if failed:
                     os.kill(process, signal.SIGKILL)
-                    sys.exit(f"mutation: {session.items[k].nodeid} fails without any mutant")
+                    raise pytest.exit.Exception(f"{session.items[k].nodeid} fails without any mutant", 3)
                 seconds.append(took)
                 for number in reached:
                     by_number[number].tests.append(k)
         os.waitpid(process, 0)
         if len(seconds) != len(session.items):
-            sys.exit(f"mutation: {session.items[len(seconds)].nodeid} ends the process without any mutant")
-        print(f"{len(seconds)} tests, {sum(seconds):.0f} s of processor time", file=sys.stderr)
+            raise pytest.exit.Exception(f"{session.items[len(seconds)].nodeid} ends the process without any mutant", 3)
+        print(f"\n{len(seconds)} tests, {sum(seconds):.0f} s of processor time", file=sys.stderr)
         return seconds
 
     def try_one(self, session, each: Placed, limit: float) -> str:
@@ -241,17 +249,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sample", type=int, default=40, help="mutants of each file (40)")
     parser.add_argument("--build-only", action="store_true")
+    parser.add_argument("--examples", type=int, default=20, help="of a Hypothesis test, at most (20)")
+    parser.add_argument("--longest", type=float, default=4, help="seconds of a test: longer ones are left out (4)")
     parser.add_argument("-k", default="", help="only these tests, as pytest's -k")
     options = parser.parse_args()
-    files = [file.resolve() for file in options.files]
-    files = files or sorted(
-        file
-        for folder in ("index", "pool")
-        for file in (CORE / folder).glob("*.[ch]pp")
-        if file.stem not in NO_BACKENDS
-    )
+    both = [file for folder in ("index", "pool") for file in (CORE / folder).glob("*.[ch]pp")]
+    backends = sorted(file for file in both if file.stem not in NO_BACKENDS)
+    files = [file.resolve() for file in options.files] or backends
+    if others := set(files) - set(backends):
+        parser.error(f"{min(others)}: no file of a pool or an index")
 
-    placed = sample(files, options.sample, options.seed)
+    placed = sample(backends, options.sample, options.seed)  # of all files: one build, whatever is tried
     compiled = compile_mutants(placed)
     if options.build_only:
         return 0
@@ -259,9 +267,6 @@ def main() -> int:
     module = BUILD / "engine" / f"_zreplay{sysconfig.get_config_var('EXT_SUFFIX')}"
     sys.path.insert(0, str(module.parent))
     os.environ["POLARS_MAX_THREADS"] = "1"
-
-    import pytest
-    from hypothesis import HealthCheck, Phase, settings
 
     # The same examples for every mutant, and no smaller one looked for.
     settings.register_profile(
@@ -272,7 +277,8 @@ def main() -> int:
         suppress_health_check=list(HealthCheck),
     )
     settings.load_profile("mutation")
-    campaign = Campaign(placed, options.budget, module)
+    placed = [each for each in placed if each.file in files]
+    campaign = Campaign(placed, options.budget, options.longest, options.examples, module)
     tests = [
         str(test) for test in sorted((ROOT / "tests" / "core").glob("test_*.py")) if "ring_buffer" not in test.name
     ]

@@ -13,6 +13,7 @@ __attribute__((visibility("default"))) unsigned char mutation_invalid[mutation::
 NB_MODULE(_zreplay, module) {
     module.attr("compiler") = "GCC " __VERSION__;
     nanobind::exception<zreplay::CheckFailed>(module, "CheckFailed", PyExc_AssertionError);
+    zreplay::bind_arrow(module);
     zreplay::bind_indexes(module);
     zreplay::bind_pools(module);
 }
