@@ -131,7 +131,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def write_manifest(staging: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest, last: a directory is complete exactly when it has one. It has every file's hash, and its own."""
+    """Write the manifest, last: a directory is complete exactly when it has one. It has all hashes, its own too."""
     hashes = {file.name: _sha256_of(file) for file in sorted(staging.glob("*.parquet"))}
     text = json.dumps({**manifest, "sha256": hashes, _OWN_HASH: _NO_HASH}, indent=2, sort_keys=False) + "\n"
     text = text.replace(_NO_HASH, _sha256(text.encode()))
