@@ -30,11 +30,14 @@ def kit(tmp_path_factory):
         zreplay.run(zreplay.Config(trace=place / "trace.parquet", out=place / "runs" / name, pool=pool))
     (place / "grid.toml").write_text('traces = ["trace.parquet"]\npool = ["zbud", "zsmalloc"]\n')
     (place / "bin").mkdir()
-    command = place / "bin" / "zreplay"
     fewer = 'test "$#" = 3 && test "$1 $2" = "plugin test" && set -- "$@" --operations 50000'  # than a user wants
-    command.write_text(f'#!/bin/sh\n{fewer}\nexec {sys.executable} -m zreplay "$@"\n')
-    command.chmod(0o755)
-    (place / "bin" / "python").symlink_to(sys.executable)
+    for name, words in (
+        ("zreplay", f'{fewer}\nexec {sys.executable} -m zreplay "$@"'),
+        ("python", f'exec {sys.executable} "$@"'),
+    ):
+        program = place / "bin" / name
+        program.write_text(f"#!/bin/sh\n{words}\n")
+        program.chmod(0o755)
     return place
 
 
@@ -42,7 +45,7 @@ def kit(tmp_path_factory):
 def scratch(kit, tmp_path, monkeypatch):
     """A folder as a reader has it, and the current one."""
     for name in ("trace.parquet", "TRACE.parquet", "TRACE"):
-        (tmp_path / name).symlink_to(kit / "trace.parquet")
+        shutil.copy(kit / "trace.parquet", tmp_path / name)  # a page may write its own
     for name in ("grid.toml", "GRID.toml"):
         shutil.copy(kit / "grid.toml", tmp_path / name)
     shutil.copytree(kit / "runs", tmp_path / "runs")
