@@ -52,7 +52,10 @@ def scratch(kit, tmp_path, monkeypatch):
     (tmp_path / "RUN").symlink_to("runs/a")
     for name in ("traces", "docs"):
         (tmp_path / name).symlink_to(blocks.ROOT / name)
+    for folder in ("share/bash-completion/completions", "share/man/man1"):
+        (tmp_path / "home" / ".local" / folder).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", f"{kit / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
