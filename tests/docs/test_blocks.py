@@ -14,7 +14,9 @@ import zreplay
 
 SHOWN = {str(page.relative_to(blocks.ROOT)): blocks.blocks(page) for page in blocks.pages()}
 RUN = {page: found for page, found in SHOWN.items() if any(not block.reason for block in found)}
-TIMEOUT_S = 120
+#: Pages that take more than ten seconds.
+SLOW = ("README.md", "docs/tune.md")
+TIMEOUT_S = 300
 #: Rows of the reader's own trace: enough to fill a pool, soon replayed.
 ROWS = 20_000
 
@@ -63,7 +65,7 @@ def scratch(kit, tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.slow if page in SLOW else ()) for page in RUN])
 def test_what_a_page_shows_works(page, scratch):
     faults = []
     for block in RUN[page]:
