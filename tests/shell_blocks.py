@@ -25,6 +25,8 @@ ELSEWHERE = {
     "docs/kernel-plugins.md": "needs the kernel's sources",
     "docs/performance.md": "measures for an hour; its own program runs what it shows",
     "docs/performance-epyc.md": "measures for an hour; its own program runs what it shows",
+    "docs/testing.md": "campaigns: tests themselves, or hours long",
+    "docs/packaging.md": "builds packages; tests/packages does",
     "docs/fidelity.md": "validates every recording; tests/fidelity does",
     "docs/reenactments.md": "a study: its own program writes the page",
     "docs/the-2013-thread.md": "a study: its own program writes the page",

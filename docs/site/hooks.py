@@ -1,12 +1,14 @@
-"""What mkdocs cannot do by itself: links out of docs/ lead to copies of what they name, and verbs have a page.
+"""What mkdocs cannot do by itself: links out of docs/ lead to copies of what they name, verbs' help is a page.
 
 Pages are written to be read in a checkout too, where `../traces/README.md` is beside docs/. In the site it becomes the
 page repository/traces/README.html; a file that is no page is copied as it is. A link to a folder leads to its README.
 """
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,14 @@ ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 90
 _LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)")
 _WHOLE_LINK = re.compile(r"\[([^\[\]]+)\]\((?![a-z]+:)([^)#\s]+)\)")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """A page that nobody has given its place in the navigation is at the end of the reference: none is lost."""
+    placed = json.dumps(config.nav)
+    (reference,) = [section["Reference"] for section in config.nav or [] if "Reference" in section]
+    reference += [page.name for page in sorted((ROOT / "docs").glob("*.md")) if f'"{page.name}"' not in placed]
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -74,30 +84,29 @@ def command_line() -> str:
     """Every verb's help, as the program prints it."""
     import click
 
-    from zreplay import __main__ as program
+    from zreplay.__main__ import VERBS
 
-    cli = next(value for value in vars(program).values() if isinstance(value, click.Group))
-
-    def pages(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
-        settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
-        context = click.Context(command, info_name=name, parent=parent, **settings)
-        text = click.unstyle(command.get_help(context))
-        path = context.command_path
-        if parent is None:
-            yield f"```text\n{text}\n```\n"
-        else:
-            level = "##" if parent.parent is None else "###"
-            yield f"{level} {path}\n\n{_more(path)}```text\n{text}\n```\n"
-        if isinstance(command, click.Group):
-            for verb in command.list_commands(context):
-                found: Any = command.get_command(context, verb)
-                yield from pages(found, verb, context)
-
-    return "# Command line\n\nWhat `zreplay VERB --help` prints, of this version.\n\n" + "\n".join(
-        pages(cli, "zreplay", None)
-    )
+    program = click.Context(click.Group("zreplay"), info_name="zreplay")
+    verbs = "\n".join(f"| [{verb}](#zreplay-{verb}) | {what} |" for verb, what in VERBS.items())
+    sections = [f"# Command line\n\n| verb | |\n|---|---|\n{verbs}\n"]
+    for verb in VERBS:
+        sections += _helps(import_module(f"zreplay.cli.{verb}").command, verb, program)
+    return "\n".join(sections)
 
 
-def _more(path: str) -> str:
-    verb = path.split()[-1]
+def _helps(command: Any, name: str, parent: Any) -> Iterator[str]:
+    """A command's section, and those of its own commands."""
+    import click
+
+    settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = click.Context(command, info_name=name, parent=parent, **settings)
+    level = "##" if parent.parent is None else "###"
+    text = click.unstyle(command.get_help(context))
+    yield f"{level} {context.command_path}\n\n{_more(name)}```text\n{text}\n```\n"
+    if isinstance(command, click.Group):
+        for verb in command.list_commands(context):
+            yield from _helps(command.get_command(context, verb), verb, context)
+
+
+def _more(verb: str) -> str:
     return f"[How to](how-to/{verb}.md)\n\n" if (ROOT / "docs" / "how-to" / f"{verb}.md").is_file() else ""
