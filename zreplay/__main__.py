@@ -8,7 +8,7 @@ import os
 import sys
 
 from zreplay import __version__
-from zreplay.errors import ZreplayError, reason
+from zreplay.errors import ZreplayError, why
 
 TYPE_CHECKING = False  # as in __init__
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _printed(text: str) -> int:
     except BrokenPipeError:
         sys.stderr.close()
     except OSError as error:
-        print(f"zreplay: standard output: {reason(error)}", file=sys.stderr)
+        print(f"zreplay: standard output: {why(error)}", file=sys.stderr)
         return 2
     return 0
 
@@ -94,16 +94,17 @@ def _run() -> int:
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "zreplay"
         message = error.format_message().rstrip(".").replace("\n", " ")
-        return _failed(f"{message}{source_of(message, error.ctx)}; `{where} --help` tells more", error.exit_code)
+        more = f"{source_of(message, error.ctx)}{'' if message.endswith('?') else ';'} `{where} --help` tells more"
+        return _failed(message + more, error.exit_code)
     except ZreplayError as error:
         message = f"{error}{source_of(str(error), state.context)}"
         return _failed(message, error.exit_code, error if state.is_verbose else None)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click exits when nobody reads on
         sys.stderr.close()
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
-        return _failed(f"{where}{reason(error)}", 2, error if state.is_verbose else None)
+        return _failed(f"{where}{why(error)}", 2, error if state.is_verbose else None)
     return done if isinstance(done, int) else 0
 
 

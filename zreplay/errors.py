@@ -80,8 +80,10 @@ def missing(path: "Path | str") -> UsageError:
     return UsageError(f"{path}: no such file" + (f"; did you mean {path.parent / near[0]}?" if near else ""))
 
 
-def reason(error: BaseException) -> str:
+def why(error: BaseException) -> str:
     """Why the system refused something, in words, without numbers of errors."""
     words = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
-    begin, bracket, rest = words.partition("] ")
-    return rest if bracket and begin.startswith("[Errno ") else words
+    for number in ("[Errno ", "[errno "):  # Python's, and Arrow's at the end of its own words
+        before, _, behind = words.partition(number)
+        words = before + (behind.partition("] ")[2] or behind)
+    return words

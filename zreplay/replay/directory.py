@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay.errors import UsageError
+from zreplay.errors import UsageError, why
 from zreplay.replay.threads import together
 
 SCHEMA_VERSION = "1.1"
@@ -188,7 +188,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         what = f"no {MANIFEST}, so not a complete run directory" if directory.is_dir() else "no such run directory"
         raise UsageError(f"{directory}: {what}; `zreplay run TRACE -o {directory}` makes one") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a manifest of zreplay: {error}") from error
+        raise UsageError(f"{path}: not a manifest of zreplay: {why(error)}") from error
     major = SCHEMA_VERSION.split(".")[0]
     if version.split(".")[0] != major:
         raise UsageError(f"{directory}: schema version {version}, this zreplay reads {major}.x; update zreplay")

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from zreplay import __version__
 from zreplay.analysis.results import Result
-from zreplay.errors import TraceError, UsageError
+from zreplay.errors import TraceError, UsageError, why
 from zreplay.replay.config import Config
 from zreplay.replay.directory import SCHEMA_VERSION, cannot_write, read_rows, sync, versioned
 from zreplay.replay.run import Run
@@ -232,7 +232,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         version, _ = str(manifest["schema_version"]), (manifest["traces"].items(), manifest["cells"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path / MANIFEST}: not a manifest of zreplay: {error}") from error
+        raise UsageError(f"{path / MANIFEST}: not a manifest of zreplay: {why(error)}") from error
     major = SCHEMA_VERSION.split(".")[0]
     if version.split(".")[0] != major:
         raise UsageError(f"{path}: schema version {version}, this zreplay reads {major}.x; update zreplay")
@@ -277,7 +277,7 @@ def _result(file: Path, trace: dict[str, Any], schema_version: str) -> Result:
     try:
         row = read_rows(file)[0]
     except (pa.ArrowException, OSError, IndexError) as error:
-        reason = str(error).splitlines()[0]
+        reason = why(error)
         raise UsageError(f"{file}: damaged: {reason}; remove it, and sweep again") from error
     settings = {name.removeprefix("config_"): v for name, v in row.items() if name.startswith("config_")}
     summary = {name: v for name, v in row.items() if not name.startswith("config_") and v is not None}

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zreplay import __version__
-from zreplay.errors import TraceError, UsageError, missing
+from zreplay.errors import TraceError, UsageError, missing, why
 from zreplay.trace.sample import Sample
 from zreplay.trace.schema import (
     FORMAT_MAJOR,
@@ -347,7 +347,7 @@ class Trace:
             return UsageError(f"{self.path}: is a directory, expected a trace file")
         with self.path.open("rb") as file:
             begins_well = file.read(4) == b"PAR1"
-        reason = str(error).splitlines()[0]
+        reason = why(error)
         if not begins_well:
             return TraceError(f"{self.path}: not a trace (expected Parquet; `zreplay convert` reads ftrace text)")
         if "footer" in reason or "magic" in reason:
@@ -422,7 +422,7 @@ class Trace:
             try:
                 raw = next(source, None)
             except (pa.ArrowException, OSError) as error:
-                reason = str(error).splitlines()[0]
+                reason = why(error)
                 raise TraceError(f"{self.path}: damaged at or after row {first_row:,}: {reason}") from error
             if raw is None:
                 return
