@@ -63,7 +63,10 @@ class Cell:
 
 @dataclass
 class Row:
-    """One run. ``name`` is its configuration's, the same for each trace; ``result`` None: the mean over traces."""
+    """One run. ``name`` is its configuration's, the same for each trace; ``result`` None: the mean over traces.
+
+    ``times``: of each round, if there were any.
+    """
 
     name: str
     trace: str
