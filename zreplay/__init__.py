@@ -1,5 +1,7 @@
 """zreplay: replay traces of compressed swap through the kernel's structures."""
 
+from zreplay.version import __version__
+
 # typing takes longer to load than the help to print; type checkers know the name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -9,8 +11,6 @@ if TYPE_CHECKING:
     from zreplay.replay.run import run as run
     from zreplay.trace.files import Trace as Trace
     from zreplay.trace.files import open_trace as open_trace
-
-__version__ = "0.1.0"
 
 # Loaded at first use: `zreplay --help` must not wait for pyarrow and polars.
 _HOMES = {

@@ -58,7 +58,7 @@ def _pages_of(context: click.Context) -> Iterator[tuple[str, str]]:
 
 
 def _root_page(root: click.Context) -> Iterator[str]:
-    from zreplay.__main__ import ABOUT, EXAMPLES, OPTIONS, VERBS
+    from zreplay.cli.help import ABOUT, EXAMPLES, OPTIONS, VERBS
 
     yield from _head("zreplay", ABOUT)
     yield ".B zreplay\n[OPTIONS] COMMAND [ARGS]..."
@@ -115,7 +115,7 @@ def _page(context: click.Context) -> Iterator[str]:
 
 
 def _head(name: str, words: str) -> Iterator[str]:
-    from zreplay import __version__
+    from zreplay.version import __version__
 
     dashed = _escaped(name.replace(" ", "-"))
     yield f'.TH "{dashed.upper()}" 1 "" "zreplay {__version__}" "zreplay"'

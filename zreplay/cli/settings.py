@@ -115,7 +115,7 @@ def _told(callback: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _tell_settings(context: click.Context) -> None:
-    from zreplay import __version__
+    from zreplay.version import __version__
 
     click.echo(f"{context.command_path}: zreplay {__version__}, Python {sys.version.split()[0]}", err=True)
     for option in _options(context.command):
@@ -224,7 +224,7 @@ def read_file(context: click.Context, named: Path | None) -> None:
         raise UsageError(f"{path}: cannot be read: {why(error)}") from None
     import tomllib
 
-    from zreplay.__main__ import VERBS
+    from zreplay.cli.help import VERBS
 
     try:
         tables = tomllib.loads(text)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from zreplay import __version__
-from zreplay.__main__ import ABOUT, MOST_COLUMNS, OPTIONS, VERBS, columns, help_text
+from zreplay.cli.help import ABOUT, MOST_COLUMNS, OPTIONS, VERBS, columns, help_text
 from zreplay.cli.settings import State, prepared, read_file
 from zreplay.errors import nearest
+from zreplay.version import __version__
 
 
 class Verbs(click.Group):
