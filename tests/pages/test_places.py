@@ -142,7 +142,7 @@ def test_what_does_not_end_is_refused_by_name(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nowhere: no such file"):
+    with pytest.raises(UsageError, match="nowhere: no such file or directory"):
         find([tmp_path / "nowhere"])
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zreplay.errors import UsageError, missing
+from zreplay.errors import UsageError
 from zreplay.pages.elf_core import HEADER_BYTES, is_core, segments
 
 _KINDS = {
@@ -69,8 +69,6 @@ def find(paths: Sequence[Path]) -> Found:
     for path in paths:
         try:
             status = path.stat()
-        except FileNotFoundError as error:
-            raise missing(path) from error
         except OSError as error:
             raise UsageError(f"{path}: {_reason(error)}; expected a file, a directory or a core dump") from error
         if stat.S_ISDIR(status.st_mode):
