@@ -96,12 +96,14 @@ def missing(path: "Path | str") -> UsageError:
     return UsageError(f"{path}: no such file" + (f"; did you mean {path.parent / near[0]}?" if near else ""))
 
 
-def reason(error: BaseException) -> str:
-    """Why the system refused something, in its words and not as a number; a library says more."""
+def why(error: BaseException) -> str:
+    """Why the system refused something, in its words and without numbers of errors."""
     if isinstance(error, OSError) and error.errno:
         import os
 
         return os.strerror(error.errno)
     words = (str(error).splitlines() or [type(error).__name__])[0]
-    begin, bracket, rest = words.partition("] ")
-    return rest if bracket and begin.startswith("[Errno ") else words
+    for number in ("[Errno ", "[errno "):  # Python's, and Arrow's at the end of its own words
+        before, _, behind = words.partition(number)
+        words = before + (behind.partition("] ")[2] or behind)
+    return words

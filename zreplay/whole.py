@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from zreplay.errors import UsageError, reason
+from zreplay.errors import UsageError, why
 
 _RENAME_EXCHANGE = 2
 _HERE = -100  # AT_FDCWD
@@ -107,7 +107,7 @@ def new_file(place: Path, *, parents: bool = False, mend: str = "-o names anothe
 
 def cannot_write(place: Path, error: OSError, mend: str = "-o names another place") -> UsageError:
     """The one-line error for an output that the system refused."""
-    return UsageError(f"{place}: cannot be written: {reason(error)}; {mend}")
+    return UsageError(f"{place}: cannot be written: {why(error)}; {mend}")
 
 
 def sync(path: Path) -> None:

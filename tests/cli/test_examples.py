@@ -51,8 +51,6 @@ def place(tmp_path_factory) -> Path:
     (place / "traces").mkdir()
     for name in ("linux-6.1-zbud-lzo-mixed", "linux-6.1-zsmalloc-g++"):
         (place / "traces" / f"{name}.parquet").symlink_to(place / "TRACE")
-    for name in ("like-it.parquet", "trace.parquet"):
-        (place / name).symlink_to(place / "TRACE")
     run(Config(trace=place / "TRACE", out=place / "RUN"), None)
     (place / "GRID.toml").write_text('traces = ["TRACE"]\npool = ["zbud", "zsmalloc"]\n')
     (place / "mine.toml").write_text((ROOT / "zreplay/trace/recipes/ready/phone.toml").read_text())
@@ -73,6 +71,9 @@ def test_an_example_does_what_it_shows(zreplay, place, monkeypatch, line):
     words = shlex.split(re.split(r" [|>] ", line, maxsplit=1)[0].split("  # ")[0])[1:]
     words = [_SMALLER.get(word, word) for word in words]
     monkeypatch.chdir(place)
+    for name in ("like-it.parquet", "trace.parquet"):  # which an example may have replaced
+        Path(name).unlink(missing_ok=True)
+        Path(name).symlink_to("TRACE")
     monkeypatch.setenv("HOME", str(place))
     if "--fit" not in words:
         monkeypatch.setenv("ZREPLAY_SYNTH_EVENTS", "2000")
@@ -88,7 +89,7 @@ def test_an_example_does_what_it_shows(zreplay, place, monkeypatch, line):
 #: A call of each verb that prints, beside its arguments.
 PRINTING = [
     ("info", "TRACE"),
-    ("info", "TRACE", "like-it.parquet"),
+    ("info", "TRACE", "traces/linux-6.1-zsmalloc-g++.parquet"),
     ("check", "TRACE"),
     ("curve", "TRACE", "--limits", "6"),
     ("validate", "TRACE"),

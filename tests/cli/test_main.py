@@ -124,8 +124,10 @@ def test_the_help_without_click_is_the_help_of_click(zreplay, monkeypatch):
 
 
 def test_what_cannot_be_written_is_one_line(tmp_path):
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("needs the device /dev/full")
     for words in (["--help"], ["plugins"]):
-        with Path("/dev/full").open("w") as full:
+        with Path("/dev/full").open("r+b", buffering=0) as full:
             done = subprocess.run(
                 [sys.executable, "-m", "zreplay", *words], stdout=full, stderr=subprocess.PIPE, text=True
             )

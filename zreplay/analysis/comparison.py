@@ -71,6 +71,7 @@ class Row:
         result: the run's answer; None: the mean over traces.
         cells: metric's name → the value beside the baseline's.
         is_baseline: whether the others of its trace are compared with it.
+        times: of each round, if there were any.
     """
 
     name: str

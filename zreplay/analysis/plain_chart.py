@@ -28,7 +28,8 @@ def plain_chart(view: View) -> Iterator[str]:
     seconds = max(x for points in drawn.values() for x, _ in points) or 1.0
     pages = max(y for points in drawn.values() for _, y in points) or 1.0
     yield '<figure><div class="chart">'
-    yield f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Pool pages over time" font-size="11">'
+    yield f'<svg width="{_WIDTH}" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-size="11" role="img" '
+    yield 'aria-label="Pool pages over time">'
     yield from _axes(seconds, pages)
     for colour, points in zip(_COLOURS, drawn.values(), strict=False):
         yield f'<polyline fill="none" stroke="{colour}" points="{_path(points, seconds, pages)}"/>'

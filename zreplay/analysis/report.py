@@ -147,7 +147,7 @@ def _answer(comparison: Comparison) -> Iterator[str]:
         yield f"<dt>{_ABOUT[verdict.about]}</dt><dd>{html.escape(verdict.words)}</dd>"
     yield "</dl>"
     if metrics := differing_metrics(comparison)[:SHORT]:
-        yield from _tables(comparison, metrics)
+        yield from _tables(comparison, sorted(metrics, key=lambda metric: GROUPS.index(metric.group)))
 
 
 _ABOUT = {"memory": "Memory", "device": "Device traffic", "time": "Time"}

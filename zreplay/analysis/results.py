@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay.errors import TraceError, UsageError
+from zreplay.errors import TraceError, UsageError, why
 from zreplay.replay.cells import GAUGES
 from zreplay.replay.directory import read_rows
 from zreplay.replay.run import Run, open_run
@@ -89,7 +89,7 @@ def _load(run: Run) -> Result:
             settings["slots_hold"] = settings.pop("locate")
         _ = run.manifest["trace"]["sha256"], run.manifest["trace"]["path"]
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = why(error)
         raise UsageError(f"{run.directory}: damaged: {reason}; `zreplay run … --force` writes it anew") from error
     except (KeyError, TypeError, IndexError) as error:
         raise UsageError(f"{run.directory}: not a run directory of zreplay: no {error} in its manifest") from error

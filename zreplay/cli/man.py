@@ -18,7 +18,7 @@ def command(folder: Path, as_json: bool) -> None:
     \b
     zreplay man ~/.local/share/man/man1
     """
-    from zreplay.errors import UsageError, reason
+    from zreplay.errors import UsageError, why
 
     written = []
     try:
@@ -30,7 +30,7 @@ def command(folder: Path, as_json: bool) -> None:
             part.replace(path)
             written.append(path)
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be written: {reason(error)}") from error
+        raise UsageError(f"{folder}: cannot be written: {why(error)}") from error
     if as_json:
         print_json({"pages": written})
     else:
@@ -58,7 +58,7 @@ def _pages_of(context: click.Context) -> Iterator[tuple[str, str]]:
 
 
 def _root_page(root: click.Context) -> Iterator[str]:
-    from zreplay.__main__ import ABOUT, EXAMPLES, OPTIONS, VERBS
+    from zreplay.cli.help import ABOUT, EXAMPLES, OPTIONS, VERBS
 
     yield from _head("zreplay", ABOUT)
     yield ".B zreplay\n[OPTIONS] COMMAND [ARGS]..."

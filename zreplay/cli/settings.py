@@ -22,7 +22,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from zreplay.errors import UsageError, missing, nearest, reason
+from zreplay.errors import UsageError, missing, nearest, why
 
 #: Read where nobody names another, if it is there.
 FILE = Path("zreplay.toml")
@@ -221,10 +221,10 @@ def read_file(context: click.Context, named: Path | None) -> None:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not TOML: byte {error.start} is not UTF-8") from None
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {reason(error)}") from None
+        raise UsageError(f"{path}: cannot be read: {why(error)}") from None
     import tomllib
 
-    from zreplay.__main__ import VERBS
+    from zreplay.cli.help import VERBS
 
     try:
         tables = tomllib.loads(text)

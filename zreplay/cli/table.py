@@ -4,9 +4,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-#: Of output that goes into a pipe or a file, whatever the terminal is like.
-PIPE_WIDTH = 100
-
 
 def terminal_width() -> int | None:
     """How wide the terminal is that standard output is; None: it is none. COLUMNS says otherwise."""
@@ -14,8 +11,8 @@ def terminal_width() -> int | None:
 
 
 def width() -> int:
-    """How wide a line of output may be."""
-    return terminal_width() or PIPE_WIDTH
+    """How wide a line of output may be: in a pipe as wide as it is."""
+    return terminal_width() or sys.maxsize
 
 
 def fitted(text: str) -> str:

@@ -39,6 +39,8 @@ def command(traces: tuple[Path, ...], as_json: bool, plot: Path | None, require:
     from zreplay.analysis.validate import validate
     from zreplay.errors import RequirementError, UsageError
 
+    if plot:
+        from zreplay.analysis import charts as _  # noqa: F401  (says which extra brings Altair)
     if plot and len(traces) > 1:
         raise UsageError(f"--plot: found {len(traces)} traces, expected one")
     if plot and plot.exists() and not force:

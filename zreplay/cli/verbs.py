@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from zreplay.__main__ import ABOUT, MOST_COLUMNS, OPTIONS, VERBS, columns, help_text
+from zreplay.cli.help import ABOUT, MOST_COLUMNS, OPTIONS, VERBS, columns, help_text
 from zreplay.cli.settings import State, prepared, read_file
 from zreplay.errors import nearest
 from zreplay.version import __version__

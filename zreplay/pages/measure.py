@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, islice
 from pathlib import Path
 
-from zreplay.errors import UsageError, reason
+from zreplay.errors import UsageError, why
 from zreplay.pages.compressors import Compressor
 from zreplay.pages.places import Found, Run, find
 
@@ -134,7 +134,7 @@ def read(found: Found, page_bytes: int, taken: int) -> Iterator[bytes]:
                     number = next(wanted, None)
         except (OSError, _Shorter) as error:
             if run.is_named:
-                raise UsageError(f"{run.path}: {reason(error).lower()}") from error
+                raise UsageError(f"{run.path}: {why(error).lower()}") from error
             found.unreadable += 1
             while number is not None and number < end:
                 number = next(wanted, None)

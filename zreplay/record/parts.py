@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from zreplay.errors import UsageError, ZreplayError, reason
+from zreplay.errors import UsageError, ZreplayError, why
 from zreplay.trace.files import TraceMetadata, TraceWriter, open_trace
 from zreplay.whole import cannot_write, discard, locked, remove_left
 
@@ -107,11 +107,11 @@ class PartsWriter:
 
     def _with_what_is_kept(self, error: Exception) -> UsageError:
         cause = error if isinstance(error, OSError) else error.__cause__
-        why = f"cannot be written: {reason(cause)}" if isinstance(cause, OSError) else str(error)
+        what = f"cannot be written: {why(cause)}" if isinstance(cause, OSError) else str(error)
         if not self._parts:
-            return UsageError(f"{self.output}: {why}; -o names another place")
+            return UsageError(f"{self.output}: {what}; -o names another place")
         return UsageError(
-            f"{self.output}: {why}; what was recorded is kept: `zreplay record --cleanup -o {self.output}` makes a "
+            f"{self.output}: {what}; what was recorded is kept: `zreplay record --cleanup -o {self.output}` makes a "
             "trace of it"
         )
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay.errors import UsageError, reason
+from zreplay.errors import UsageError, why
 from zreplay.replay.threads import together
 from zreplay.trace.parquet_safety import Unsafe, check_pages
 from zreplay.whole import Beside, cannot_write, sync
@@ -172,7 +172,7 @@ def file_of(directory: Path, manifest: Mapping[str, Any], table: str) -> Path:
         with path.open("rb") as file, pq.ParquetFile(file) as parquet:
             check_pages(path, parquet.metadata, None, ())
     except (Unsafe, pa.ArrowException, OSError) as error:
-        raise UsageError(f"{directory}: damaged: {reason(error)}; `zreplay run … --force` writes it anew") from error
+        raise UsageError(f"{directory}: damaged: {why(error)}; `zreplay run … --force` writes it anew") from error
     return path
 
 
@@ -196,7 +196,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         what = f"no {MANIFEST}, so not a complete run directory" if directory.is_dir() else "no such run directory"
         raise UsageError(f"{directory}: {what}; `zreplay run TRACE -o {directory}` makes one") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError(f"{path}: not a manifest of zreplay: {error}") from error
+        raise UsageError(f"{path}: not a manifest of zreplay: {why(error)}") from error
     major = SCHEMA_VERSION.split(".")[0]
     if version.split(".")[0] != major:
         raise UsageError(f"{directory}: schema version {version}, this zreplay reads {major}.x; update zreplay")

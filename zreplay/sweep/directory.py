@@ -19,7 +19,7 @@ from typing import IO, Any, get_args, get_type_hints
 import pyarrow as pa
 
 from zreplay.analysis.results import Result
-from zreplay.errors import TraceError, UsageError, reason
+from zreplay.errors import TraceError, UsageError, why
 from zreplay.replay.config import Config
 from zreplay.replay.directory import SCHEMA_VERSION, read_rows, versioned, write_parquet
 from zreplay.replay.run import Run
@@ -156,7 +156,7 @@ class SweepDirectory:
                 file.write(times)
         except OSError as error:
             raise UsageError(
-                f"{self.path}: cannot be written: {reason(error)}; finished cells are kept, the same command goes on"
+                f"{self.path}: cannot be written: {why(error)}; finished cells are kept, the same command goes on"
             ) from error
         finally:
             for path in beside.values():
@@ -240,7 +240,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         version, _ = str(manifest["schema_version"]), (manifest["traces"].items(), manifest["cells"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path / MANIFEST}: not a manifest of zreplay: {error}") from error
+        raise UsageError(f"{path / MANIFEST}: not a manifest of zreplay: {why(error)}") from error
     major = SCHEMA_VERSION.split(".")[0]
     if version.split(".")[0] != major:
         raise UsageError(f"{path}: schema version {version}, this zreplay reads {major}.x; update zreplay")
@@ -285,8 +285,7 @@ def _result(file: Path, trace: dict[str, Any], schema_version: str) -> Result:
     try:
         row = read_rows(file)[0]
     except (pa.ArrowException, OSError, IndexError) as error:
-        why = str(error).splitlines()[0]
-        raise UsageError(f"{file}: damaged: {why}; remove it, and sweep again") from error
+        raise UsageError(f"{file}: damaged: {why(error)}; remove it, and sweep again") from error
     settings = {name.removeprefix("config_"): v for name, v in row.items() if name.startswith("config_")}
     summary = {name: v for name, v in row.items() if not name.startswith("config_") and v is not None}
     of = {"schema_version": schema_version, "zreplay": row["zreplay"], "trace": trace, "config": settings}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zreplay.errors import UsageError, ZreplayError
+from zreplay.errors import UsageError, ZreplayError, missing
 from zreplay.replay.axes import AXES as COMPARED
 from zreplay.replay.config import known
 from zreplay.replay.threads import together
@@ -40,6 +40,8 @@ class Grid:
         """
         try:
             found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise missing(path) from error
         except OSError as error:
             raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
         except ValueError as error:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay.errors import TraceError, UsageError, missing, reason
+from zreplay.errors import TraceError, UsageError, missing, why
 from zreplay.trace import parquet_safety
 from zreplay.trace.parquet_safety import Unsafe
 from zreplay.trace.sample import Sample
@@ -368,20 +368,20 @@ class Trace:
         except Unsafe as error:
             raise TraceError(f"{self.path}: damaged: {error}") from error
         except OSError as error:
-            raise TraceError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+            raise TraceError(f"{self.path}: cannot be read: {why(error)}") from error
         self._are_pages_checked = True
 
     def _unreadable(self, error: Exception) -> Exception:
         if self.path.is_dir():
             return UsageError(f"{self.path}: is a directory, expected a trace file")
         if isinstance(error, OSError) and error.errno:
-            return TraceError(f"{self.path}: cannot be read: {reason(error)}")
+            return TraceError(f"{self.path}: cannot be read: {why(error)}")
         try:
             with self.path.open("rb") as file:
                 begins_well = file.read(4) == b"PAR1"
         except OSError as refused:
-            return TraceError(f"{self.path}: cannot be read: {reason(refused)}")
-        words = str(error).splitlines()[0]
+            return TraceError(f"{self.path}: cannot be read: {why(refused)}")
+        words = why(error)
         if not begins_well:
             return TraceError(f"{self.path}: not a trace (expected Parquet; `zreplay convert` reads ftrace text)")
         if "footer" in words or "magic" in words:
@@ -462,8 +462,8 @@ class Trace:
                 raw = next(source, None)
             except (pa.ArrowException, OSError) as error:
                 if isinstance(error, OSError) and error.errno:
-                    raise TraceError(f"{self.path}: cannot be read: {reason(error)}") from error
-                words = str(error).splitlines()[0]
+                    raise TraceError(f"{self.path}: cannot be read: {why(error)}") from error
+                words = why(error)
                 raise TraceError(f"{self.path}: damaged at or after row {first_row:,}: {words}") from error
             if raw is None:
                 return
@@ -554,7 +554,7 @@ class Trace:
                 while read := file.readinto(piece):
                     digest.update(piece[:read])
         except OSError as error:
-            raise TraceError(f"{self.path}: cannot be read: {reason(error)}") from error
+            raise TraceError(f"{self.path}: cannot be read: {why(error)}") from error
         return digest.hexdigest()
 
 

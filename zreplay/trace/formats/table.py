@@ -12,7 +12,7 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 from _zreplay import find_bad_row
 
-from zreplay.errors import TraceError, UsageError
+from zreplay.errors import TraceError, UsageError, why
 from zreplay.trace.context import Context
 from zreplay.trace.formats.column_map import Column, read_map, resolve
 from zreplay.trace.formats.format import Format, RowsReading
@@ -72,7 +72,7 @@ class TableReading(RowsReading):
                 if part is not None:
                     part.validate(full=True)  # that words are UTF-8, which not every reader of pyarrow looks at
             except _UNREADABLE as error:
-                raise TraceError(f"{name}: at or after row {first_row:,}: {_reason(error)}") from error
+                raise TraceError(f"{name}: at or after row {first_row:,}: {why(error)}") from error
             if part is None:
                 break
             found = pl.from_arrow(part)
@@ -125,11 +125,7 @@ class CsvReading(TableReading):
             )
             return reader.schema.names, iter(reader)
         except _UNREADABLE as error:
-            raise TraceError(f"{self.source.name}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+            raise TraceError(f"{self.source.name}: {why(error)}") from error
 
 
 class NdjsonReading(TableReading):
@@ -140,7 +136,7 @@ class NdjsonReading(TableReading):
             reader = pa_json.open_json(pa.PythonFile(_Text(self.source, self), mode="r"))
             return reader.schema.names, iter(reader)
         except _UNREADABLE as error:
-            raise TraceError(f"{self.source.name}: {_reason(error)}") from error
+            raise TraceError(f"{self.source.name}: {why(error)}") from error
 
 
 class ParquetReading(TableReading):
@@ -156,7 +152,7 @@ class ParquetReading(TableReading):
                 file = pq.ParquetFile(pa.BufferReader(_Text(source, self).read()))
             names = file.schema_arrow.names
         except _UNREADABLE as error:
-            raise TraceError(f"{source.name}: damaged: {_reason(error)}") from error
+            raise TraceError(f"{source.name}: damaged: {why(error)}") from error
         if _FORMAT_VERSION in (file.metadata.metadata or {}) and not self._is_mapped:
             raise UsageError(
                 f"{source.name}: is a trace already, which needs no conversion (--map reads it as a table)"
