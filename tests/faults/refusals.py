@@ -112,6 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--verb", default="all", help=f"all, or some of {','.join(VERBS)}")
     parser.add_argument("--budget", type=float, default=3600, metavar="SECONDS", help="for each verb")
+    parser.add_argument("--points", type=int, metavar="N", help="so many for each verb, by chance, not all")
     given = parser.parse_args()
     failed = 0
     for verb in VERBS if given.verb == "all" else given.verb.split(","):
@@ -119,7 +120,7 @@ def main() -> None:
             starts = Starts(Path(folder))
             prepare(starts)
             began = time.monotonic()
-            found = campaign(starts, scenarios(starts, verb), began + given.budget)
+            found = campaign(starts, scenarios(starts, verb), began + given.budget, given.points)
             seconds = time.monotonic() - began
             how = ", ".join(f"{count} {how}" for how, count in sorted(found.refused.items()))
             ended = "" if seconds < given.budget else ", stopped by the budget"
