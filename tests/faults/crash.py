@@ -46,8 +46,9 @@ class Found:
     faults: list[str] = field(default_factory=list)
 
     @property
-    def total(self) -> int:
-        return self.points.total()
+    def kills(self) -> int:
+        """Those that found it alive."""
+        return self.points.total() - self.points["after its end"]
 
 
 def points(scenario: Scenario, many: int, draw: random.Random) -> Iterator[Point]:
@@ -151,7 +152,7 @@ def main() -> None:
             found = campaign(starts, some, given.points, began + given.budget, given.seed)
             seconds = time.monotonic() - began
             how = ", ".join(f"{count} {how}" for how, count in sorted(found.points.items()))
-            print(f"{verb}: {found.total:,} kills ({how}), {len(found.faults)} faults, {seconds:.0f} s", flush=True)
+            print(f"{verb}: {found.kills:,} kills ({how}), {len(found.faults)} faults, {seconds:.0f} s", flush=True)
             for fault in found.faults[:20]:
                 print(f"  {fault}", flush=True)
             failed += len(found.faults)
