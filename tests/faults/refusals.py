@@ -105,7 +105,9 @@ def after(starts: Starts, scenario: Scenario, start: Start, kind: str, *, foreve
 
 def names(scenario: Scenario) -> list[str]:
     """What an error may be of: an argument, or what the verb reads and writes below it."""
-    return ["standard output", *(word for word in scenario.arguments[1:] if "." in word or word in ("r", "s", "runs"))]
+    words = scenario.arguments
+    outputs = [words[number + 1] for number, word in enumerate(words) if word == "-o"]
+    return ["standard output", *outputs, *(word for word in words if "/" in word or word.endswith(".html"))]
 
 
 def main() -> None:
