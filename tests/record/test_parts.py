@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from ftrace_text import Imported, stored, text
 
+from zreplay import whole
 from zreplay.errors import UsageError
 from zreplay.record import parts as parts_module
 from zreplay.record.parts import PartsWriter, join, parts_of
@@ -58,6 +59,17 @@ def test_a_recording_at_work_is_left_alone(writer):
             other()
     writer.close()
     assert offsets(writer.output) == [1]
+
+
+def test_without_locks_a_recording_is_made_all_the_same(tmp_path, monkeypatch):
+    def none(descriptor, how):
+        raise OSError(9, "Bad file descriptor")  # NFS, of a directory
+
+    monkeypatch.setattr(whole.fcntl, "flock", none)
+    writer = PartsWriter(tmp_path / "t.parquet", TraceMetadata())
+    writer.write(batch(1))
+    writer.close()
+    assert offsets(writer.output) == [1] and [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
 
 
 def test_killed_right_after_its_end_the_trace_is_kept_with_what_it_says(writer, monkeypatch):
