@@ -66,7 +66,8 @@ def main() -> None:
     7 (a plugin) or 130."""
     try:
         code = zreplay(prog_name="zreplay", standalone_mode=False) or 0
-        sys.stdout.flush()
+        if sys.stdout:  # None: closed by whoever started us
+            sys.stdout.flush()
     except click.exceptions.Exit as error:
         _end(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -99,8 +100,9 @@ def _end(code: int, message: str = "") -> NoReturn:
     """Exit. What cannot be printed is dropped, so that the interpreter has nothing to complain of at its end."""
     for stream, text in ((sys.stderr, f"zreplay: {message}\n" if message else ""), (sys.stdout, "")):
         try:
-            stream.write(text)
-            stream.flush()
+            if stream:
+                stream.write(text)
+                stream.flush()
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             if stream is sys.stdout and not code and not isinstance(error, BrokenPipeError):
