@@ -62,7 +62,13 @@ def test_a_directory_takes_the_place_of_another_in_one_step(tmp_path, monkeypatc
     assert (place / "file").read_text() == "new" and names(tmp_path) == ["d"]
 
 
-def test_without_an_exchange_the_old_one_is_moved_aside(tmp_path, monkeypatch):
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_without_an_exchange_the_old_one_is_moved_aside(tmp_path, monkeypatch, has_locks):
+    def no_lock(descriptor, how):
+        raise OSError(9, "Bad file descriptor")  # NFS, of a directory
+
+    if not has_locks:
+        monkeypatch.setattr(whole.fcntl, "flock", no_lock)
     monkeypatch.setattr(whole, "_exchange", lambda one, other: False)
     place = directory(tmp_path / "d", "old")
     replaced(place)

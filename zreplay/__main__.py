@@ -37,7 +37,7 @@ def _printed(text: str) -> int:
 
 def _ended(code: int) -> int:
     """What cannot be printed is dropped, so that the interpreter has nothing to complain of at its end."""
-    for stream in (sys.stderr, sys.stdout):
+    for stream in filter(None, (sys.stderr, sys.stdout)):  # None: closed by whoever started us
         try:
             stream.flush()
         except OSError as error:
@@ -57,7 +57,8 @@ def _run() -> int:
     state = State()
     try:
         done = zreplay(prog_name="zreplay", standalone_mode=False, obj=state)
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -84,7 +85,8 @@ def _refused(error: OSError) -> str:
     if error.filename is not None:
         return str(error.filename)
     try:
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except OSError:
         return "standard output"
     return "a file or standard output"

@@ -2,8 +2,8 @@
 
 What is written has a hidden name beside its place, ``.NAME.PID-N.new``, until its bytes are on the disk; then it takes
 the place in one step of the file system, also a place that holds something: at every moment the old or the new is
-there. While it is written its writer holds a lock on it (flock), which the kernel takes back when the writer
-dies, however it dies. So what is not locked was left behind, and the next one who writes to the same place removes it.
+there. While it is written its writer holds a lock on it (flock), which the kernel takes back when the writer dies,
+however it dies. So what is not locked was left behind, and the next one who writes to the same place removes it.
 
 Where a file system cannot exchange two directories (NFS), the old one is moved aside first, as ``.NAME.PID-N.old``; if
 the writer dies just then, the next one moves it back before anything else.
@@ -14,7 +14,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
@@ -41,7 +41,7 @@ class Beside:
         for number in count():
             self.path = _hidden(place, f"{os.getpid()}-{number}.new")
             with suppress(FileExistsError):
-                self._lock = _new_andlocked(self.path, directory=directory)
+                self._lock = _new_and_locked(self.path, directory=directory)
                 if self._lock is not None:
                     return
 
@@ -60,7 +60,9 @@ class Beside:
     def _move_aside(self) -> None:
         """For want of an exchange: old one aside, new one in, old one away."""
         aside = self.path.with_suffix(".old")
-        with locked(self.place):
+        with ExitStack() as held:
+            with suppress(OSError):  # a file system without locks
+                held.enter_context(locked(self.place))
             self.place.rename(aside)
             try:
                 self.path.rename(self.place)
@@ -150,7 +152,7 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _new_andlocked(path: Path, *, directory: bool) -> int | None:
+def _new_and_locked(path: Path, *, directory: bool) -> int | None:
     """The lock of a new file or directory; None where somebody took it for a leftover before it was locked.
 
     Raises OSError where there can be none, FileExistsError where there is one.

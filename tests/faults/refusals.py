@@ -105,13 +105,16 @@ def after(starts: Starts, scenario: Scenario, start: Start, kind: str, *, foreve
 
 def names(scenario: Scenario) -> list[str]:
     """What an error may be of: an argument, or what the verb reads and writes below it."""
-    return ["standard output", *(word for word in scenario.arguments[1:] if "." in word or word in ("r", "s", "runs"))]
+    words = scenario.arguments
+    outputs = [words[number + 1] for number, word in enumerate(words) if word == "-o"]
+    return ["standard output", *outputs, *(word for word in words if "/" in word or word.endswith(".html"))]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--verb", default="all", help=f"all, or some of {','.join(VERBS)}")
     parser.add_argument("--budget", type=float, default=3600, metavar="SECONDS", help="for each verb")
+    parser.add_argument("--points", type=int, metavar="N", help="so many for each verb, by chance, not all")
     given = parser.parse_args()
     failed = 0
     for verb in VERBS if given.verb == "all" else given.verb.split(","):
@@ -119,7 +122,7 @@ def main() -> None:
             starts = Starts(Path(folder))
             prepare(starts)
             began = time.monotonic()
-            found = campaign(starts, scenarios(starts, verb), began + given.budget)
+            found = campaign(starts, scenarios(starts, verb), began + given.budget, given.points)
             seconds = time.monotonic() - began
             how = ", ".join(f"{count} {how}" for how, count in sorted(found.refused.items()))
             ended = "" if seconds < given.budget else ", stopped by the budget"

@@ -1,8 +1,11 @@
 """Small versions of the campaigns (docs/testing.md): kills and refusals by chance; a standard output that is full."""
 
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from faults import crash, refusals
@@ -29,7 +32,7 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starts]:
 def test_after_a_kill_all_is_whole_or_absent_and_a_second_start_finishes(starts: Starts, verb: str) -> None:
     some = scenarios(starts, verb)[:1]
     found = crash.campaign(starts, some, 10, time.monotonic() + _A_MINUTE)
-    assert found.faults == [] and found.total
+    assert found.faults == [] and found.kills
 
 
 def test_a_run_whose_calls_are_refused_says_so_in_a_line(starts: Starts) -> None:
@@ -55,3 +58,9 @@ def test_where_the_error_itself_cannot_be_told_the_code_tells_it(starts: Starts)
     starts.put(None)
     assert starts.start("run", "nothing.parquet", "-o", "r", stderr="/dev/full", whole=True).code == 2
     assert starts.start(*VERBS["run"]["new"][1], stdout="/dev/full", stderr="/dev/full", whole=True).code == 2
+
+
+def test_closed_outputs_are_no_error_of_ours(tmp_path: Path) -> None:
+    for closed, code in (("--list >&-", 0), ("--list >&- 2>&-", 0), ("--no-such 2>&-", 2)):
+        done = subprocess.run(f"{sys.executable} -m zreplay synth {closed}", shell=True, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (code, "")

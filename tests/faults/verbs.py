@@ -126,7 +126,7 @@ def prepare(starts: Starts) -> None:
     small_trace(inputs / "longer.parquet", events=4000)
     events = [row for offset in range(100) for row in stored(offset, 0xFFFF_8880_0000_1040 + (offset << 12))]
     (inputs / "log.txt").write_text(text(*events, *invalidated(7, 0xFFFF_8880_0000_1040 + (7 << 12))))
-    machine(inputs / "machine")
+    machine(starts.root / "machine")
     (inputs / "grid.toml").write_text(GRID)
     (inputs / "half.toml").write_text(GRID.replace(", 20]", "]"))
     for arguments in (

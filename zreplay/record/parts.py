@@ -150,14 +150,16 @@ def _join(output: Path, parts: list[Path], *, metadata: TraceMetadata, force: bo
 
 
 def _of_nobody_else(folder: Path) -> ExitStack:
-    """Hold a folder of parts. Raises UsageError where a recording is at work there."""
+    """Hold a folder of parts, where its file system has locks. Raises UsageError where a recording is at work there."""
     held = ExitStack()
     try:
         held.enter_context(locked(folder))
-    except BlockingIOError as error:
+    except BlockingIOError:
         raise UsageError(
             f"{folder}: a recording is at work there; wait for its end, or -o names another place"
-        ) from error
+        ) from None
+    except OSError:
+        pass
     return held
 
 

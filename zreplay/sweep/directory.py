@@ -91,6 +91,7 @@ class SweepDirectory:
         with suppress(OSError):
             for left in self._new.iterdir():
                 left.unlink()
+        with suppress(OSError):
             self._new.rmdir()
 
     def missing(self, cells: Sequence[Cell]) -> list[Cell]:
