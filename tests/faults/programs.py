@@ -30,7 +30,14 @@ PARTS = {
     "lockstep": ["index/registry.cpp", "index/rbtree.cpp", "pool/zbud.cpp", "pool/z3fold*.cpp", "pool/zsmalloc.cpp"],
     # One model alone: what the registry of models names beside it is left out with the functions nobody calls.
     "races": [
-        *("replay/loops_zswap_6_1.cpp", "replay/replay.cpp", "replay/crash.cpp", "index/r*.cpp", "pool/*.cpp", "mm/*.cpp"),
+        *(
+            "replay/loops_zswap_6_1.cpp",
+            "replay/replay.cpp",
+            "replay/crash.cpp",
+            "index/r*.cpp",
+            "pool/*.cpp",
+            "mm/*.cpp",
+        ),
         *("swap/*.cpp", "plugin/verified*.cpp", "plugin/failed.cpp", "trace/synth.cpp"),
     ],
 }
@@ -41,7 +48,10 @@ def program(name: str, kind: str = "fast") -> Path:
     folder = ROOT / "build" / "programs" / f"{name}-{kind}"
     folder.mkdir(parents=True, exist_ok=True)
     built = folder / name
-    sources = [*sorted((HERE / name).glob("*.cpp")), *(path for part in PARTS[name] for path in sorted(CORE.glob(part)))]
+    sources = [
+        *sorted((HERE / name).glob("*.cpp")),
+        *(path for part in PARTS[name] for path in sorted(CORE.glob(part))),
+    ]
     read = [*CORE.rglob("*.?pp"), *(HERE / name).iterdir(), Path(__file__)]
     with (folder / "lock").open("w") as lock:  # tests run in several processes
         fcntl.flock(lock, fcntl.LOCK_EX)
