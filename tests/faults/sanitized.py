@@ -34,11 +34,8 @@ def ours(log: str, kind: str) -> list[str]:
 
 def programs(kind: str, operations: float) -> int:
     """Exit code of the program of that kind, which must say nothing."""
-    options = os.environ | {
-        "ASAN_OPTIONS": SILENT,
-        "TSAN_OPTIONS": "halt_on_error=1:exitcode=66",
-        "UBSAN_OPTIONS": "halt_on_error=1",
-    }
+    stops = "halt_on_error=1:exitcode=66"
+    options = os.environ | {"ASAN_OPTIONS": f"detect_leaks=1:{stops}", "TSAN_OPTIONS": stops, "UBSAN_OPTIONS": stops}
     if kind == "thread":
         return subprocess.run(
             [program("races", "thread"), str(max(1, int(operations // 120_000)))], env=options
