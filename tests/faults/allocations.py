@@ -1,12 +1,13 @@
-"""The n-th allocation in the engine fails, n = 1, 2, … until none does: each ends in MemoryError, and nothing is left behind.
+"""The n-th allocation in the engine fails, n = 1, 2, … until none does: each ends in MemoryError and leaves nothing.
 
-    python tests/faults/allocations.py                 # every index, pool, reclaim order, model, design, and what reads traces
+    python tests/faults/allocations.py                 # every index, pool, order, model, design, what reads traces
     python tests/faults/allocations.py --lasting       # the n-th and all after it
     python tests/faults/allocations.py --every 7 replay/latest
 
-A library (allocations/failing.cpp) that is loaded before all others refuses what the engine asks for, in whatever thread, and
-knows what the engine holds. After each failure as much must be there as before, and every so often the same is done without
-one, and must come to what it came to at first. A crash, another error or something left behind is told, exit code 1.
+A library (allocations/failing.cpp) that is loaded before all others refuses what the engine asks for, in whatever
+thread, and knows what the engine holds. After each failure as much must be there as before, and every so often the same
+is done without one, and must come to what it came to at first. A crash, another error or something left behind is told,
+exit code 1.
 """
 
 import argparse
@@ -79,7 +80,7 @@ def pools() -> Iterator[tuple[str, Scenario]]:
 
 
 def replays() -> Iterator[tuple[str, Scenario]]:
-    """Every design, every index and pool with the kernel's, each model and each reclaim order; looked ahead at, and observed."""
+    """Every design, every index, pool, model and reclaim order; looked ahead at, and observed."""
     import _zreplay
 
     from zreplay.replay.designs import DESIGNS
@@ -115,6 +116,7 @@ def resolved(cell: dict[str, Any]) -> Any:
 
 def replayed(config: Any) -> object:
     import _zreplay
+
     import zreplay
     from zreplay.replay.batches import columns_of
     from zreplay.replay.calls import with_calls
@@ -256,8 +258,6 @@ class Failing:
             getattr(self.library, name).restype = ctypes.c_int64
         self.library.watch.restype = ctypes.c_uint64
         assert self.library.watch(b"_zreplay"), f"{_zreplay.__file__} is not among the process's modules"
-        for begin, end in functions_of_nanobind(_zreplay.__file__):
-            self.library.leave_out(ctypes.c_uint64(begin), ctypes.c_uint64(end))
 
     def at(self, n: int, lasting: bool = False) -> None:
         self.library.fail_at(ctypes.c_uint64(n), int(lasting))
@@ -271,20 +271,8 @@ class Failing:
         return int(self.library.live()), int(self.library.mapped())
 
 
-def functions_of_nanobind(module: str) -> list[tuple[int, int]]:
-    """Where the binding library's own functions are, whose failures end the process by its design, not by ours."""
-    if not (lines := subprocess.run(["nm", "-SC", module], capture_output=True, text=True).stdout.splitlines()):
-        return []
-    found = []
-    for line in lines:
-        words = line.split(None, 3)
-        if len(words) == 4 and words[2] in "tT" and words[3].startswith(("nanobind::detail::nb_", "tsl::", "nb_")):
-            found.append((int(words[0], 16), int(words[0], 16) + int(words[1], 16)))
-    return found
-
-
 def child(names: list[str], first: int, every: int, lasting: bool, board: mmap.mmap) -> None:
-    """Every scenario that is named, from its `first` failure on; says on the board where it is, for one that crashes."""
+    """The scenarios that are named, from the `first` failure on; the board says which, should it crash."""
     failing = Failing()
     for group, scenarios in GROUPS.items():
         if not any(name.startswith(group) for name in names):
@@ -344,7 +332,7 @@ def environment(folder: Path) -> dict[str, str]:
     return os.environ | {
         "LD_PRELOAD": str(library()),
         "ZREPLAY_FAULTS": str(folder),
-        "PYTHONPATH": os.pathsep.join([*sys.path[1:], str(ROOT / "tests"), str(HERE)]),
+        "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT / "tests"), str(HERE)]),
     }
 
 

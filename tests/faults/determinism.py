@@ -3,9 +3,9 @@
     python tests/faults/determinism.py             # 144 combinations: six traces, -O0 and -O3
     python tests/faults/determinism.py --small     # 12, the installed engine alone
 
-A combination is a number of threads (1, 2), rows of a batch (1, 7, 65,536), straight or resumed (half of the runs kept from
-before, as after an interrupt), and an engine compiled with -O0 or -O3. Each replays every design that the trace can have;
-of each run the summary, the timeline, the classes and the operations are compared, all but measured times.
+A combination is a number of threads (1, 2), rows of a batch (1, 7, 65,536), straight or resumed (half of the runs kept
+from before, as after an interrupt), and an engine compiled with -O0 or -O3. Each replays every design that the trace
+can have; of each run the summary, the timeline, the classes and the operations are compared, all but measured times.
 """
 
 import argparse

@@ -2,9 +2,10 @@
 
     python tests/faults/lockstep.py --operations 1e10 --budget 3600
 
-Indexes with the kernel's nodes and with 4-way ones, each kind of location word, both memory layouts; zbud, z3fold with one
-to three CPUs and deferred work, zsmalloc with chains of 4 to 16 pages by both rules and both kinds of fullness groups, the
-bounds. Prints the operations done by each kind; a wrong answer ends it with exit code 1 and how to have it again.
+Indexes with the kernel's nodes and with 4-way ones, each kind of location word, both memory layouts; zbud, z3fold with
+one to three CPUs and deferred work, zsmalloc with chains of 4 to 16 pages by both rules and both kinds of fullness
+groups, the bounds. Prints the operations done by each kind; a wrong answer ends it with exit code 1 and how to have it
+again.
 """
 
 import argparse

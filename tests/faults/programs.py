@@ -30,7 +30,14 @@ PARTS = {
     "lockstep": ["index/registry.cpp", "index/rbtree.cpp", "pool/zbud.cpp", "pool/z3fold*.cpp", "pool/zsmalloc.cpp"],
     # One model alone: what the registry of models names beside it is left out with the functions nobody calls.
     "races": [
-        *("replay/loops_zswap_6_1.cpp", "replay/replay.cpp", "replay/crash.cpp", "index/r*.cpp", "pool/*.cpp", "mm/*.cpp"),
+        *(
+            "replay/loops_zswap_6_1.cpp",
+            "replay/replay.cpp",
+            "replay/crash.cpp",
+            "index/r*.cpp",
+            "pool/*.cpp",
+            "mm/*.cpp",
+        ),
         *("swap/*.cpp", "plugin/verified*.cpp", "plugin/failed.cpp", "trace/synth.cpp"),
     ],
 }

@@ -5,7 +5,6 @@
 // string that grows). Memory that Python, Arrow and whoever else take is neither counted nor refused.
 //
 //      watch("_zreplay")     whose allocations count from now on; 0: there is no such module
-//      leave_out(from, to)   but not those of functions in these addresses of it
 //      fail_at(n, lasting)   the n-th from now on fails, or all from the n-th on; 0: none
 //      counted()             allocations since fail_at()
 //      live(), mapped()      allocations, and bytes of mappings, that are there
@@ -34,8 +33,6 @@ struct Range {
 };
 
 Range watched, cpp_library;
-Range left_out[4096];
-std::atomic<uint32_t> left_out_count{0};
 std::atomic<uint64_t> count{0}, failing{0};
 std::atomic<bool> is_lasting{false};
 std::atomic<int64_t> mapped_bytes{0};
@@ -86,10 +83,7 @@ bool is_watched(const void* caller) {
         if (frame == depth) return false;
         of = frames[frame];
     }
-    if (!watched.holds(of)) return false;
-    for (uint32_t i = 0; i < left_out_count; ++i)
-        if (left_out[i].holds(of)) return false;
-    return true;
+    return watched.holds(of);
 }
 
 // Whether this one is to fail.
@@ -161,9 +155,6 @@ uint64_t watch(const char* name) {
     cpp_library = module("libstdc++");
     watched = module(name);
     return watched.begin;
-}
-void leave_out(uint64_t from, uint64_t to) {
-    if (left_out_count < 4096) left_out[left_out_count++] = {watched.begin + from, watched.begin + to};
 }
 void fail_at(uint64_t n, int lasting) {
     is_lasting = lasting;

@@ -248,11 +248,10 @@ ReplayConfig replay_config(const nb::kwargs& given) {
 
 namespace {
 
-std::unique_ptr<Replay> make(std::shared_ptr<const RecordedSizes> recorded_sizes,
-                             std::shared_ptr<const FutureLoads> future_loads, const nb::kwargs& given) {
+std::unique_ptr<Replay> make(nb::object recorded_sizes, nb::object future_loads, const nb::kwargs& given) {
     ReplayConfig config = replay_config(given);
-    config.recorded_sizes = std::move(recorded_sizes);
-    config.future_loads = std::move(future_loads);
+    config.recorded_sizes = shared<RecordedSizes>(recorded_sizes);
+    config.future_loads = shared<FutureLoads>(future_loads);
     return Replay::make(config);
 }
 

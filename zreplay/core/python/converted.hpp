@@ -5,6 +5,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string_view.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -29,6 +30,18 @@ T converted(nanobind::handle value) {
     } else {
         return nanobind::cast<T>(value);
     }
+}
+
+// A share in an object of Python's, which is there as long; none of None.
+template <class T>
+std::shared_ptr<const T> shared(nanobind::handle object) {
+    if (object.is_none()) return nullptr;
+    const T* of = nanobind::cast<const T*>(object);
+    object.inc_ref();
+    return {of, [object](const T*) {
+                const nanobind::gil_scoped_acquire locked;
+                object.dec_ref();
+            }};
 }
 
 }  // namespace zreplay

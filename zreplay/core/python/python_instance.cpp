@@ -1,9 +1,9 @@
 #include "python_instance.hpp"
 
-#include "converted.hpp"
 #include <nanobind/stl/string.h>
 #include <structmember.h>
 
+#include "converted.hpp"
 #include "plugin/failed.hpp"
 
 namespace zreplay {
