@@ -174,7 +174,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def write_manifest(staging: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest, last: a directory is complete exactly when it has one. It knows every file by its hash, and itself."""
+    """Write the manifest, with the hash of each file and its own; last: a directory is complete when it has one."""
     hashes = {file.name: _sha256_of(file) for file in sorted(staging.glob("*.parquet"))}
     text = json.dumps({**manifest, "sha256": hashes, _OWN_HASH: _NO_HASH}, indent=2, sort_keys=False) + "\n"
     text = text.replace(_NO_HASH, _sha256(text.encode()))
@@ -195,11 +195,11 @@ def _sha256_of(path: Path) -> str:
 
 
 def file_of(directory: Path, manifest: Mapping[str, Any], table: str) -> Path:
-    """A table's file in a run directory, once it is known to be what the manifest says; older manifests say nothing of it.
+    """A table's file in a run directory, once it is known to be what the manifest says; older manifests say nothing.
 
     Raises:
-        UsageError: it is not there, is a link or anything else than a file (nothing in a directory is followed, which may
-            be a stranger's), or has been changed.
+        UsageError: it is not there, is a link or anything else than a file (nothing in a directory is followed, which
+            may be a stranger's), or has been changed.
     """
     path = directory / f"{table}.parquet"
     try:
@@ -214,7 +214,7 @@ def file_of(directory: Path, manifest: Mapping[str, Any], table: str) -> Path:
             )
         with path.open("rb") as file, pq.ParquetFile(file) as parquet:
             check_pages(path, parquet.metadata, None, ())
-    except (Unsafe, pa.ArrowException, OSError) as error:
+    except (Unsafe, pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of names of columns
         reason = str(error).splitlines()[0]
         raise UsageError(f"{directory}: damaged: {reason}; `zreplay run … --force` writes it anew") from error
     return path

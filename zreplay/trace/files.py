@@ -355,7 +355,7 @@ class Trace:
             raise UsageError(f"{self.path}: no permission to read it") from error
         except KeyError as error:
             raise TraceError(f"{self.path}: not a trace: no column {REQUIRED_COLUMNS[1]}") from error
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise self._unreadable(error) from error
 
     def _check_pages(self) -> None:
