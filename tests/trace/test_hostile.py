@@ -148,6 +148,13 @@ def test_trace_without_checksums_is_read_as_before(tmp_path: Path) -> None:
     assert sum(batch.num_rows for batch in open_trace(tmp_path / "old.parquet").batches()) == 5
 
 
+def test_trace_of_no_rows_is_read(tmp_path: Path) -> None:
+    """Its groups have dictionaries and no data pages, whose place is then said to be 0."""
+    with TraceWriter(tmp_path / "t.parquet", TraceMetadata()):
+        pass
+    assert list(open_trace(tmp_path / "t.parquet").batches()) == []
+
+
 def test_table_that_carries_the_pair_of_another_file_is_read(tmp_path: Path) -> None:
     """Another tool copies the metadata of a trace that it has filtered."""
     path = written(tmp_path / "t.parquet")

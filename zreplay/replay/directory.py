@@ -173,12 +173,13 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def write_manifest(staging: Path, manifest: dict[str, Any]) -> None:
+def write_manifest(staging: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """Write the manifest, with the hash of each file and its own; last: a directory is complete when it has one."""
     hashes = {file.name: _sha256_of(file) for file in sorted(staging.glob("*.parquet"))}
     text = json.dumps({**manifest, "sha256": hashes, _OWN_HASH: _NO_HASH}, indent=2, sort_keys=False) + "\n"
-    text = text.replace(_NO_HASH, _sha256(text.encode()))
-    (staging / MANIFEST).write_text(text, encoding="utf-8")
+    own = _sha256(text.encode())
+    (staging / MANIFEST).write_text(text.replace(_NO_HASH, own), encoding="utf-8")
+    return {**manifest, "sha256": hashes, _OWN_HASH: own}
 
 
 def _sha256(data: bytes) -> str:

@@ -236,7 +236,7 @@ class TraceWriter:
     def _write_group(self, rows: int) -> None:
         table = pa.Table.from_batches(self._pending, self._schema)
         try:
-            self._parquet.write_table(table.slice(0, rows), row_group_size=rows)
+            self._parquet.write_table(table.slice(0, rows), row_group_size=max(rows, 1))
         except OSError as error:
             raise self._cannot_write(error) from error
         rest = table.slice(rows)

@@ -84,9 +84,9 @@ def chunks_of(footer: "pq.FileMetaData") -> list[tuple[int, int]]:
         columns = footer.row_group(group)
         for column in range(columns.num_columns):
             chunk = columns.column(column)
-            begin = chunk.data_page_offset
-            if chunk.dictionary_page_offset is not None and 0 < chunk.dictionary_page_offset < begin:
-                begin = chunk.dictionary_page_offset
+            # 0 where there is none: a group of no rows has dictionaries at most.
+            places = (chunk.dictionary_page_offset, chunk.data_page_offset)
+            begin = min((place for place in places if place), default=0)
             if begin < 0 or chunk.total_compressed_size < 0:
                 raise Unsafe(f"a column of {chunk.total_compressed_size:,} bytes at byte {begin:,}")
             chunks.append((begin, chunk.total_compressed_size))
