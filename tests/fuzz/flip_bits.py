@@ -4,9 +4,10 @@
     python tests/fuzz/flip_bits.py --flips 1000000          # the whole campaign
     python tests/fuzz/flip_bits.py --budget 600
 
-A trace is read whole: its rows, its metadata, and how far ahead a replay of it would look. A replay is a function of these,
-so that what is the same here is the same there; what is harmless is replayed all the same. A run directory is read as
-`compare` and `report` do. In a child, so that a crash has a place: the flip is printed and the command exits with 1.
+A trace is read whole: its rows, its metadata, and how far ahead a replay of it would look. A replay is a function of
+these, so that what is the same here is the same there; what is harmless is replayed all the same. A run directory is
+read as `compare` and `report` do. In a child, so that a crash has a place: the flip is printed and the command exits
+with 1.
 """
 
 import argparse
@@ -74,10 +75,11 @@ class Flips:
 
     def flip(self, bit: int) -> str:
         """What became of a flip: "detected" or "harmless"; AssertionError for a wrong answer."""
-        for file, data in self.files:
-            if bit < 8 * len(data):
-                break
-            bit -= 8 * len(data)
+        number = 0
+        while bit >= 8 * len(self.files[number][1]):
+            bit -= 8 * len(self.files[number][1])
+            number += 1
+        file, data = self.files[number]
         place = bit // 8
         _write_byte(file, place, data[place] ^ 1 << bit % 8)
         print(f"at {file.name} byte {bit // 8} bit {bit % 8}", flush=True)
@@ -132,7 +134,8 @@ def main() -> None:
     flips = options.flips or (sys.maxsize if options.budget else 10_000)
     budget = options.budget or float("inf")
     if options.work:
-        return work(options.work, flips, budget, options.seed)
+        work(options.work, flips, budget, options.seed)
+        return
     folder = Path(tempfile.mkdtemp(prefix="zreplay-flips-"))
     command = [sys.executable, __file__, "--work", str(folder), "--flips", str(flips), "--budget", str(budget)]
     last = ""

@@ -4,8 +4,9 @@
     python tests/fuzz/fuzz_importer.py --runs 100000000           # the whole campaign
     python tests/fuzz/fuzz_importer.py --input FILE               # one input again
 
-Starts from tests/fuzz/corpus/importer and the texts of tests/trace; prints how many inputs were tried. An input that fails is
-kept in build/fuzz/ and the command exits with 1. Needs clang++ with its libFuzzer; a build takes half a minute.
+Starts from tests/fuzz/corpus.zip (what earlier campaigns found, minimised) and the texts of tests/trace; prints how
+many inputs were tried. An input that fails is kept in build/fuzz/ and the command exits with 1. Needs clang++ with its
+libFuzzer; a build takes half a minute.
 """
 
 import argparse
@@ -15,15 +16,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "zreplay" / "core"
-CORPUS = Path(__file__).with_name("corpus") / "importer"
+CORPUS = Path(__file__).with_name("corpus.zip")
 BUILD = ROOT / "build" / "fuzz"
-FLAGS = (
-    "-std=c++20 -O2 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all".split()
-)
-FLAGS += ["-fno-sanitize-coverage=trace-cmp"]  # which value of a key comes next is the mutator's affair
+FLAGS = [
+    "-std=c++20",
+    "-O2",
+    "-g1",
+    "-fno-omit-frame-pointer",
+    "-fsanitize=fuzzer,address,undefined",
+    "-fno-sanitize-recover=all",
+    "-fno-sanitize-coverage=trace-cmp",  # which value of a key comes next is the mutator's affair
+]
 MOST_BYTES = 1024
 #: How the text of a sample may be read: what, family, pool, cut.
 HEADS = (b"\0\x10\x04\0", b"\0\x13\x03\x0b", b"\1\x07\x0a\x07", b"\2\x12\x02\x1f")
@@ -80,13 +87,16 @@ def main() -> None:
         sys.exit(subprocess.run([program, options.input]).returncode)
     found = BUILD / "found"
     found.mkdir(exist_ok=True)
+    with ZipFile(CORPUS) as corpus:
+        corpus.extractall(found)
     if options.merge:
         merged = BUILD / "merged"
         shutil.rmtree(merged, ignore_errors=True)
         merged.mkdir()
-        subprocess.run([program, "-merge=1", merged, CORPUS, found], check=True)
-        shutil.rmtree(CORPUS)
-        shutil.copytree(merged, CORPUS)
+        subprocess.run([program, "-merge=1", f"-max_len={MOST_BYTES}", merged, found], check=True)
+        with ZipFile(CORPUS, "w", ZIP_DEFLATED, compresslevel=9) as corpus:
+            for file in sorted(merged.iterdir()):
+                corpus.writestr(ZipInfo(file.name), file.read_bytes(), ZIP_DEFLATED)
         return
     bound = f"-runs={options.runs}" if options.runs else f"-max_total_time={options.budget}"
     common = [
@@ -96,7 +106,7 @@ def main() -> None:
         "-rss_limit_mb=2048",
         f"-artifact_prefix={BUILD}/",
     ]
-    command = [program, bound, *common, "-print_final_stats=1", "-reload=0", found, CORPUS, seeds()]
+    command = [program, bound, *common, "-print_final_stats=1", "-reload=0", found, seeds()]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace")
     executions = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
     if done.returncode or executions is None:

@@ -4,8 +4,8 @@
     python tests/fuzz/fuzz_readers.py --budget 600 --address     # with AddressSanitizer and UBSan in the engine
 
 Traces (bytes of Parquet of many kinds, and tables that no kernel made), run directories, texts and tables to convert,
-contexts, recipes, grids. Begins with files of the tests, changes bytes, numbers, words and lines of them. In a child, so that a
-crash has a place: the input stays in build/fuzz/ and the command exits with 1.
+contexts, recipes, grids. Begins with files of the tests, changes bytes, numbers, words and lines of them. In a child,
+so that a crash has a place: the input stays in build/fuzz/ and the command exits with 1.
 """
 
 import argparse
@@ -27,10 +27,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROOT = Path(__file__).parents[2]
-BUILD = ROOT / "build" / "fuzz"
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
 from zreplay.analysis.results import load
 from zreplay.errors import ModelError, ZreplayError
 from zreplay.replay.config import Config
@@ -44,6 +40,8 @@ from zreplay.trace.files import open_trace
 from zreplay.trace.recipes.kinds import read_recipe
 from zreplay.trace.schema import SCHEMA
 
+ROOT = Path(__file__).parents[2]
+BUILD = ROOT / "build" / "fuzz"
 RECORDING = ROOT / "traces" / "linux-6.1-zbud-lzo-mixed.parquet"
 MAP = "ts_ns=time_us*1000,op=rw:R=load:W=store,offset=sector/8,size=bytes"
 _MOST_MEMORY = 6 << 30
@@ -276,9 +274,11 @@ def main() -> None:
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        return work(options.budget, options.runs, options.seed)
+        work(options.budget, options.runs, options.seed)
+        return
     variables = dict(os.environ)
     if options.address:
+        sys.path.insert(0, str(ROOT / "tests"))
         from engines import environment
 
         variables |= environment("address") | {"ASAN_OPTIONS": "detect_leaks=0"}

@@ -62,7 +62,8 @@ def test_directory_of_before_there_were_hashes_is_read(directory: Path) -> None:
 def test_link_in_a_directory_is_not_followed(directory: Path, name: str, tmp_path: Path) -> None:
     (directory / name).rename(tmp_path / "elsewhere")
     (directory / name).symlink_to(tmp_path / "elsewhere")
-    assert refusal(directory) == f"{directory / name}: found a link or a device, expected a file; what it names was not opened"
+    found = "found a link or a device, expected a file; what it names was not opened"
+    assert refusal(directory) == f"{directory / name}: {found}"
 
 
 def test_manifest_that_is_a_link_is_not_followed(directory: Path, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_pages_that_would_fill_memory_are_refused_before_one_is_decoded(tmp_path
     from zreplay.trace.parquet_safety import Unsafe, check_pages
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(Unsafe, match=r"row group 0 has pages of 314,572,8\d\d bytes to be decoded at a time, expected at"):
+    with pytest.raises(Unsafe, match=r"row group 0 has pages of 314,572,8\d\d bytes to be decoded"):
         check_pages(path, pq.read_metadata(path), None, ())
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000  # KB
 
@@ -148,6 +148,13 @@ def test_trace_without_checksums_is_read_as_before(tmp_path: Path) -> None:
     assert sum(batch.num_rows for batch in open_trace(tmp_path / "old.parquet").batches()) == 5
 
 
+def test_trace_of_no_rows_is_read(tmp_path: Path) -> None:
+    """Its groups have dictionaries and no data pages, whose place is then said to be 0."""
+    with TraceWriter(tmp_path / "t.parquet", TraceMetadata()):
+        pass
+    assert list(open_trace(tmp_path / "t.parquet").batches()) == []
+
+
 def test_table_that_carries_the_pair_of_another_file_is_read(tmp_path: Path) -> None:
     """Another tool copies the metadata of a trace that it has filtered."""
     path = written(tmp_path / "t.parquet")
@@ -179,7 +186,7 @@ def test_offsets_up_to_2_58_and_a_type_for_each_row(tmp_path: Path, index: str) 
 
 def test_offset_2_58_is_refused(tmp_path: Path) -> None:
     pq.write_table(table(1, offset=pa.array([2**58], pa.uint64())), tmp_path / "t.parquet")
-    with pytest.raises(TraceError, match="column offset: found 288230376151711744, expected below"):
+    with pytest.raises(TraceError, match="column offset: found 288230376151711744"):
         list(open_trace(tmp_path / "t.parquet").batches())
 
 
@@ -203,7 +210,7 @@ def test_error_about_a_name_is_one_line_of_the_terminal(tmp_path: Path) -> None:
 def test_metadata_that_would_steer_a_terminal_are_refused(tmp_path: Path) -> None:
     pairs = PAIRS | {"zreplay.compressor": "lzo\x1b[31m\nstores 0"}
     pq.write_table(table(1).replace_schema_metadata(pairs), tmp_path / "t.parquet")
-    with pytest.raises(TraceError, match="found 'lzo.x1b.31m.nstores 0', expected text without control characters"):
+    with pytest.raises(TraceError, match=r"found 'lzo.x1b.31m.nstores 0', expected text without control characters"):
         open_trace(tmp_path / "t.parquet")
 
 

@@ -88,7 +88,7 @@ def _load(run: Run) -> Result:
         if run.manifest["schema_version"] == "1.0" and "locate" in settings:  # 1.0 said by it what slots hold
             settings["slots_hold"] = settings.pop("locate")
         _ = run.manifest["trace"]["sha256"], run.manifest["trace"]["path"]
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = why(error)
         raise UsageError(f"{run.directory}: damaged: {reason}; `zreplay run … --force` writes it anew") from error
     except (KeyError, TypeError, IndexError) as error:

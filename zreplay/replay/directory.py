@@ -130,12 +130,13 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def write_manifest(staging: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest, last: a directory is complete exactly when it has one. It has all hashes, its own too."""
+def write_manifest(staging: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Write the manifest, with the hash of each file and its own; last: a directory is complete when it has one."""
     hashes = {file.name: _sha256_of(file) for file in sorted(staging.glob("*.parquet"))}
     text = json.dumps({**manifest, "sha256": hashes, _OWN_HASH: _NO_HASH}, indent=2, sort_keys=False) + "\n"
-    text = text.replace(_NO_HASH, _sha256(text.encode()))
-    (staging / MANIFEST).write_text(text, encoding="utf-8")
+    own = _sha256(text.encode())
+    (staging / MANIFEST).write_text(text.replace(_NO_HASH, own), encoding="utf-8")
+    return {**manifest, "sha256": hashes, _OWN_HASH: own}
 
 
 def _sha256(data: bytes) -> str:
@@ -152,7 +153,7 @@ def _sha256_of(path: Path) -> str:
 
 
 def file_of(directory: Path, manifest: Mapping[str, Any], table: str) -> Path:
-    """A table's file in a run directory, once it is known to be what the manifest says, if that says anything of it.
+    """A table's file in a run directory, once it is known to be what the manifest says; older manifests say nothing.
 
     Raises:
         UsageError: it is not there, is a link or anything else than a file (nothing in a directory is followed, which
@@ -171,7 +172,7 @@ def file_of(directory: Path, manifest: Mapping[str, Any], table: str) -> Path:
             )
         with path.open("rb") as file, pq.ParquetFile(file) as parquet:
             check_pages(path, parquet.metadata, None, ())
-    except (Unsafe, pa.ArrowException, OSError) as error:
+    except (Unsafe, pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of names of columns
         raise UsageError(f"{directory}: damaged: {why(error)}; `zreplay run … --force` writes it anew") from error
     return path
 

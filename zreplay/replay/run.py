@@ -219,7 +219,6 @@ class Recorder(Replaying):
     def write(self, trace: Trace, trace_sha256: str, started: float) -> None:
         """Everything that is written at the end; the manifest last."""
         self.row = self.summary(started)
-        self.manifest = _manifest(self.config, trace, trace_sha256, self.row)
         operations = _with_durations(self.replay.operations(), self.config)
         write_table(self._staging / "operations.parquet", operations, _NANOSECONDS)
         write_table(
@@ -227,7 +226,7 @@ class Recorder(Replaying):
             [self.row],
             dict.fromkeys(set(self.whole) - {"sample_slots"}, pa.float64()),
         )
-        write_manifest(self._staging, self.manifest)
+        self.manifest = write_manifest(self._staging, _manifest(self.config, trace, trace_sha256, self.row))
         del self.replay  # a plugin's destroy() comes before anything is in its place
 
     def _flush(self) -> Callable[[], None]:

@@ -241,7 +241,7 @@ class TraceWriter:
     def _write_group(self, rows: int) -> None:
         table = pa.Table.from_batches(self._pending, self._schema)
         try:
-            self._parquet.write_table(table.slice(0, rows), row_group_size=rows)
+            self._parquet.write_table(table.slice(0, rows), row_group_size=max(rows, 1))
         except OSError as error:
             raise cannot_write(self.path, error) from error
         rest = table.slice(rows)
@@ -355,7 +355,7 @@ class Trace:
             raise UsageError(f"{self.path}: no permission to read it") from error
         except KeyError as error:
             raise TraceError(f"{self.path}: not a trace: no column {REQUIRED_COLUMNS[1]}") from error
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise self._unreadable(error) from error
 
     def _check_pages(self) -> None:

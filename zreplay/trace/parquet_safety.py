@@ -84,9 +84,9 @@ def chunks_of(footer: "pq.FileMetaData") -> list[tuple[int, int]]:
         columns = footer.row_group(group)
         for column in range(columns.num_columns):
             chunk = columns.column(column)
-            begin = chunk.data_page_offset
-            if chunk.dictionary_page_offset is not None and 0 < chunk.dictionary_page_offset < begin:
-                begin = chunk.dictionary_page_offset
+            # 0 where there is none: a group of no rows has dictionaries at most.
+            places = (chunk.dictionary_page_offset, chunk.data_page_offset)
+            begin = min((place for place in places if place), default=0)
             if begin < 0 or chunk.total_compressed_size < 0:
                 raise Unsafe(f"a column of {chunk.total_compressed_size:,} bytes at byte {begin:,}")
             chunks.append((begin, chunk.total_compressed_size))
@@ -108,7 +108,9 @@ def check_pages(path: Path, footer: "pq.FileMetaData", promised: int | None, bou
             `MOST_DECODED_BYTES` of memory.
         OSError: the file cannot be read.
     """
-    names = [footer.schema.column(number).path for number in range(footer.num_columns)]
+    columns = [footer.schema.column(number) for number in range(footer.num_columns)]
+    # Of another's column of lists (None) there are not as many values as rows.
+    names = [None if column.max_repetition_level else column.path for column in columns]
     file = os.open(path, os.O_RDONLY)
     try:
         crc, pages = _zreplay.parquet_pages(file, chunks_of(footer))
@@ -130,7 +132,7 @@ def check_pages(path: Path, footer: "pq.FileMetaData", promised: int | None, bou
 def _check_group(
     group: int,
     rows: int,
-    names: Sequence[str],
+    names: Sequence[str | None],
     pages: Sequence[tuple[int, int, int, bool]],
     bounded: Collection[str],
 ) -> None:
@@ -145,7 +147,7 @@ def _check_group(
             raise Unsafe(
                 f"column {name} has a dictionary of {dictionary:,} bytes, expected at most {MOST_WORDS_BYTES:,}"
             )
-        if values != rows:
+        if values != rows and name is not None:
             raise Unsafe(f"row group {group:,} has {rows:,} rows, and {values:,} values of {name}")
         if shares_prefixes and name in bounded:
             raise Unsafe(f"column {name} is encoded as DELTA_BYTE_ARRAY, expected a dictionary or PLAIN")

@@ -17,12 +17,15 @@ from zreplay.trace.context import Context
 from zreplay.trace.formats.column_map import Column, read_map, resolve
 from zreplay.trace.formats.format import Format, RowsReading
 from zreplay.trace.formats.lines import to_rows
+from zreplay.trace.parquet_safety import Unsafe, check_pages
 
 if TYPE_CHECKING:
     from zreplay.trace.source import Source
 
 _BATCH_ROWS = 1 << 16
 # A name or value that is no UTF-8 is a ValueError.
+#: The most of what has to be read whole before its first row is known.
+MOST_WHOLE_BYTES = 1 << 31
 _UNREADABLE = (pa.ArrowException, OSError, ValueError)
 _FORMAT_VERSION = b"zreplay.format_version"
 _HEADER = re.compile(rb"(?:^|[\t,;\"])(?:ts_ns|op)(?:[\t,;\"\r]|$)")
@@ -44,6 +47,10 @@ class _Text(io.RawIOBase):
             self._rest += chunk
             if not chunk:
                 break
+            if len(self._rest) > MOST_WHOLE_BYTES:
+                raise ValueError(
+                    f"more than {MOST_WHOLE_BYTES:,} bytes, which are read whole; decompress it into a file"
+                )
         data = self._rest if size < 0 else self._rest[:size]
         self._rest = self._rest[len(data) :]
         return data
@@ -147,11 +154,12 @@ class ParquetReading(TableReading):
         try:
             if source.path is not None and source.compression is None:
                 file = pq.ParquetFile(source.path)
+                check_pages(source.path, file.metadata, None, ())
                 self.text_bytes = source.path.stat().st_size
             else:
                 file = pq.ParquetFile(pa.BufferReader(_Text(source, self).read()))
             names = file.schema_arrow.names
-        except _UNREADABLE as error:
+        except (*_UNREADABLE, Unsafe) as error:
             raise TraceError(f"{source.name}: damaged: {why(error)}") from error
         if _FORMAT_VERSION in (file.metadata.metadata or {}) and not self._is_mapped:
             raise UsageError(
