@@ -22,6 +22,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -168,8 +169,11 @@ class Campaign:
         process = os.fork()
         if process == 0:
             os.close(reading)
-            with contextlib.suppress(BaseException):
+            shown = os.dup(2)
+            try:
                 child(writing)
+            except BaseException:
+                os.write(shown, traceback.format_exc().encode())
             os._exit(3)
         os.close(writing)
         return process, reading
@@ -200,9 +204,10 @@ class Campaign:
                 seconds.append(took)
                 for number in reached:
                     by_number[number].tests.append(k)
-        os.waitpid(process, 0)
+        _, status = os.waitpid(process, 0)
         if len(seconds) != len(session.items):
-            raise pytest.exit.Exception(f"{session.items[len(seconds)].nodeid} ends the process without any mutant", 3)
+            test = session.items[len(seconds)].nodeid
+            raise pytest.exit.Exception(f"{test} ends the process without any mutant: wait status {status}", 3)
         print(f"\n{len(seconds)} tests, {sum(seconds):.0f} s of processor time", file=sys.stderr)
         return seconds
 
