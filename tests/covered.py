@@ -58,7 +58,7 @@ def core() -> tuple[float, float, list[tuple[str, int, int, int, int]]]:
     command += ["--exclude-branches-by-pattern", r"\s*assert\(.*"]
     command += ["--merge-mode-functions=separate", "--gcov-ignore-parse-errors=negative_hits.warn", "-j", "2"]
     command += ["--json-summary", BUILD / "core.json", "--json", BUILD / "core-lines.json", engine("coverage")]
-    subprocess.run(command, cwd=ROOT, check=True)
+    subprocess.run(command, cwd=BUILD, check=True)  # gcov leaves its files there if it is ended
     read = json.loads((BUILD / "core.json").read_text())
     rows = [
         (

@@ -21,6 +21,10 @@ class Object:
         start = {FIRST: 2, MIDDLE: page.start_middle, LAST: 64 - self.chunks, HEADLESS: 0}[self.position]
         return page.id, self.position, start * 64
 
+    @property
+    def used_bytes(self) -> int:
+        return 64 * self.chunks
+
 
 @dataclass(eq=False)
 class Page:
@@ -71,6 +75,10 @@ class ReferenceZ3fold:
     @property
     def pages(self) -> int:
         return len(self.live)
+
+    @property
+    def movable_pages(self) -> int:
+        return sum(not (page.headless or page.claimed or page.foreign or page.pending) for page in self.live)
 
     def set_cpu(self, cpu: int) -> None:
         self.cpu = cpu % len(self.lists)

@@ -27,6 +27,10 @@ class Object:
     def place(self) -> tuple[int, int]:
         return self.page.id, self.position
 
+    @property
+    def used_bytes(self) -> int:
+        return 64 * self.page.chunks[self.position]
+
 
 class ReferenceZbud:
     def __init__(self) -> None:
@@ -35,9 +39,20 @@ class ReferenceZbud:
         self.lru: list[Page] = []
         self.unbuddied: list[list[Page]] = [[] for _ in range(63)]
 
+    movable_pages = 0
+
     @property
     def pages(self) -> int:
         return len(self.live)
+
+    def classes(self) -> list[tuple[int, int, int]]:
+        """(free chunks, pages, objects) of the pages that are not empty."""
+        of = {page.free_chunks: [0, 0] for page in self.live if any(page.chunks)}
+        for page in self.live:
+            if any(page.chunks):
+                of[page.free_chunks][0] += 1
+                of[page.free_chunks][1] += sum(chunks > 0 for chunks in page.chunks)
+        return [(free_chunks, *counts) for free_chunks, counts in sorted(of.items())]
 
     def alloc(self, size: int) -> Object | int:
         if size == 0:
@@ -110,6 +125,10 @@ class ReferenceMovableZbud(ReferenceZbud):
     def __init__(self, movable: bool) -> None:
         super().__init__()
         assert movable
+
+    @property
+    def movable_pages(self) -> int:
+        return sum(not page.under_reclaim for page in self.live)
 
     def migrate(self, moved: Object) -> int | None:
         page = moved.page

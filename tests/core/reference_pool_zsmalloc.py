@@ -49,6 +49,10 @@ class Object:
     def place(self) -> tuple[int, int]:
         return self.zspage.page_ids[self.index * self.size_class // 4096], self.index
 
+    @property
+    def used_bytes(self) -> int:
+        return self.size_class
+
 
 @dataclass
 class ReferenceZsmalloc:
@@ -68,6 +72,23 @@ class ReferenceZsmalloc:
         self.downward = self.upward[::-1]
         sizes = class_sizes(self.class_rule, self.chain_limit)
         self.groups = {size: [[] for _ in range(12 if self.twelve else 4)] for size in sizes}
+
+    @property
+    def movable_pages(self) -> int:
+        return self.pages
+
+    def classes(self) -> list[tuple[int | None, ...]]:
+        """(class, pages, objects used, allocated, almost empty, almost full, full) of the classes with zspages."""
+        rows: list[tuple[int | None, ...]] = []
+        for size_class, groups in sorted(self.groups.items()):
+            zspages = [zspage for group in groups for zspage in group]
+            if zspages:
+                pages, objects = len(zspages[0].page_ids), len(zspages[0].slots)
+                named = (None, None) if self.twelve else (len(groups[1]), len(groups[2]))
+                used = sum(zspage.in_use for zspage in zspages)
+                count = len(zspages)
+                rows.append((size_class, pages * count, used, objects * count, *named, len(groups[-1])))
+        return rows
 
     def group_of(self, zspage: Zspage) -> int:
         used, objects = zspage.in_use, len(zspage.slots)

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -158,7 +159,7 @@ class Campaign:
             if not each.tests:
                 each.outcome = "set before the tests" if at_import[each.number] else "not reached"
                 continue
-            each.outcome = self.try_one(session, each, 5 + 4 * sum(seconds[test] for test in each.tests))
+            each.outcome = self.try_one(session, each, seconds)
             print(f"\r{k + 1} of {len(tried)} mutants", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
         return True
@@ -168,8 +169,11 @@ class Campaign:
         process = os.fork()
         if process == 0:
             os.close(reading)
-            with contextlib.suppress(BaseException):
+            shown = os.dup(2)
+            try:
                 child(writing)
+            except BaseException:
+                os.write(shown, traceback.format_exc().encode())
             os._exit(3)
         os.close(writing)
         return process, reading
@@ -200,20 +204,21 @@ class Campaign:
                 seconds.append(took)
                 for number in reached:
                     by_number[number].tests.append(k)
-        os.waitpid(process, 0)
+        _, status = os.waitpid(process, 0)
         if len(seconds) != len(session.items):
-            raise pytest.exit.Exception(f"{session.items[len(seconds)].nodeid} ends the process without any mutant", 3)
+            test = session.items[len(seconds)].nodeid
+            raise pytest.exit.Exception(f"{test} ends the process without any mutant: wait status {status}", 3)
         print(f"\n{len(seconds)} tests, {sum(seconds):.0f} s of processor time", file=sys.stderr)
         return seconds
 
-    def try_one(self, session, each: Placed, limit: float) -> str:
+    def try_one(self, session, each: Placed, seconds: list[float]) -> str:
         def child(writing: int) -> None:
             silent()
-            resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 2))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             self.active.value = each.number
             self.failed = False
             for test in each.tests:
+                signal.setitimer(signal.ITIMER_PROF, 0.5 + 5 * seconds[test])  # ends the process: it loops
                 item = session.items[test]
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
                 if self.failed or self.invalid[each.number]:
@@ -282,7 +287,7 @@ def main() -> int:
     tests = [
         str(test) for test in sorted((ROOT / "tests" / "core").glob("test_*.py")) if "ring_buffer" not in test.name
     ]
-    arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-q", "--rootdir", str(ROOT)]
+    arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:faulthandler", "-q", "--rootdir", str(ROOT)]
     code = pytest.main([*arguments, *tests, "-k", options.k], plugins=[campaign])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return int(code)
