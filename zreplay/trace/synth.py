@@ -23,7 +23,12 @@ def synth(
     drawn = recipe.batches()
     with (
         TraceWriter(
-            output, recipe.metadata(), schema=recipe.columns(), encodings=recipe.encodings(), force=force
+            output,
+            recipe.metadata(),
+            schema=recipe.columns(),
+            encodings=recipe.encodings(),
+            force=force,
+            own_encoder=True,
         ) as writer,
         ThreadPoolExecutor(1) as drawer,
     ):

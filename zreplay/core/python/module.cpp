@@ -30,6 +30,7 @@ NB_MODULE(_zreplay, module) {
     zreplay::bind_sample(module);
     zreplay::bind_synth(module);
     zreplay::bind_fit(module);
+    zreplay::bind_parquet(module);
     zreplay::bind_portrait(module);
     zreplay::bind_indexes(module);
     zreplay::bind_pools(module);

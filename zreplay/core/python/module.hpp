@@ -14,6 +14,7 @@ void bind_trace(nanobind::module_& module);       // text importers
 void bind_sample(nanobind::module_& module);      // some slots of a trace
 void bind_synth(nanobind::module_& module);       // the generator
 void bind_fit(nanobind::module_& module);         // recipes fitted to a trace
+void bind_parquet(nanobind::module_& module);     // traces encoded
 void bind_portrait(nanobind::module_& module);    // what two traces are compared by
 void bind_indexes(nanobind::module_& module);     // single swap indexes, for tests and experiments
 void bind_pools(nanobind::module_& module);       // single pools, likewise
