@@ -6,7 +6,7 @@ row groups are then put.
 
 import io
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import _zreplay
 import pyarrow as pa

@@ -28,7 +28,7 @@ def synth(
             schema=recipe.columns(),
             encodings=recipe.encodings(),
             force=force,
-            own_encoder=True,
+            own_encoder=not recipe.encodings(),  # what it does not know it is not asked for
         ) as writer,
         ThreadPoolExecutor(1) as drawer,
     ):
