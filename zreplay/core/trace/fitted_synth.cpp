@@ -26,6 +26,7 @@ FittedSynth::FittedSynth(FittedRecipe recipe)
       parts_(tables_.recipe.parts),
       shapes_(tables_.recipe.kinds.size() + 1),
       times_(tables_.recipe.seed ^ 0x74696d6573) {
+    const size_t drawn_rows = std::clamp(drawn_together / parts_.size(), least_drawn, most_drawn);
     for (size_t number = 0; number < parts_.size(); ++number)
         parts_[number] = {std::make_unique<FittedPart>(tables_, static_cast<uint32_t>(number)), std::vector<DrawnRow>(drawn_rows)};
     for (size_t kind = 0; kind < tables_.recipe.kinds.size(); ++kind) {
