@@ -167,9 +167,8 @@ class TraceWriter:
 
     `metadata` may be replaced until the end: lost events are known last. `schema` is SCHEMA or a part of it, for a
     source that has nothing to say in the other columns. `encodings` names Parquet's encoding of columns of which the
-    source knows a better one than the usual. `own_encoder`: by the engine, sooner and a sixth larger, as `synth` wants
-    it. Raises UsageError for an output that exists (without `force`), cannot be
-    created, or does not fit on the disk.
+    source knows a better one than the usual. `own_encoder`: encoded by the engine, sooner, and without compression.
+    Raises UsageError for an output that exists (without `force`), cannot be created, or does not fit on the disk.
     """
 
     def __init__(

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -105,12 +106,16 @@ void FittedSynth::draw_parts() {
             failed = std::current_exception();
         }
     };
-    {
-        std::vector<std::jthread> threads;
-        const size_t at_once = std::min<size_t>(wanted.size(), std::max(1u, std::thread::hardware_concurrency()));
+    std::vector<std::thread> threads;
+    const size_t at_once = std::min<size_t>(wanted.size(), std::max(1u, std::thread::hardware_concurrency()));
+    threads.reserve(at_once);
+    try {
         while (threads.size() + 1 < at_once) threads.emplace_back(draw_some);
-        draw_some();
+    } catch (const std::system_error&) {
+        // No more threads to be had: those that are there, and this one, draw all the same.
     }
+    draw_some();
+    for (std::thread& thread : threads) thread.join();
     if (failed) std::rethrow_exception(failed);
 }
 
