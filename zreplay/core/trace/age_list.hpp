@@ -62,12 +62,14 @@ class AgeListOf {
 
     // The position before which `count` stand, count < size().
     uint64_t nth(uint64_t count) const {
+        // The blocks are a power of two, and as many as all of them are never passed. Chosen without a branch, which would be
+        // foretold wrongly every other time.
         uint64_t block = 0;
-        for (uint64_t step = std::bit_floor(tree_.size() - 1); step > 0; step /= 2)
-            if (block + step < tree_.size() && static_cast<uint32_t>(tree_[block + step]) <= count) {
-                block += step;
-                count -= static_cast<uint32_t>(tree_[block]);
-            }
+        for (uint64_t step = tree_.size() / 2; step > 0; step /= 2) {
+            const uint64_t there = static_cast<uint32_t>(tree_[block + step]), passed = 0 - uint64_t{there <= count};
+            block += step & passed;
+            count -= there & passed;
+        }
         uint64_t word = block * block_words;
         for (uint64_t here; (here = ones(here_[word])) <= count; ++word) count -= here;
         return word * 64 + nth_bit(here_[word], static_cast<uint32_t>(count));
@@ -102,7 +104,7 @@ class AgeListOf {
         const auto byte = static_cast<uint32_t>((below >> 7) * each >> 56);
         if (byte) count -= static_cast<uint32_t>(up_to >> (8 * byte - 8) & 0xff);
         uint64_t rest = bits >> 8 * byte;
-        for (; count > 0; --count) rest &= rest - 1;
+        for (uint32_t i = 0; i < 7; ++i) rest &= rest - (i < count);
         return 8 * byte + static_cast<uint64_t>(std::countr_zero(rest));
     }
 

@@ -39,7 +39,8 @@ FittedPart::FittedPart(const FittedTables& tables, uint32_t number)
       random_(recipe_.seed + number * uint64_t{0x9e3779b97f4a7c15}),
       area_(static_cast<uint32_t>(tables.part_slots), cluster_slots, recipe_.search, recipe_.cpus, random_),
       left_(recipe_.kinds.size()),
-      cursors_(recipe_.kinds.size()) {
+      cursors_(recipe_.kinds.size()),
+      places_(recipe_.kinds.size()) {
     begin_areas();
 }
 
@@ -69,6 +70,7 @@ void FittedPart::enter_step() {
         if (left_[kind].rows && !left_[kind].runs) left_[kind].runs = 1;
         if (left_[kind].rows) has_rows_ |= uint64_t{1} << kind;
     }
+    look_at_rows_left();
 }
 
 bool FittedPart::can(size_t kind) const {
@@ -132,7 +134,10 @@ DrawnRow FittedPart::free_all() {
     waits_ = false;
     row.kind = static_cast<uint32_t>(kind_);
     row.cpu = cpu_;
-    if (--left_[kind_].rows == 0) has_rows_ &= ~(uint64_t{1} << kind_);
+    if (--left_[kind_].rows == 0) {
+        has_rows_ &= ~(uint64_t{1} << kind_);
+        look_at_rows_left();
+    }
     return row;
 }
 
@@ -140,6 +145,7 @@ void FittedPart::begin_anew() {
     begin_areas();
     std::fill(left_.begin(), left_.end(), Left{});
     has_rows_ = 0;
+    look_at_rows_left();
     kind_ = no_kind;
     phase_ = step_ = 0;
     begun_ = ended_ = waits_ = false;
@@ -149,7 +155,10 @@ DrawnRow FittedPart::draw_one() {
     Chosen chosen{kind_, AgeList::nowhere};
     if (recipe_.kinds[kind_].row.from != Place::none) chosen = choose(kind_);
     const FittedRecipe::Kind& kind = recipe_.kinds[chosen.kind];
-    if (--left_[chosen.kind].rows == 0) has_rows_ &= ~(uint64_t{1} << chosen.kind);
+    if (--left_[chosen.kind].rows == 0) {
+        has_rows_ &= ~(uint64_t{1} << chosen.kind);
+        look_at_rows_left();
+    }
     if (recipe_.cpus > 1 && chance(recipe_.cpu_changes, FittedRecipe::whole))
         cpu_ = (cpu_ + 1 + static_cast<uint32_t>(below(recipe_.cpus - 1))) % recipe_.cpus;
     DrawnRow row;
@@ -305,12 +314,13 @@ bool FittedPart::beside(size_t number, bool ahead, Chosen& chosen) {
     return drawn < (nearest == last + 1 || nearest + 1 == last ? right : over_gap);
 }
 
-// Those of whose slots a row of the kind could be, a bit each.
-uint32_t FittedPart::places_of(size_t number) const {
-    uint32_t places = 0;
-    for (size_t place = 1; place < place_count; ++place)
-        places |= uint32_t{(tables_.others[number][place] & has_rows_) != 0} << place;
-    return places;
+// Where has_rows_ has changed.
+void FittedPart::look_at_rows_left() {
+    for (size_t kind = 0; kind < places_.size(); ++kind) {
+        places_[kind] = 0;
+        for (size_t place = 1; place < place_count; ++place)
+            places_[kind] |= uint32_t{(tables_.others[kind][place] & has_rows_) != 0} << place;
+    }
 }
 
 // As what a row of the kind goes on at the slot, if it can.

@@ -123,7 +123,8 @@ class FittedPart {
     static uint64_t drawn_from(const std::vector<uint32_t>& quantiles, uint64_t drawn, uint64_t times);
     bool beside(size_t kind, bool ahead, Chosen& chosen);
     bool kind_of(size_t kind, uint64_t slot, Chosen& chosen) const;
-    uint32_t places_of(size_t kind) const;
+    uint32_t places_of(size_t kind) const { return places_[kind]; }
+    void look_at_rows_left();
     Chosen at_edge(Chosen chosen);
     bool is_crumb(size_t kind, uint64_t slot) const;
     bool has_weight(size_t kind, uint64_t slot);
@@ -158,6 +159,7 @@ class FittedPart {
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_{};
     std::array<Departures, op_count> departures_{};
+    std::vector<uint32_t> places_;   // by kind: those of whose slots a row of it could be, a bit each
     uint64_t has_rows_ = 0;  // kinds of which the step has rows left, a bit each
     uint32_t phase_ = 0, step_ = 0;
     bool begun_ = false, ended_ = false, waits_ = false;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -26,6 +27,7 @@ FittedSynth::FittedSynth(FittedRecipe recipe)
       parts_(tables_.recipe.parts),
       shapes_(tables_.recipe.kinds.size() + 1),
       times_(tables_.recipe.seed ^ 0x74696d6573) {
+    const size_t drawn_rows = std::clamp(drawn_together / parts_.size(), least_drawn, most_drawn);
     for (size_t number = 0; number < parts_.size(); ++number)
         parts_[number] = {std::make_unique<FittedPart>(tables_, static_cast<uint32_t>(number)), std::vector<DrawnRow>(drawn_rows)};
     for (size_t kind = 0; kind < tables_.recipe.kinds.size(); ++kind) {
@@ -104,12 +106,16 @@ void FittedSynth::draw_parts() {
             failed = std::current_exception();
         }
     };
-    {
-        std::vector<std::jthread> threads;
-        const size_t at_once = std::min<size_t>(wanted.size(), std::max(1u, std::thread::hardware_concurrency()));
+    std::vector<std::thread> threads;
+    const size_t at_once = std::min<size_t>(wanted.size(), std::max(1u, std::thread::hardware_concurrency()));
+    threads.reserve(at_once);
+    try {
         while (threads.size() + 1 < at_once) threads.emplace_back(draw_some);
-        draw_some();
+    } catch (const std::system_error&) {
+        // No more threads to be had: those that are there, and this one, draw all the same.
     }
+    draw_some();
+    for (std::thread& thread : threads) thread.join();
     if (failed) std::rethrow_exception(failed);
 }
 

@@ -49,7 +49,9 @@ class FittedSynth {
     std::shared_ptr<const FittedBatch> next(size_t rows);
 
   private:
-    static constexpr size_t turn_rows = 512, drawn_rows = 32 * turn_rows;
+    static constexpr size_t turn_rows = 512;
+    // Drawn at once: as many of a part as make it worth while, but of many parts not more in memory than this.
+    static constexpr size_t least_drawn = 2 * turn_rows, most_drawn = 32 * turn_rows, drawn_together = size_t{1} << 23;
 
     struct Part {
         std::unique_ptr<FittedPart> part;

@@ -35,6 +35,8 @@ PLACES = ("none", "fresh", "read", "refused", "written", "back")
 ALLOCATORS = ("clusters", "scan")
 #: Kinds of rows.
 MOST_KINDS = 64
+#: Parts of a scaled recipe: of so many slots at least, for what each has beside them.
+LEAST_PART_SLOTS, MOST_PARTS = 1024, 2**20
 #: Of Rows with a place: parts in WHOLE, by phase.
 SHARES = ("ahead", "back", "next", "close", "close_back", "returns", "return_back", "near", "near_back", "edges")
 _MISSING = dataclasses.MISSING
@@ -195,7 +197,7 @@ class FittedRecipe:
     size_ranks: tuple[tuple[int, ...], ...]
     events: int = number(_MISSING, 1, 10**15)
     area_slots: int = number(_MISSING, 1, 2**31)
-    parts: int = number(1, 1, 2**20)
+    parts: int = number(1, 1, MOST_PARTS)
     steps: int = number(1, 1, 64)
     types: int = number(1, 1, MAX_TYPES)
     allocator: str = word("clusters", *ALLOCATORS)
@@ -260,6 +262,7 @@ class FittedRecipe:
     def scaled(self, factor: Fraction) -> Self:
         """Rows, runs, slots and memory times `factor`, in parts about as large as they are; of ranks, shares and sizes
         nothing changes."""
+        area_slots = max(1, round(self.area_slots * factor))
         rows = tuple(
             replace(kind, rows=(counts := _times(kind.rows, factor)), runs=_runs(_times(kind.runs, factor), counts))
             for kind in self.rows
@@ -268,8 +271,8 @@ class FittedRecipe:
             self,
             rows=rows,
             events=max(1, round(self.events * factor)),
-            parts=max(1, math.floor(self.parts * factor)),
-            area_slots=max(1, round(self.area_slots * factor)),
+            parts=max(1, min(math.floor(self.parts * factor), area_slots // LEAST_PART_SLOTS, MOST_PARTS)),
+            area_slots=area_slots,
             totalram_pages=None if self.totalram_pages is None else max(1, round(self.totalram_pages * factor)),
         )
 
