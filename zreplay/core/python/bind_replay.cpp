@@ -22,6 +22,8 @@ using namespace nb::literals;
 
 namespace {
 
+// What is returned is made here: returned by value, it would be made again where nothing may be thrown.
+
 // One column from a member or a computed value of each row.
 template <class Row, class Get>
 auto column(const std::vector<Row>& rows, Get&& get) {
@@ -43,7 +45,7 @@ void add_optional(ColumnsOut& out, const char* name, const char* format, const s
     out.add(name, format, std::move(values), valid);
 }
 
-ColumnsOut timeline(Replay& replay) {
+std::unique_ptr<ColumnsOut> timeline(Replay& replay) {
     std::vector<Sample> rows = replay.take_samples();
     ColumnsOut out;
     out.add("ts_ns", "l", column(rows, [](const Sample& s) { return s.ts_ns; }));
@@ -64,10 +66,10 @@ ColumnsOut timeline(Replay& replay) {
     out.add("index_entries", "L", column(rows, [](const Sample& s) { return s.index_entries; }));
     out.add("index_nodes", "L", column(rows, [](const Sample& s) { return s.index_nodes; }));
     out.add("index_bytes", "L", column(rows, [](const Sample& s) { return s.index_bytes; }));
-    return out;
+    return std::make_unique<ColumnsOut>(std::move(out));
 }
 
-ColumnsOut classes(Replay& replay) {
+std::unique_ptr<ColumnsOut> classes(Replay& replay) {
     std::vector<ClassSample> rows = replay.take_class_samples();
     using S = ClassSample;
     ColumnsOut out;
@@ -81,10 +83,10 @@ ColumnsOut classes(Replay& replay) {
     add_optional(out, "almost_empty", "L", rows, [](const S& s) { return s.row.almost_empty; });
     add_optional(out, "almost_full", "L", rows, [](const S& s) { return s.row.almost_full; });
     add_optional(out, "full", "L", rows, [](const S& s) { return s.row.full; });
-    return out;
+    return std::make_unique<ColumnsOut>(std::move(out));
 }
 
-ColumnsOut observations(Replay& replay) {
+std::unique_ptr<ColumnsOut> observations(Replay& replay) {
     std::vector<Observation> rows = replay.take_observations();
     using O = Observation;
     ColumnsOut out;
@@ -94,7 +96,7 @@ ColumnsOut observations(Replay& replay) {
     out.add("page", "l", column(rows, [](const O& o) { return o.page; }));
     out.add("position", "c", column(rows, [](const O& o) { return o.position; }));
     out.add("visited", "L", column(rows, [](const O& o) { return o.visited; }));
-    return out;
+    return std::make_unique<ColumnsOut>(std::move(out));
 }
 
 
@@ -290,7 +292,7 @@ void bind_replay(nb::module_& module) {
         .def("add", [](CallsAhead& calls, nb::handle batch) { calls.add(event_batch(ArrowBatch(batch))); }, "batch"_a,
              "The next batch of the trace.")
         .def("take_before",
-             [](CallsAhead& calls, int64_t row) { return CallBatch{calls.take_before(row)}; }, "row"_a,
+             [](CallsAhead& calls, int64_t row) { return std::make_unique<CallBatch>(CallBatch{calls.take_before(row)}); }, "row"_a,
              "Those that stand before the row, in their order.");
     nb::class_<Replay>(module, "Replay", "One replay; see zreplay/core/replay/replay.hpp.")
         .def_static("make", &make, "recorded_sizes"_a = nb::none(), "future_loads"_a = nb::none(), "settings"_a)
