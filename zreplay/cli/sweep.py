@@ -140,8 +140,8 @@ def _sweep(
     elif not quiet:
         print(fitted(_text(outcome, out)))
     if outcome.failed:
-        failed = "\n".join(f"  {cell.name}: {error}" for cell, error in outcome.failed.items())
-        raise CellsFailed(f"{len(outcome.failed):,} of {len(cells):,} cells failed:\n{failed}")
+        failed = [f"  {cell.name}: {error}" for cell, error in outcome.failed.items()]
+        raise CellsFailed(f"{len(outcome.failed):,} of {len(cells):,} cells failed:", *failed)
 
 
 @contextmanager
