@@ -1,5 +1,6 @@
 """What the campaigns start: every verb that writes, into nothing and over what is there."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,6 +148,7 @@ def scenarios(starts: Starts, verb: str) -> list[Scenario]:
             done = starts.start(*command)
             assert done.code == 0, (command, done)
         before = starts.root / f"before {verb} {name}"
+        shutil.rmtree(before, ignore_errors=True)  # of an earlier call
         starts.work.rename(before)
         starts.work.mkdir()
         kept = []
