@@ -302,7 +302,8 @@ def one(
         except MemoryError:
             outcome = "MemoryError"
         except BaseException as error:
-            outcome = f"{type(error).__name__}: {error}"
+            in_words = isinstance(error.__cause__, MemoryError)  # a recipe's, which names what is too large
+            outcome = "MemoryError" if in_words else f"{type(error).__name__}: {error}"
         reached = failing.counted() >= n
         failing.at(0)
         if not reached:
