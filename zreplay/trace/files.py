@@ -196,6 +196,8 @@ class TraceWriter:
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
         try:
+            if self._beside.is_symlink():  # none of ours: put there by who may write there too
+                self._beside.unlink()
             self._file = FileBehind(self._beside)
         except OSError as error:
             raise self._cannot_write(error) from error
