@@ -181,7 +181,7 @@ def test_a_hundred_thousand_random_calls_answer_as_a_dict(kind, small, words, wa
 @every_index_and_words
 @pytest.mark.parametrize("seed", range(3))
 def test_short_random_calls_are_checked_one_by_one_and_cost_as_the_kernels_layout_does(kind, small, words, seed):
-    """In a hundredth of a second, so mutants meet this one first."""
+    """Quick, so mutants meet this one first."""
     chooser = random.Random(seed)
     near = [chooser.randrange(300) for _ in range(60)] + [(1 << bit) - chooser.randrange(2) for bit in range(7, 58, 3)]
     rows = []

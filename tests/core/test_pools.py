@@ -293,7 +293,7 @@ AT_RANDOM: dict[str, tuple[str, Callable[[random.Random], tuple[Any, ...]]]] = {
 @each_case
 @pytest.mark.parametrize("seed", range(6))
 def test_short_random_sequence_is_compared_after_each_call(case, seed):
-    """All kinds of calls, allocations twice as often: in a hundredth of a second, so mutants meet this one first."""
+    """All kinds of calls, allocations twice as often: quick, so mutants meet this one first."""
     chooser, pair = random.Random(seed), Pair(case)
     kinds = ["alloc", *(kind for kind, (needs, _) in AT_RANDOM.items() if pair.can(needs))]
     for _ in range(250):
