@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zreplay.__main__ import VERBS
+from zreplay.cli.help import VERBS
 
 ROOT = Path(__file__).parents[2]
 HOW_TO = ROOT / "docs" / "how-to"
