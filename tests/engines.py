@@ -2,8 +2,8 @@
 
     python tests/engines.py address          # builds it if need be, prints the environment that loads it
 
-A kind is built once, into build/engine-KIND of the checkout (by Ninja and ccache where they are there), and again when a
-source is newer. What is loaded is chosen by the environment alone: `_zreplay` is a module of its own, and PYTHONPATH
+A kind is built once, into build/engine-KIND of the checkout (by Ninja and ccache where they are there), and again when
+a source is newer. What is loaded is chosen by the environment alone: `_zreplay` is a module of its own, and PYTHONPATH
 comes before what is installed.
 """
 

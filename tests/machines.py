@@ -1,9 +1,11 @@
 """Machines made of files: /proc and /sys in a folder."""
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 from zreplay.record.machine import Machine
+from zreplay.record.probes import Probe
 
 FRONTSWAP = [
     *("zswap_frontswap_store", "zswap_frontswap_load", "zswap_frontswap_invalidate_page"),
@@ -51,3 +53,50 @@ def machine(
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text + "\n")
     return Machine(root)
+
+
+class Instance:
+    """Tracing without a kernel: hands out text, then nothing; or, if it ``ends``, asks for the recording's end."""
+
+    def __init__(
+        self,
+        log: str,
+        *,
+        lost: tuple[int, ...] = (0, 0),
+        fails: bool = False,
+        ends: bool = False,
+        chunk_bytes: int = 100,
+    ) -> None:
+        self.chunks = [log[i : i + chunk_bytes].encode() for i in range(0, len(log), chunk_bytes)]
+        self.lost = list(lost)
+        self.fails = fails
+        self.ends = ends
+        self.is_armed = False
+        self.refused: list[tuple[Probe, str]] = []
+
+    def __call__(self, tracefs: Path, *, buffer_kb: int) -> "Instance":
+        return self
+
+    def __enter__(self) -> "Instance":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_armed = False
+
+    def arm(self, planned: object) -> None:
+        self.is_armed = True
+
+    def read(self, wait_seconds: float) -> bytes:
+        if not self.chunks and self.fails:
+            raise OSError("the pipe broke")
+        if not self.chunks and self.ends:
+            signal.raise_signal(signal.SIGINT)
+        return self.chunks.pop(0) if self.chunks else b""
+
+    def stop(self) -> None: ...
+
+    def lost_by_cpu(self) -> list[int]:
+        return self.lost
+
+    def missed(self) -> int:
+        return 0

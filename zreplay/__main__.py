@@ -1,78 +1,108 @@
-"""The command line: verbs are found by name and loaded when used; errors become exit codes here and nowhere else."""
+"""The command line's entry: a help that waits for nothing, and errors to exit codes, here and nowhere else.
 
+The verbs are options and calls in ``zreplay/cli``, loaded when one is used. ``zreplay --help`` alone loads not even
+click, which takes longer than all the rest of it.
+"""
+
+import os
 import sys
-from importlib import import_module
 
-import click
-
-from zreplay.errors import ZreplayError
+from zreplay.cli.help import columns, help_text
+from zreplay.errors import ZreplayError, why
 from zreplay.version import __version__
-
-# verb → its one-line help; the code is zreplay/cli/<verb>.py, a click command named `command`.
-VERBS = {
-    "run": "Replay a trace through a swap index and a pool; write a run directory.",
-    "curve": "Hit share and device traffic at many pool limits, in one pass.",
-    "compare": "Compare runs, or traces through many configurations.",
-    "sweep": "Replay a whole grid of traces and configurations, here or on a cluster; stopped, it goes on.",
-    "tune": "Find the configuration that is best for a trace.",
-    "report": "Write one HTML page about runs.",
-    "plot": "Draw one chart of runs.",
-    "plugin": "Test a plugin of yours; flags to compile one.",
-    "plugins": "List the indexes, pools and reclaim orders there are, built in and plugged in.",
-    "validate": "Compare the models with the kernel that made a recording, event by event.",
-    "info": "Say what is in a trace.",
-    "record": "Record this machine's swap, as root.",
-    "check": "Say whether a trace can be believed.",
-    "cut": "Take a part of a trace: a time, rows, types, cgroups, offsets, a sample.",
-    "convert": "Turn a recording into a trace: text of ftrace, trace-cmd, perf, bpftrace, blkparse, a table.",
-    "synth": "Generate a trace.",
-    "pages": "Say what compressors and pools would make of real pages.",
-}
-
-
-class Verbs(click.Group):
-    """Loads a verb's module only when that verb is used; its help line is known without it."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = import_module(f"zreplay.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, "--version", message="zreplay %(version)s")
-def zreplay() -> None:
-    """Replay traces of compressed swap (zswap, zram) through the kernel's index structures and allocators."""
 
 
 def main() -> None:
     """Run the command line; exits with 0, 2 (usage), 3 (a requirement), 4 (the trace), 5, 6 (cells failed),
     7 (a plugin) or 130."""
+    arguments = sys.argv[1:]
+    if arguments in ([], ["-h"], ["--help"]) and "_ZREPLAY_COMPLETE" not in os.environ:
+        code = _printed(help_text(columns()))
+    elif arguments == ["--version"]:
+        code = _printed(f"zreplay {__version__}")
+    else:
+        code = _run()
+    sys.exit(_ended(code))
+
+
+def _printed(text: str) -> int:
     try:
-        sys.exit(zreplay(prog_name="zreplay", standalone_mode=False) or 0)
+        print(text, flush=True)
+    except BrokenPipeError:
+        return 0
+    except OSError as error:
+        return _failed(f"standard output: {why(error)}", 2)
+    return 0
+
+
+def _ended(code: int) -> int:
+    """What cannot be printed is dropped, so that the interpreter has nothing to complain of at its end."""
+    for stream in filter(None, (sys.stderr, sys.stdout)):  # None: closed by whoever started us
+        try:
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is sys.stdout and not code and not isinstance(error, BrokenPipeError):
+                code = 2
+    return code
+
+
+def _run() -> int:
+    """Call the verb; what it raises becomes a line and an exit code."""
+    import click
+
+    from zreplay.cli.settings import State, source_of
+    from zreplay.cli.verbs import zreplay
+
+    state = State()
+    try:
+        done = zreplay(prog_name="zreplay", standalone_mode=False, obj=state)
+        if sys.stdout:
+            sys.stdout.flush()
     except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        print("zreplay: interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
+        return _failed("interrupted; nothing was written", 130)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "zreplay"
-        print(f"zreplay: {error.format_message().rstrip('.')}; `{where} --help` tells more", file=sys.stderr)
-        sys.exit(error.exit_code)
+        message = error.format_message().rstrip(".").replace("\n", " ")
+        more = f"{source_of(message, error.ctx)}{'' if message.endswith('?') else ';'} `{where} --help` tells more"
+        return _failed(message + more, error.exit_code)
     except ZreplayError as error:
-        print(f"zreplay: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        message = f"{error}{source_of(str(error), state.context)}"
+        return _failed(message, error.exit_code, error if state.is_verbose else None)
+    except MemoryError:
+        return _failed("out of memory; nothing was written", 1)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        return 0
+    except OSError as error:
+        return _failed(f"{_refused(error)}: {why(error)}", 2, error if state.is_verbose else None)
+    return done if isinstance(done, int) else 0
+
+
+def _refused(error: OSError) -> str:
+    """What the system refused, where no verb has said it: mostly to write what was printed."""
+    if error.filename is not None:
+        return str(error.filename)
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        return "standard output"
+    return "a file or standard output"
+
+
+def _failed(message: str, code: int, shown: BaseException | None = None) -> int:
+    """Tell an error, with its traceback if it is ``shown``."""
+    if shown:
+        from traceback import print_exception
+
+        print_exception(shown)
+    try:  # noqa: SIM105  contextlib takes longer to load than the help to print
+        print(f"zreplay: {message}", file=sys.stderr, flush=True)
+    except OSError:
+        pass
+    return code
 
 
 if __name__ == "__main__":

@@ -76,7 +76,8 @@ sys.argv = ["zreplay", "--help"]
 try:
     main()
 except SystemExit:
-    print([name for name in ("pyarrow", "polars", "numpy", "tqdm", "_zreplay") if name in sys.modules])
+    slow = ("pyarrow", "polars", "numpy", "tqdm", "_zreplay", "click", "typing", "re")
+    print([name for name in slow if name in sys.modules])
 """
 
 
@@ -112,3 +113,30 @@ def test_a_run_loads_nothing_that_it_does_not_use(tmp_path):
 
 def test_version_is_written_in_one_place(zreplay):
     assert zreplay("--version")[:2] == (0, f"zreplay {__version__}\n")
+
+
+def test_the_help_without_click_is_the_help_of_click(zreplay, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    code, plain, err = zreplay("--help")
+    assert (code, err) == (0, "") and max(map(len, plain.splitlines())) <= 70
+    assert zreplay() == (0, plain, "")
+    assert zreplay("--config", "none.toml", "--help") == (0, plain, "")
+
+
+def test_what_cannot_be_written_is_one_line(tmp_path):
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("needs the device /dev/full")
+    for words in (["--help"], ["plugins"]):
+        with Path("/dev/full").open("r+b", buffering=0) as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "zreplay", *words], stdout=full, stderr=subprocess.PIPE, text=True
+            )
+        assert done.returncode == 2
+        assert "No space left on device" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_near_name_is_suggested_for_files_and_verbs(tmp_path):
+    trace(tmp_path / "minute.parquet", [store(1, 100)])
+    assert "did you mean minute.parquet?" in call("info", "minute.parqet", cwd=tmp_path).stderr
+    assert "did you mean compare?" in call("compair", cwd=tmp_path).stderr
+    assert "--max-pool-percent" in call("run", "minute.parquet", "-o", "r", "--max-pool", cwd=tmp_path).stderr

@@ -23,7 +23,7 @@ def test_json_is_an_object_per_trace_with_both_ways(tmp_path):
     trace(tmp_path / "a.parquet", [seen(1, 1), seen(2, 2)], pool="zbud")
     trace(tmp_path / "b.parquet", [seen(1, 1), seen(2, 3)], pool="zbud")
     result = validate("a.parquet", "b.parquet", "--json", cwd=tmp_path)
-    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    first, second = json.loads(result.stdout)
     assert (first["trace"], first["driven"]["events_equal"], first["driven"]["first_divergence"]) == (
         "a.parquet",
         2,

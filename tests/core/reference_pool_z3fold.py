@@ -1,5 +1,6 @@
 """z3fold, slow and obvious: pages as dicts of objects, one list of lists a CPU, work as a queue of functions."""
 
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
@@ -19,6 +20,10 @@ class Object:
         page = self.page
         start = {FIRST: 2, MIDDLE: page.start_middle, LAST: 64 - self.chunks, HEADLESS: 0}[self.position]
         return page.id, self.position, start * 64
+
+    @property
+    def used_bytes(self) -> int:
+        return 64 * self.chunks
 
 
 @dataclass(eq=False)
@@ -60,7 +65,8 @@ class ReferenceZ3fold:
     ) -> None:
         self.cells = not frames  # where slots name pages there are no handle cells, so none is foreign
         self.immediate, self.claimed_after_migration = work == "immediate", claimed_after_migration
-        self.cpu = self.taken = 0
+        self.cpu = self.taken = self.headers = 0
+        self.moves: Counter[str] = Counter()
         self.live: list[Page] = []
         self.lru: list[Page] = []
         self.lists: list[list[list[Page]]] = [[[] for _ in range(62)] for _ in range(cpus)]
@@ -69,6 +75,10 @@ class ReferenceZ3fold:
     @property
     def pages(self) -> int:
         return len(self.live)
+
+    @property
+    def movable_pages(self) -> int:
+        return sum(not (page.headless or page.claimed or page.foreign or page.pending) for page in self.live)
 
     def set_cpu(self, cpu: int) -> None:
         self.cpu = cpu % len(self.lists)
@@ -98,6 +108,7 @@ class ReferenceZ3fold:
 
     def take(self, pages: list[Page]) -> Page | None:
         page = pages.pop(0)
+        self.headers += 1
         page.cpu = -1
         if page.pending or page.claimed:
             return None
@@ -150,6 +161,7 @@ class ReferenceZ3fold:
 
     def free(self, freed: Object) -> None:
         page = freed.page
+        self.headers += 1
         if page.headless:
             if not page.claimed:
                 self.discard(page)
@@ -178,6 +190,7 @@ class ReferenceZ3fold:
 
     def compact_page(self, page: Page, cpu: int) -> None:
         page.pending = False
+        self.headers += 1
         self.delist(page)
         page.references -= 1
         if page.references == 0:
@@ -193,6 +206,7 @@ class ReferenceZ3fold:
                 lone.foreign = self.cells
                 self.add(target, cpu)
                 self.discard(page)
+                self.moves.update(["objects_copied", "handles_rewritten", "pages_compacted"])
                 return
         self.tidy(page)
         self.add(page, cpu)
@@ -205,10 +219,13 @@ class ReferenceZ3fold:
             middle = page.objects.pop(MIDDLE)
             middle.position = FIRST
             page.objects[FIRST] = middle
+            self.moves["objects_copied"] += 1
         elif has == {FIRST, MIDDLE} and before >= 3:
             page.start_middle -= before
+            self.moves["objects_copied"] += 1
         elif has == {MIDDLE, LAST} and after >= 3:
             page.start_middle += after
+            self.moves["objects_copied"] += 1
 
     def reclaim(self, retries: int) -> Generator[tuple[int, int], bool, int]:
         if not retries:
@@ -217,8 +234,11 @@ class ReferenceZ3fold:
             self.run_work()
             if not self.lru:
                 return -EINVAL
-            page = next((p for p in reversed(self.lru) if not p.claimed and not p.foreign), None)
-            if page is None:
+            for page in reversed(self.lru):
+                self.headers += 1
+                if not page.claimed and not page.foreign:
+                    break
+            else:
                 return -EAGAIN
             self.lru.remove(page)
             self.delist(page)
@@ -242,6 +262,7 @@ class ReferenceZ3fold:
 
     def migrate(self, moved: Object) -> int | None:
         page = moved.page
+        self.headers += 1
         if page.headless or page.pending or page.claimed or page.foreign:
             return None
         self.delist(page)
@@ -254,5 +275,7 @@ class ReferenceZ3fold:
         page.pending = True
         page.references += 1
         handles = len(page.objects)
+        self.moves["pages_migrated"] += 1
+        self.moves["handles_rewritten"] += handles
         self.queue(page, self.cpu)
         return handles

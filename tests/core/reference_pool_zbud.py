@@ -27,17 +27,32 @@ class Object:
     def place(self) -> tuple[int, int]:
         return self.page.id, self.position
 
+    @property
+    def used_bytes(self) -> int:
+        return 64 * self.page.chunks[self.position]
+
 
 class ReferenceZbud:
     def __init__(self) -> None:
-        self.taken = 0
+        self.taken = self.headers = 0
         self.live: list[Page] = []
         self.lru: list[Page] = []
         self.unbuddied: list[list[Page]] = [[] for _ in range(63)]
 
+    movable_pages = 0
+
     @property
     def pages(self) -> int:
         return len(self.live)
+
+    def classes(self) -> list[tuple[int, int, int]]:
+        """(free chunks, pages, objects) of the pages that are not empty."""
+        of = {page.free_chunks: [0, 0] for page in self.live if any(page.chunks)}
+        for page in self.live:
+            if any(page.chunks):
+                of[page.free_chunks][0] += 1
+                of[page.free_chunks][1] += sum(chunks > 0 for chunks in page.chunks)
+        return [(free_chunks, *counts) for free_chunks, counts in sorted(of.items())]
 
     def alloc(self, size: int) -> Object | int:
         if size == 0:
@@ -49,6 +64,7 @@ class ReferenceZbud:
             if pages:
                 page = pages.pop(0)
                 self.lru.remove(page)
+                self.headers += 1
                 break
         else:
             page = Page(self.taken)
@@ -71,6 +87,7 @@ class ReferenceZbud:
 
     def free(self, freed: Object) -> None:
         page = freed.page
+        self.headers += 1
         page.chunks[freed.position] = 0
         if page.under_reclaim:
             return
@@ -86,6 +103,7 @@ class ReferenceZbud:
             return -EINVAL
         for _ in range(retries):
             page = self.lru.pop()
+            self.headers += 1
             self.delist(page)
             page.under_reclaim = True
             for position in [p for p in (FIRST, LAST) if page.chunks[p]]:
@@ -108,10 +126,16 @@ class ReferenceMovableZbud(ReferenceZbud):
         super().__init__()
         assert movable
 
+    @property
+    def movable_pages(self) -> int:
+        return sum(not page.under_reclaim for page in self.live)
+
     def migrate(self, moved: Object) -> int | None:
         page = moved.page
         if page.under_reclaim:
             return None
         page.id = self.taken
         self.taken += 1
-        return sum(chunks > 0 for chunks in page.chunks)
+        objects = sum(chunks > 0 for chunks in page.chunks)
+        self.headers += objects
+        return objects

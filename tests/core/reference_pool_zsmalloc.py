@@ -1,5 +1,6 @@
 """zsmalloc, slow and obvious: classes from their definition, zspages as lists of slots, groups by division."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -48,6 +49,10 @@ class Object:
     def place(self) -> tuple[int, int]:
         return self.zspage.page_ids[self.index * self.size_class // 4096], self.index
 
+    @property
+    def used_bytes(self) -> int:
+        return self.size_class
+
 
 @dataclass
 class ReferenceZsmalloc:
@@ -57,6 +62,8 @@ class ReferenceZsmalloc:
     frames: bool = False  # who names an object changes nothing of where it is
     pages: int = 0
     taken: int = 0
+    headers: int = 0
+    moves: Counter[str] = field(default_factory=Counter)
     groups: dict[int, list[list[Zspage]]] = field(default_factory=dict)  # by class size; head first
 
     def __post_init__(self) -> None:
@@ -65,6 +72,23 @@ class ReferenceZsmalloc:
         self.downward = self.upward[::-1]
         sizes = class_sizes(self.class_rule, self.chain_limit)
         self.groups = {size: [[] for _ in range(12 if self.twelve else 4)] for size in sizes}
+
+    @property
+    def movable_pages(self) -> int:
+        return self.pages
+
+    def classes(self) -> list[tuple[int | None, ...]]:
+        """(class, pages, objects used, allocated, almost empty, almost full, full) of the classes with zspages."""
+        rows: list[tuple[int | None, ...]] = []
+        for size_class, groups in sorted(self.groups.items()):
+            zspages = [zspage for group in groups for zspage in group]
+            if zspages:
+                pages, objects = len(zspages[0].page_ids), len(zspages[0].slots)
+                named = (None, None) if self.twelve else (len(groups[1]), len(groups[2]))
+                used = sum(zspage.in_use for zspage in zspages)
+                count = len(zspages)
+                rows.append((size_class, pages * count, used, objects * count, *named, len(groups[-1])))
+        return rows
 
     def group_of(self, zspage: Zspage) -> int:
         used, objects = zspage.in_use, len(zspage.slots)
@@ -85,6 +109,7 @@ class ReferenceZsmalloc:
     def take(self, size_class: int, order: list[int]) -> Zspage | None:
         for group in order:
             if self.groups[size_class][group]:
+                self.headers += 1
                 return self.groups[size_class][group].pop(0)
         return None
 
@@ -102,6 +127,8 @@ class ReferenceZsmalloc:
             zspage = Zspage(list(range(self.taken, self.taken + pages)), [None] * objects, list(range(objects))[::-1])
             self.taken += pages
             self.pages += pages
+        else:
+            self.headers += 1
         made = Object(size_class, zspage, 0)
         self.put(made, zspage)
         self.regroup(size_class, zspage)
@@ -120,6 +147,7 @@ class ReferenceZsmalloc:
         self.pages -= len(zspage.page_ids)
 
     def free(self, freed: Object) -> None:
+        self.headers += 1
         freed.zspage.slots[freed.index] = None
         freed.zspage.free.append(freed.index)
         self.regroup(freed.size_class, freed.zspage)
@@ -148,11 +176,13 @@ class ReferenceZsmalloc:
         moved.zspage.slots[moved.index] = None
         moved.zspage.free.append(moved.index)
         self.put(moved, destination)
+        self.moves.update(["objects_copied", "handles_rewritten"])
 
     def put_back(self, size_class: int, zspage: Zspage) -> None:
         self.enlist(size_class, zspage)
         if not zspage.in_use:
             self.discard(size_class, zspage)
+            self.moves["pages_compacted"] += len(zspage.page_ids)
 
     def compact_in_pairs(self, size_class: int) -> None:
         destination = None
@@ -193,4 +223,8 @@ class ReferenceZsmalloc:
         page, zspage = moved.index * moved.size_class // 4096, moved.zspage
         zspage.page_ids[page] = self.taken
         self.taken += 1
-        return sum(1 for slot in zspage.slots if slot and slot.index * moved.size_class // 4096 == page)
+        objects = sum(1 for slot in zspage.slots if slot and slot.index * moved.size_class // 4096 == page)
+        self.headers += 1 + objects
+        self.moves["pages_migrated"] += 1
+        self.moves["handles_rewritten"] += objects
+        return objects

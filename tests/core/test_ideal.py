@@ -26,6 +26,7 @@ def pages(pool: str, sizes: list[int]) -> int:
         ([2049, 2049, 2049], 2, 3),  # no two of more than half share a page
         ([3000, 3000, 1200, 1200], 3, 3),  # 1200 does not fit beside 3000: 2 alone, and 2400 of the rest
         ([1366] * 3, 2, 2),  # three of more than a third: 4098 bytes
+        ([2300, 2050, 1900, 1900], 2, 3),  # 8,150 bytes; 1,796 and 2,046 free: one 1900 of two fits beside the others
     ],
 )
 def test_bounds_by_hand(sizes, cut, whole):

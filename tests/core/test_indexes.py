@@ -1,5 +1,7 @@
 """Every registered swap index against a dict, with the kernel's nodes and with 4-way ones."""
 
+import random
+
 import _zreplay
 import polars as pl
 import pyarrow as pa
@@ -173,6 +175,30 @@ def test_a_hundred_thousand_random_calls_answer_as_a_dict(kind, small, words, wa
     expected = answers(frame, reference)
     index = _zreplay.Index(kind, small, words)
     assert old_words(index, batch_of(frame), check_every=20_000, warm=warm) == expected
+    assert_holds(index, reference, kind, small)
+
+
+@every_index_and_words
+@pytest.mark.parametrize("seed", range(3))
+def test_short_random_calls_are_checked_one_by_one_and_cost_as_the_kernels_layout_does(kind, small, words, seed):
+    """Quick, so mutants meet this one first."""
+    chooser = random.Random(seed)
+    bits = range(7, 17 if kind in ("table", "array") else 58, 3)  # those are as long as the greatest offset
+    near = [chooser.randrange(300) for _ in range(60)] + [(1 << bit) - chooser.randrange(2) for bit in bits]
+    rows = []
+    for _ in range(400):
+        location = None if chooser.random() < 0.2 else (chooser.randrange(1, 2**40), chooser.randrange(64))
+        op = chooser.choice([INSERT, INSERT, FIND, ERASE, UPDATE])
+        rows.append((op, chooser.randrange(2), chooser.choice(near), location))
+    rows = spelled_rows(kind, words, rows)
+    reference = ReferenceIndex()
+    does = {INSERT: reference.insert, UPDATE: reference.update}
+    does |= {FIND: lambda *key: reference.find(*key[:2]), ERASE: lambda *key: reference.erase(*key[:2])}
+    index, laid_out = _zreplay.Index(kind, small, words), _zreplay.Index(kind, small, words, kernels_layout=True)
+    expected = [does[op](*arguments) for op, *arguments in rows]
+    assert old_words(index, calls(rows), check_every=1, warm=seed == 1) == expected
+    assert old_words(laid_out, calls(rows), check_every=1) == expected
+    assert index.cost() == laid_out.cost()
     assert_holds(index, reference, kind, small)
 
 

@@ -14,6 +14,7 @@ from core.reference_pool_zsmalloc import ReferenceZsmalloc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+MOVES = ("pages_compacted", "objects_copied", "handles_rewritten", "pages_migrated")
 KINDS = [name for name, _ in pool_kinds()]
 
 
@@ -85,6 +86,10 @@ class Pair:
 
     def compare(self) -> None:
         assert self.pool.pages == self.reference.pages
+        if not self.is_bound:
+            assert self.pool.headers_read == self.reference.headers
+        if self.can("moves"):
+            assert self.pool.moves() == {kind: self.reference.moves[kind] for kind in MOVES}
         self.steps += 1
         if self.steps % self.check_every:
             return
@@ -92,8 +97,26 @@ class Pair:
         for live in self.live.values():
             assert self.place(live.location) == live.reference.place
             assert (self.pool.entry(live.location)[1], self.pool.size(live.location)) == live.content
+        if not self.is_bound:  # whose places are searched for
+            assert set(self.pool.locations()) == set(self.live)
         assert self.pool.usage()["asked_bytes"] == sum(live.content[1] for live in self.live.values())
         assert self.pool.usage()["objects"] == len(self.live)
+        if not self.is_bound:
+            assert self.pool.usage()["movable_pages"] == self.reference.movable_pages
+            assert self.pool.usage()["used_bytes"] == sum(live.reference.used_bytes for live in self.live.values())
+        if self.can("classes"):
+            names = ["free_chunks", "pages", "objects_used"]
+            if self.can("compact"):
+                names = [
+                    "class_size",
+                    "pages",
+                    "objects_used",
+                    "objects_allocated",
+                    "almost_empty",
+                    "almost_full",
+                    "full",
+                ]
+            assert [tuple(row[name] for name in names) for row in self.pool.classes()] == self.reference.classes()
         if not self.is_bound:
             assert sum(row["objects_used"] for row in self.pool.classes()) == len(self.live)
 
@@ -253,6 +276,30 @@ def test_migrates_amid_everything_else_as_the_reference_does(case, data):
     pair = Pair(case)
     able = {"evict_all_at_once": "reclaim", "evict_in_steps": "reclaim"}
     run(pair, data.draw(sequences(*(name for name in CALLS if pair.can(able.get(name, name))))))
+
+
+# How each kind of call is made at random, and what a reference must have for it.
+AT_RANDOM: dict[str, tuple[str, Callable[[random.Random], tuple[Any, ...]]]] = {
+    "alloc": ("alloc", lambda chooser: (chooser.choice(EDGES),)),
+    "free": ("free", lambda chooser: (chooser.randrange(1000),)),
+    "evict_all_at_once": ("reclaim", lambda chooser: (chooser.getrandbits(16) & chooser.getrandbits(16),)),
+    "evict_in_steps": ("reclaim", lambda chooser: (chooser.random() < 0.7,)),
+    "compact": ("compact", lambda _: ()),
+    "migrate": ("migrate", lambda chooser: (chooser.randrange(1000),)),
+    "run_work": ("run_work", lambda _: ()),
+    "set_cpu": ("set_cpu", lambda chooser: (chooser.randrange(5),)),
+}
+
+
+@each_case
+@pytest.mark.parametrize("seed", range(6))
+def test_short_random_sequence_is_compared_after_each_call(case, seed):
+    """All kinds of calls, allocations twice as often: quick, so mutants meet this one first."""
+    chooser, pair = random.Random(seed), Pair(case)
+    kinds = ["alloc", *(kind for kind, (needs, _) in AT_RANDOM.items() if pair.can(needs))]
+    for _ in range(250):
+        kind = chooser.choice(kinds)
+        getattr(pair, kind)(*AT_RANDOM[kind][1](chooser))
 
 
 @each_case

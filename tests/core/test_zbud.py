@@ -197,6 +197,22 @@ def test_eviction_refused_because_the_object_was_freed_meanwhile_still_frees_the
     assert (attempt.victim, attempt.error, pool.pages) == (0, 0, 0)
 
 
+def test_migrated_page_keeps_its_place_in_an_lru_that_is_half_gone_through():
+    pool = Pool("zbud", movable=True)
+    _a, b, _c = (alloc(pool, 3900) for _ in range(3))  # pages 0, 1, 2
+    assert pool.reclaim(1, Evictor(pool, refused=None)) == -EAGAIN  # a goes to the head: a c b
+    assert pool.migrate(b) == 1  # page 3 now
+    evicted = []
+
+    def evict(victim: int) -> bool:
+        evicted.append(pool.page_id(victim))
+        pool.free(victim)
+        return True
+
+    assert [pool.reclaim(8, evict) for _ in range(3)] == [0, 0, 0]
+    assert evicted == [3, 2, 0]
+
+
 def test_usage_and_classes():
     pool = Pool("zbud")
     alloc(pool, 1000)  # 16 chunks, joined by

@@ -166,5 +166,16 @@ def test_a_file_that_has_become_shorter_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(page("a") + page("b"))
     found = find([path])
     os.truncate(path, 5000)
-    with pytest.raises(UsageError, match="log: has become shorter meanwhile: found 5,000 bytes, expected 8,192"):
+    with pytest.raises(UsageError, match="log: is shorter than its size says: found 5,000 bytes, expected 8,192"):
         list(read(found, PAGE, 2))
+
+
+def test_a_file_of_a_directory_that_ends_before_its_size_is_left_out_and_counted(tmp_path: Path) -> None:
+    """Each file of sysfs says that it has a page, and few do: `zreplay pages /sys` ended with the first."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(page(name) + page(name))
+    found = find([tmp_path])
+    os.truncate(tmp_path / "b", 0)
+    assert list(read(found, PAGE, 6)) == [page("a"), page("a"), page("c"), page("c")]
+    assert found.unreadable == 1
+    assert list(read(found, PAGE, 3)) == [page("a"), page("c")]  # the third and the fourth page are b's

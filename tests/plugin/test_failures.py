@@ -391,3 +391,22 @@ def test_its_progress_is_shown(build_plugin: Compile, tmp_path: Path) -> None:
             pass
     assert child.returncode == 0
     assert b"t.parquet" in shown
+
+
+@pytest.mark.parametrize("verb", ["compare", "sweep"])
+def test_a_crash_among_several_replays_names_the_plugin_and_what_is_kept(
+    build_plugin: Compile, trace: Path, tmp_path: Path, verb: str
+) -> None:
+    """Such a plugin used to end compare and sweep without a word."""
+    plugin = build_plugin(SIMPLE, "-DBUG_crash", "-DAFTER=3")
+    words: list[object] = [trace, "--index", f"rbtree,{plugin}"]
+    if verb == "sweep":
+        words = [tmp_path / "grid.toml"]
+        (tmp_path / "grid.toml").write_text(f'traces = ["{trace}"]\nindex = ["rbtree", "{plugin}"]\n')
+    command = [sys.executable, "-m", "zreplay", verb, *map(str, words), "-o", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (7, "")
+    message = one_line(done.stderr)
+    assert message.startswith(f"plugin {plugin}: crashed: SIGSEGV after event ")
+    kept = {"compare": "what was finished is in", "sweep": "the cells that were finished are in"}[verb]
+    assert message.endswith(f"; {kept} {tmp_path / 'out'}")

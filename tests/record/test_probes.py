@@ -64,6 +64,13 @@ def test_without_btf_a_release_that_was_not_looked_up_lacks_what_needs_offsets(t
     assert planned.lacks[0][1] == "folio.swap: no such member in nothing (no BTF, and no table of this release)"
 
 
+def test_zbud_of_a_kernel_of_which_nothing_is_known_is_refused_by_name(tmp_path):
+    """Where zbud keeps its count was asked for outside of what catches that it is not known: a traceback."""
+    planned = plan(machine(tmp_path, release="6.10.3", symbols=[*FOLIO, "zpool_malloc", "zpool_free"]), "zswap")
+    found = {event: why for event, why, _ in planned.essential_lacks}
+    assert found["alloc"] == "zbud_pool.pages_nr: no such member in nothing (no BTF, and no table of this release)"
+
+
 def test_zram_of_6_1_and_6_12(tmp_path):
     old = definitions(plan(machine(tmp_path / "1", symbols=[*ZRAM, "zram_rw_page", "zs_map_object"]), "zram"))
     new = definitions(plan(machine(tmp_path / "2", release="6.12.117", symbols=ZRAM), "zram"))

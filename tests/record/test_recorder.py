@@ -1,12 +1,11 @@
 """A recording from the text a trace instance gives: the trace that `convert` would make of it, in parts or whole."""
 
 import sys
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from ftrace_text import Imported, invalidated, stored, text
-from machines import machine
+from machines import Instance, machine
 
 from zreplay.errors import UsageError
 from zreplay.record import recorder as recorder_module
@@ -16,42 +15,6 @@ from zreplay.record.recorder import record
 from zreplay.trace.files import open_trace
 
 FOREVER = "import time; time.sleep(600)"
-
-
-class Instance:
-    """Tracing without a kernel: hands out text, then nothing."""
-
-    def __init__(self, log: str, *, lost: tuple[int, ...] = (0, 0), fails: bool = False) -> None:
-        self.chunks = [log[i : i + 100].encode() for i in range(0, len(log), 100)]
-        self.lost = list(lost)
-        self.fails = fails
-        self.is_armed = False
-        self.refused: list[tuple[Probe, str]] = []
-
-    def __call__(self, tracefs: Path, *, buffer_kb: int) -> "Instance":
-        return self
-
-    def __enter__(self) -> "Instance":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.is_armed = False
-
-    def arm(self, planned: object) -> None:
-        self.is_armed = True
-
-    def read(self, wait_seconds: float) -> bytes:
-        if not self.chunks and self.fails:
-            raise OSError("the pipe broke")
-        return self.chunks.pop(0) if self.chunks else b""
-
-    def stop(self) -> None: ...
-
-    def lost_by_cpu(self) -> list[int]:
-        return self.lost
-
-    def missed(self) -> int:
-        return 0
 
 
 @pytest.fixture

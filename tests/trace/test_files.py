@@ -106,7 +106,7 @@ def test_existing_output_is_refused_without_force(tmp_path: Path) -> None:
 
 
 def test_output_that_cannot_be_created_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot write: No such file or directory"):
+    with pytest.raises(UsageError, match="cannot be written: No such file or directory"):
         TraceWriter(tmp_path / "nowhere" / "t.parquet", TraceMetadata())
     with pytest.raises(UsageError, match="is a directory"):
         TraceWriter(tmp_path, TraceMetadata())
@@ -133,7 +133,7 @@ except UsageError as error:
     place = tmp_path / "out" / "t.parquet"
     place.parent.mkdir()
     done = subprocess.run([sys.executable, "-c", script, place, source], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"{place}: cannot write: File too large"
+    assert done.stdout.strip() == f"{place}: cannot be written: File too large; -o names another place"
     assert done.stderr == ""
     assert list(place.parent.iterdir()) == []
 

@@ -6,6 +6,7 @@ import random
 import sys
 import tomllib
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import _zreplay
@@ -221,6 +222,63 @@ def test_scaled_by_four_a_pool_has_four_times_the_pages(recipe, tmp_path):
     assert zbud_four == pytest.approx(4 * zbud, rel=0.01)
     # A class of zsmalloc has one zspage that is half free in a pool of any size, here of a thousand pages.
     assert 3.6 * zsmalloc < zsmalloc_four < 4 * zsmalloc
+
+
+def test_a_scaled_trace_is_of_parts_with_slots_of_their_own_that_take_turns(recipe):
+    three = recipe.scaled(Fraction(3))
+    assert (three.parts, recipe.scaled(Fraction(1, 2)).parts, three.scaled(Fraction(1, 2)).parts) == (3, 1, 1)
+    rows = pa.Table.from_batches(three.batches())
+    assert rows.num_rows == three.one_round == 3 * recipe.one_round
+    assert rows["op"].value_counts().to_pylist() == [
+        {"values": op["values"], "counts": 3 * op["counts"]}
+        for op in pa.Table.from_batches(recipe.batches())["op"].value_counts().to_pylist()
+    ]
+    # A part's slots stand above those of the one before, from a cluster's begin on.
+    stride = -(-(recipe.area_slots + 1) // 512) * 512
+    parts = [offset // stride for offset in rows["offset"].to_pylist() if offset is not None]
+    assert set(parts) == {0, 1, 2}
+    changes = sum(here != there for here, there in pairwise(parts))
+    assert changes == -(-recipe.one_round // 512) * 3 - 1  # turns of 512 rows
+    times = rows["ts_ns"].to_pylist()
+    assert all(before < after for before, after in pairwise(times))
+
+
+def test_rows_that_cannot_be_divided_by_the_parts(recipe):
+    scaled = recipe.scaled(Fraction(5, 2))
+    assert scaled.parts == 2
+    rows = pa.Table.from_batches(scaled.batches())
+    counts = {found["values"]: found["counts"] for found in rows["op"].value_counts().to_pylist()}
+    for op in ("store", "load", "invalidate"):
+        assert counts[op] == sum(sum(kind.rows) for kind in scaled.rows if kind.op == op)
+
+
+def test_an_area_that_is_switched_off_is_so_for_all_parts_at_once():
+    store = Rows(op="store", to="fresh", sized=True, rows=(2000, 2000), runs=(9, 9))
+    off = Rows(op="invalidate_area", rows=(2, 2), runs=(2, 2))
+    tables = ((9,), (10**6,), ((0, 10**6), (0, 10**6)))
+    recipe = FittedRecipe((store, off), *tables, events=4004 + 2, area_slots=4200, parts=2, types=2)
+    rows = pa.Table.from_batches(recipe.batches()).to_pylist()
+    assert rows == pa.Table.from_batches(recipe.batches(100)).to_pylist()
+    stored: set[tuple[int, int]] = set()
+    for row in rows:
+        slot = row["type"], row["offset"]
+        if row["op"] == "store":
+            assert slot not in stored
+            stored.add(slot)
+        else:
+            stored.clear()
+    # Two parts, each with one in each phase, that come together; and between two rounds one for each type.
+    areas = [i for i, row in enumerate(rows) if row["op"] == "invalidate_area"]
+    assert len(areas) == 6
+    assert [after - before for before, after in zip(areas[::2], areas[1::2], strict=True)] == [1, 1, 1]
+    assert areas[4:] == [4004, 4005]
+    assert [rows[i]["type"] for i in areas[4:]] == [0, 1]
+
+
+def test_more_parts_than_slots():
+    kind = Rows(op="store", to="fresh", sized=True, rows=(1,), runs=(1,))
+    with pytest.raises(RecipeError, match="parts: found 9, expected no more than area_slots, 8"):
+        FittedRecipe((kind,), (9,), (10**6,), ((0, 10**6),), events=1, area_slots=8, parts=9)
 
 
 def test_scaling_rounds_each_part_so_that_the_whole_is_right():

@@ -14,6 +14,7 @@ import polars as pl
 from zreplay.analysis.metrics import MIB, beside_pool_bytes
 from zreplay.analysis.series import Points, View, curve, frontier, merged, shared_names
 from zreplay.errors import UsageError
+from zreplay.whole import new_file
 
 try:
     import altair as alt
@@ -336,10 +337,8 @@ def draw(kind: str, view: View, place: Path) -> None:
         buffer.write(text.getvalue().encode())
     else:
         whole.save(buffer, format="png", scale_factor=2)
-    try:
-        place.write_bytes(buffer.getvalue())
-    except OSError as error:
-        raise UsageError(f"{place}: cannot be written: {error.strerror}") from error
+    with new_file(place) as file:
+        file.write(buffer.getbuffer())
 
 
 def why_empty(kind: str, view: View) -> str:

@@ -9,6 +9,7 @@ only when they were measured in rounds; a single time is shown and never judged.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isclose
 
 from zreplay.analysis.metrics import Assumptions, Metric
 from zreplay.analysis.results import Result
@@ -29,6 +30,9 @@ from zreplay.replay.config import known
 _ALWAYS = ("index", "pool")
 #: Settings that say how a run was written down, not what it is.
 _NEVER = ("sample_events", "sample_ms", "slots_hold")
+
+#: Means this near are one: their last digits depend on the order in which they were added up.
+_ROUNDING = 1e-12
 
 #: Metric → nanoseconds, one for each round.
 Times = Mapping[str, Sequence[float]]
@@ -59,18 +63,39 @@ class Cell:
 
 @dataclass
 class Row:
-    """One run. ``name`` is its configuration's, the same for each trace; ``result`` None: the mean over traces."""
+    """One run.
+
+    Attributes:
+        name: its configuration's, the same for each trace.
+        trace: its trace's name.
+        result: the run's answer; None: the mean over traces.
+        cells: metric's name → the value beside the baseline's.
+        is_baseline: whether the others of its trace are compared with it.
+        times: of each round, if there were any.
+    """
 
     name: str
     trace: str
     result: Result | None
     cells: dict[str, Cell]
     is_baseline: bool = False
+    times: Times = field(default_factory=dict)
 
 
 @dataclass
 class Comparison:
-    """What :func:`compare` gives. ``means``: geometric means over traces, whose cells have ratios and no values."""
+    """What :func:`compare` gives.
+
+    Attributes:
+        metrics: the columns, in order.
+        rows: a row for each run, trace by trace.
+        means: geometric means over traces, whose cells have ratios and no values; empty of one trace.
+        assumptions: what a swap-in was taken to cost.
+        rounds: of the times; 0: they were not measured in rounds.
+        seed: that ordered the rounds.
+        fields: settings that tell the configurations apart.
+        notes: what a reader must know of the numbers, a sentence each.
+    """
 
     metrics: list[Metric]
     rows: list[Row]
@@ -128,7 +153,7 @@ def compare(
     for number, (result, name, trace) in enumerate(zip(results, names, traces, strict=True)):
         measured = times[number] if times else {}
         cells = {metric.name: _cell(metric, result, assumptions, measured.get(metric.name)) for metric in metrics}
-        rows.append(Row(name, trace, result, cells, is_baseline=name == chosen))
+        rows.append(Row(name, trace, result, cells, is_baseline=name == chosen, times=measured))
     comparison = Comparison(list(metrics), rows, [], assumptions, rounds, seed, fields)
     _against_baseline(comparison, dict(zip(map(id, rows), times, strict=True)) if times else {})
     _mark_best(comparison)
@@ -208,6 +233,17 @@ def _baseline_name(baseline: str | None, results: Sequence[Result], names: Seque
     return known("--baseline", wanted, tuple(dict.fromkeys(names)))
 
 
+def is_same(one: float, other: float) -> bool:
+    """Whether two values are equal: whole numbers to the last bit, means of them but for rounding."""
+    whole = isinstance(one, int) and isinstance(other, int)
+    return one == other or (not whole and isclose(one, other, rel_tol=_ROUNDING))
+
+
+def differ(values: Sequence[float]) -> bool:
+    """Whether not all values are the same."""
+    return len(values) > 1 and not is_same(min(values), max(values))
+
+
 def _cell(metric: Metric, result: Result, assumptions: Assumptions, rounds: Sequence[float] | None) -> Cell:
     if not metric.measured:
         return Cell(metric.value(result, assumptions))
@@ -240,7 +276,7 @@ def _against_baseline(comparison: Comparison, times: Mapping[int, Times]) -> Non
                 continue
             cell.ratio = cell.value / base_value if base_value else None
             if cell.different is not None:
-                cell.different = cell.value != base_value
+                cell.different = not is_same(cell.value, base_value)
     if len(comparison.traces) > 1:
         _means_over_traces(comparison, baselines, times, judged)
     for cell, p in zip(judged, holm([c.times_ratio.p for c in judged if c.times_ratio]), strict=True):
@@ -263,7 +299,7 @@ def _means_over_traces(
                 cells[metric.name] = Cell(None)
                 continue
             mean = Cell(None, geometric_mean([ratio for ratio in ratios if ratio]))
-            mean.different = None if metric.measured else mean.ratio != 1
+            mean.different = None if metric.measured or mean.ratio is None else not is_same(mean.ratio, 1)
             if all(row.cells[metric.name].times_ratio for row in rows):
                 # A round of all traces is one value: the mean of its ratios.
                 by_trace = [
@@ -284,7 +320,7 @@ def _mark_best(comparison: Comparison) -> None:
         for metric in comparison.metrics:
             values = [row.cells[metric.name].value for row in rows]
             found = [value for value in values if value is not None]
-            if metric.better is None or len(set(found)) < 2 or (metric.measured and not comparison.rounds):
+            if metric.better is None or not differ(found) or (metric.measured and not comparison.rounds):
                 continue
             # What a bound reaches nobody can; the best is the best that could be built.
             built = [row.cells[metric.name].value for row in rows if row.result is not None and not row.result.is_bound]
@@ -292,7 +328,8 @@ def _mark_best(comparison: Comparison) -> None:
             best = min(found) if metric.better == "less" else max(found)
             for row in rows:
                 bound = row.result is not None and row.result.is_bound
-                row.cells[metric.name].best = row.cells[metric.name].value == best and not bound
+                value = row.cells[metric.name].value
+                row.cells[metric.name].best = value is not None and is_same(value, best) and not bound
 
 
 def _sort(comparison: Comparison, sort: str) -> None:

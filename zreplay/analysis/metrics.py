@@ -38,7 +38,18 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Metric:
-    """One column. ``better`` None: neither way is. ``measured``: nanoseconds of this machine, not a count."""
+    """One column.
+
+    Attributes:
+        name: as ``--columns`` takes it.
+        group: the part of the table that it is in.
+        unit: of its values; empty: a number of things.
+        better: which way; None: neither.
+        meaning: in a few words.
+        formula: from a run's answer to the value; what cannot be computed is a KeyError or ZeroDivisionError of it.
+        measured: nanoseconds of this machine, not a count.
+        only_if_any: left out of the usual columns when it is 0 for every run.
+    """
 
     name: str
     group: Group
@@ -47,7 +58,7 @@ class Metric:
     meaning: str
     formula: Callable[[Result, Assumptions], float | None]
     measured: bool = False
-    only_if_any: bool = False  # left out of the usual columns when it is 0 for every run
+    only_if_any: bool = False
 
     def value(self, result: Result, assumptions: Assumptions) -> float | None:
         """The run's value, or that which a sweep's cell has of it; None when it cannot give one."""

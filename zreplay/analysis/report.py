@@ -1,25 +1,36 @@
 """The report: one HTML page that needs nothing else, no network, no file beside it, and stays below MAX_BYTES.
 
-page.html has style and behaviour; this file fills in the words, the table and the charts. Charts are Altair's, drawn
+page.html has style and behaviour; this file fills in the answer, the tables and the charts. Charts are Altair's, drawn
 in the reader's browser by the Vega runtime, which is part of the page. A page that would be too large is made again
-with curves of fewer pixels.
+with curves of fewer pixels. Altair and the runtime take 107 MB on a disk, so they are an extra of the package: without
+it a page has one chart, of our own, and says what brings the others.
 """
 
 import html
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from zreplay.analysis.answer import answer
 from zreplay.analysis.comparison import Cell, Comparison, Row
 from zreplay.analysis.metrics import Metric
 from zreplay.analysis.series import PIXELS, SHOWN, View, views
-from zreplay.analysis.table import GROUPS, MEANS_HEADING, change_text, group_heading, value_text
+from zreplay.analysis.table import (
+    GROUPS,
+    MEANS_HEADING,
+    SHORT,
+    change_text,
+    differing_metrics,
+    group_heading,
+    value_text,
+)
 from zreplay.errors import UsageError
 from zreplay.version import __version__
+from zreplay.whole import new_file
 
 MAX_BYTES = 5_000_000
 _LOOK = {
@@ -31,10 +42,14 @@ _LOOK = {
 TRACES_DRAWN = 8
 
 
-def refuse_existing_report(place: Path, *, force: bool) -> None:
-    """Raise UsageError when the report cannot be made: the file exists (without ``force``) or Altair is missing."""
-    refuse_existing_page(place, force=force)
-    from zreplay.analysis import charts as _  # noqa: F401  (says which extra brings Altair)
+def has_charts() -> bool:
+    """Whether what draws charts is installed: Altair, and vl-convert, which has the Vega runtime."""
+    try:
+        for name in ("altair", "vl_convert"):
+            import_module(name)
+    except ImportError:
+        return False
+    return True
 
 
 def refuse_existing_page(place: Path, *, force: bool) -> None:
@@ -49,30 +64,16 @@ def write_report(comparison: Comparison, place: Path, *, force: bool = False) ->
     """Write the page, whole or not at all.
 
     Raises:
-        UsageError: it exists and ``force`` is not set; it cannot be written; Altair is missing.
+        UsageError: it exists and ``force`` is not set; it cannot be written.
     """
-    refuse_existing_report(place, force=force)
+    refuse_existing_page(place, force=force)
     write_page(page(comparison), place)
 
 
 def write_page(page: str, place: Path) -> None:
     """Write a page, whole or not at all. Raises UsageError where it cannot be written."""
-    text = page.encode()
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}.", delete=False) as file:
-            beside = Path(file.name)
-            file.write(text)
-        beside.chmod(0o666 & ~_umask())
-        beside.replace(place)
-    except OSError as error:
-        raise UsageError(f"{place}: cannot be written: {error.strerror}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with new_file(place, parents=True, mend="name another place") as file:
+        file.write(page.encode())
 
 
 def page(comparison: Comparison, max_bytes: int = MAX_BYTES) -> str:
@@ -98,7 +99,7 @@ def filled(title: str, body: str, specs: dict[str, Any]) -> str:
         "title": html.escape(title),
         "body": body,
         # Inside a script element nothing but its end tag has a meaning.
-        "runtime": _runtime().replace("</script", r"<\/script"),
+        "runtime": _runtime().replace("</script", r"<\/script") if specs else "",
         "charts": json.dumps(specs, separators=(",", ":")).replace("</", r"<\/"),
     }
     for name, part in parts.items():
@@ -127,16 +128,37 @@ def _title(comparison: Comparison) -> str:
 def _body(comparison: Comparison, shown: list[View], specs: dict[str, Any]) -> Iterator[str]:
     yield "<header><h1>" + html.escape(_title(comparison)) + "</h1>"
     yield '<button id="theme" type="button">Dark</button></header>'
+    yield from _answer(comparison)
     yield _question(comparison)
     yield "<h2>The table</h2>"
     yield '<p class="quiet">Green: best of its trace. Below a value: its difference to the baseline. Headings sort.</p>'
-    for trace in comparison.traces:
-        yield from _table(trace, [row for row in comparison.rows if row.trace == trace], comparison)
-    if comparison.means:
-        yield from _table(MEANS_HEADING, comparison.means, comparison)
+    yield from _tables(
+        comparison, [metric for group in GROUPS for metric in comparison.metrics if metric.group == group]
+    )
     yield '<ul class="quiet">' + "".join(f"<li>{html.escape(note)}</li>" for note in comparison.notes) + "</ul>"
     yield from _charts(shown, specs)
     yield _manifests(comparison)
+
+
+def _answer(comparison: Comparison) -> Iterator[str]:
+    """Who wins, in words, and the few columns that tell why."""
+    yield '<dl class="answer">'
+    for verdict in answer(comparison):
+        yield f"<dt>{_ABOUT[verdict.about]}</dt><dd>{html.escape(verdict.words)}</dd>"
+    yield "</dl>"
+    if metrics := differing_metrics(comparison)[:SHORT]:
+        yield from _tables(comparison, sorted(metrics, key=lambda metric: GROUPS.index(metric.group)))
+
+
+_ABOUT = {"memory": "Memory", "device": "Device traffic", "time": "Time"}
+
+
+def _tables(comparison: Comparison, metrics: list[Metric]) -> Iterator[str]:
+    """One of these columns for each trace, and of their means."""
+    for trace in comparison.traces:
+        yield from _table(trace, [row for row in comparison.rows if row.trace == trace], comparison, metrics)
+    if comparison.means:
+        yield from _table(MEANS_HEADING, comparison.means, comparison, metrics)
 
 
 def _question(comparison: Comparison) -> str:
@@ -196,14 +218,12 @@ _ONLY_WITH: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
-def _table(heading: str, rows: list[Row], comparison: Comparison) -> Iterator[str]:
-    metrics = [metric for group in GROUPS for metric in comparison.metrics if metric.group == group]
+def _table(heading: str, rows: list[Row], comparison: Comparison, metrics: list[Metric]) -> Iterator[str]:
     if len(comparison.traces) > 1:
         yield f"<h3>{html.escape(heading)}</h3>"
     yield '<div class="scroll"><table class="sortable"><thead><tr class="groups"><th></th>'
-    for group in GROUPS:
-        if count := sum(metric.group == group for metric in metrics):
-            yield f'<th class="first" colspan="{count}">{group_heading(comparison, group)}</th>'
+    for group, some in groupby(metrics, key=lambda metric: metric.group):
+        yield f'<th class="first" colspan="{len(list(some))}">{group_heading(comparison, group)}</th>'
     yield '</tr><tr><th scope="col"><button type="button">configuration</button></th>'
     for number, metric in enumerate(metrics):
         unit = f" ({metric.unit})" if metric.unit else ""
@@ -239,7 +259,23 @@ def _td(cell: Cell, metric: Metric, is_baseline: bool, edge: str) -> str:
     return f'<td data-value="{"" if number is None else number}"{edge}>{value}<span class="change">{change}</span></td>'
 
 
+def _plain_charts(shown: list[View]) -> Iterator[str]:
+    """What there is without Altair."""
+    from zreplay.analysis.plain_chart import HINT, plain_chart
+
+    yield f'<section id="pool-pages"><h2>Pool pages over time</h2><p class="quiet">{html.escape(HINT)} of refusals, '
+    yield "classes, sizes and work: write the page again then.</p>"
+    for view in shown[:TRACES_DRAWN]:
+        if len(shown) > 1:
+            yield f"<h3>{html.escape(view.trace)}</h3>"
+        yield from plain_chart(view)
+    yield "</section>"
+
+
 def _charts(shown: list[View], specs: dict[str, Any]) -> Iterator[str]:
+    if not has_charts():
+        yield from _plain_charts(shown)
+        return
     from zreplay.analysis.charts import KINDS, why_empty
 
     for view in shown[:TRACES_DRAWN]:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay.errors import UsageError
+from zreplay.errors import TraceError, UsageError, why
 from zreplay.replay.cells import GAUGES
 from zreplay.replay.directory import read_rows
 from zreplay.replay.run import Run, open_run
@@ -61,7 +61,11 @@ class Result:
         """Whether the trace is still there, the same bytes."""
         from zreplay.trace.files import open_trace
 
-        return self.trace_path.is_file() and open_trace(self.trace_path).content_hash() == self.trace_sha256
+        # The path is what the manifest says, which may be a stranger's: any file of this machine.
+        try:
+            return self.trace_path.is_file() and open_trace(self.trace_path).content_hash() == self.trace_sha256
+        except (TraceError, UsageError, OSError, ValueError):
+            return False
 
 
 def load(directories: Sequence[Path | Run]) -> list[Result]:
@@ -77,15 +81,15 @@ def _load(run: Run) -> Result:
     try:
         summary = run.summary()
         del summary["config"]
-        operations = {row["op"]: row for row in read_rows(run.directory / "operations.parquet")}
-        means = _means(run.directory / "timeline.parquet")
-        pq.ParquetFile(run.directory / "classes.parquet").close()
+        operations = {row["op"]: row for row in read_rows(run.file("operations"))}
+        means = _means(run.file("timeline"))
+        run.file("classes")
         settings = {**run.manifest["config"], "zreplay": run.manifest["zreplay"]}
         if run.manifest["schema_version"] == "1.0" and "locate" in settings:  # 1.0 said by it what slots hold
             settings["slots_hold"] = settings.pop("locate")
         _ = run.manifest["trace"]["sha256"], run.manifest["trace"]["path"]
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = why(error)
         raise UsageError(f"{run.directory}: damaged: {reason}; `zreplay run … --force` writes it anew") from error
     except (KeyError, TypeError, IndexError) as error:
         raise UsageError(f"{run.directory}: not a run directory of zreplay: no {error} in its manifest") from error

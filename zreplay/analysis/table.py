@@ -3,16 +3,29 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from zreplay.analysis.comparison import Cell, Comparison, Row
-from zreplay.analysis.metrics import Metric
+from zreplay.analysis.comparison import Cell, Comparison, Row, differ
+from zreplay.analysis.metrics import METRICS, Metric
 
 FORMATS = ("table", "md", "csv", "json", "parquet")
 GROUPS = ("memory", "effectiveness", "work", "time", "other")
-#: Columns of text that a mail and a terminal take without breaking lines.
+#: Columns of text that a mail takes without breaking lines: the width of what goes into a pipe.
 WIDTH = 100
+#: Columns of a short table, and which come first: what a reader decides by, then what explains it.
+SHORT = 8
+_FIRST = (
+    *("mib_per_gib_swapped", "pool_pages_mean", "pool_pages_peak", "device_reads", "device_writes", "hit_percent"),
+    *("store_ns", "load_ns", "ns_per_event", "stores_rejected", "index_bytes_per_entry", "swap_in_us"),
+    *("lines_per_operation", "nodes_per_operation", "movable_percent", "density", "fragmentation_percent"),
+)
+#: With fewer columns than this a table leaves out the changes beside its values, for more.
+_ENOUGH = 6
+#: The least that is left of a row's name, and between columns.
+_LEAST_NAME, _GAP = 12, 2
 ABSENT = "–"
 MEANS_HEADING = "geometric mean over traces, against the baseline"
 
@@ -43,8 +56,8 @@ def value_text(value: float | None) -> str:
     """A value as people read it: three digits that matter, thousands separated."""
     if value is None:
         return ABSENT
-    if isinstance(value, int) or (value == int(value) and abs(value) < 1e15):
-        return f"{int(value):,}"
+    if isinstance(value, int) or (abs(value) < 1e15 and abs(value - round(value)) <= 1e-12 * abs(value)):
+        return f"{round(value):,}"
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
@@ -97,19 +110,106 @@ def _label(row: Row) -> str:
     return row.name + (" (baseline)" if row.is_baseline else "")
 
 
-def text(comparison: Comparison) -> str:
-    """Aligned text: for each trace and each group of metrics a block, broken where it would be wider than a mail."""
-    parts = []
+def text(comparison: Comparison, width: int = WIDTH) -> str:
+    """The answer, then for each trace and each group of metrics a block, broken where it would be too wide."""
+    from zreplay.analysis.answer import lines
+
+    parts = [lines(comparison, width)]
     for heading, rows in _sections(comparison):
-        parts.append(heading)
-        labels = [_label(row) for row in rows]
+        parts.append(_filled(heading, width))
         for group in GROUPS:
-            columns = [_column(metric, rows) for metric in comparison.metrics if metric.group == group]
+            metrics = [metric for metric in comparison.metrics if metric.group == group]
+            columns = [_Column([metric.name], *_cells(metric, rows)) for metric in metrics]
             heading = group_heading(comparison, group)
-            parts += [_block("" if number else heading, labels, some) for number, some in _packed(columns, labels)]
-    if any(cell.best for row in comparison.rows for cell in row.cells.values()):
-        parts.append("* best   = as the baseline")
-    return "\n\n".join(parts + _paragraphs(comparison.notes)) + "\n"
+            for number, some in enumerate(_packed(columns, rows, width)):
+                parts.append(_block("" if number else heading, rows, some, width))
+    parts += _legend(comparison, comparison.metrics, with_changes=True)
+    return "\n\n".join([*parts, *_paragraphs(comparison.notes, width)]) + "\n"
+
+
+def short_text(comparison: Comparison, width: int) -> str:
+    """The answer, then one table of the metrics that differ, as many as there is room for, at most :data:`SHORT`."""
+    from zreplay.analysis.answer import lines
+
+    differing = differing_metrics(comparison)
+    sections = _sections(comparison)
+    metrics, with_changes = _that_fit(differing[:SHORT], sections, width)
+    parts = [lines(comparison, width)]
+    for heading, rows in sections:
+        block = _block("", rows, _short_columns(metrics, rows, with_changes), width)
+        parts.append(f"{_filled(heading, width)}\n{block}")
+    parts += _legend(comparison, metrics, with_changes=with_changes)
+    names = {metric.name for metric in metrics}
+    what = "Nothing else differs."
+    if len(differing) > len(metrics):
+        what = f"{len(differing)} metrics differ, {len(metrics)} of them are shown."
+        if len({row.name for row in comparison.rows}) < 2:
+            what = f"{len(metrics)} of {len(differing)} metrics are shown."
+    notes = [f"{what} --all shows every column, --columns NAME,… some."]
+    for note in comparison.notes:
+        about_time = note.startswith("Times:")
+        if (not about_time or any(metric.measured for metric in metrics)) and (
+            not note.startswith("swap_in_us") or "swap_in_us" in names
+        ):
+            notes.append(note)
+    return "\n\n".join([*parts, *_paragraphs(notes, width)]) + "\n"
+
+
+def _that_fit(
+    metrics: list[Metric], sections: Sequence[tuple[str, list[Row]]], width: int
+) -> tuple[list[Metric], bool]:
+    """As many metrics as one table has room for, and whether each value has its change beside it.
+
+    Changes are left out where few columns had room with them: the answer above has those that matter.
+    """
+    found = metrics
+    for with_changes in (True, False):
+        found = list(metrics)
+        while len(found) > 1 and not all(
+            _fits(_short_columns(found, rows, with_changes), rows, width) for _, rows in sections
+        ):
+            found.pop()
+        if len(found) >= min(_ENOUGH, len(metrics)):
+            return found, with_changes
+    return found, False
+
+
+def differing_metrics(comparison: Comparison) -> list[Metric]:
+    """Those that are not the same for all configurations of some trace, what is decided by first; of one run all.
+
+    A single time always differs and says nothing, so times count only when they were measured in rounds.
+    """
+    order = {name: place for place, name in enumerate(dict.fromkeys((*_FIRST, *(metric.name for metric in METRICS))))}
+    ranked = sorted(comparison.metrics, key=lambda metric: order.get(metric.name, len(order)))
+    if len({row.name for row in comparison.rows}) < 2:
+        return ranked
+    found = []
+    for metric in ranked:
+        if metric.measured and not comparison.rounds:
+            continue
+        of_traces = [
+            [row.cells[metric.name].value for row in comparison.rows if row.trace == trace]
+            for trace in comparison.traces
+        ]
+        known = [[value for value in values if value is not None] for values in of_traces]
+        if any(differ(values) for values in known) or any(
+            0 < len(k) < len(v) for k, v in zip(known, of_traces, strict=True)
+        ):
+            found.append(metric)
+    return found
+
+
+def _is_telling(values: Sequence[float | None]) -> bool:
+    """Whether values differ, or some runs have one and others none."""
+    known = [value for value in values if value is not None]
+    return differ(known) or 0 < len(known) < len(values)
+
+
+def _legend(comparison: Comparison, metrics: Sequence[Metric], *, with_changes: bool) -> list[str]:
+    names = {metric.name for metric in metrics}
+    if any(cell.best for row in comparison.rows for name, cell in row.cells.items() if name in names):
+        return ["* best   = as the baseline" if with_changes else "* best"]
+    return []
 
 
 def group_heading(comparison: Comparison, group: str) -> str:
@@ -117,45 +217,120 @@ def group_heading(comparison: Comparison, group: str) -> str:
     return f"{group} ({comparison.mode} mode)" if group == "time" and comparison.mode != "mixed" else group
 
 
-def _column(metric: Metric, rows: Sequence[Row]) -> list[str]:
-    """Heading and cells, all of one width: values end at one place, changes after it."""
+@dataclass(frozen=True)
+class _Column:
+    """A heading of some lines, values that end at one place, and changes after them; ``changes`` empty: not shown."""
+
+    heading: list[str]
+    values: list[str]
+    changes: list[str]
+
+    @property
+    def width(self) -> int:
+        """Of all its lines."""
+        return max(map(len, (*self.heading, *self.cells())))
+
+    def cells(self) -> list[str]:
+        """A cell for each row, all of one width."""
+        if not self.changes:
+            return self.values
+        width = max(map(len, self.changes))
+        return [f"{value} {change:>{width}}" for value, change in zip(self.values, self.changes, strict=True)]
+
+
+def _cells(metric: Metric, rows: Sequence[Row]) -> tuple[list[str], list[str]]:
+    """Values, filled up to one width, and changes."""
     entries = [_entry(row.cells[metric.name], metric, row.is_baseline) for row in rows]
     # A mark or an interval stands behind the number, so that the numbers' last digits stay below each other.
     numbers = [value.split("*")[0].split(" ")[0] for value, _ in entries]
     widest = max(len(number) for number in numbers)
     values = [" " * (widest - len(n)) + value for n, (value, _) in zip(numbers, entries, strict=True)]
-    values_width = max(len(value) for value in values)
-    change_width = max(len(change) for _, change in entries)
-    cells = [f"{v:<{values_width}} {c:>{change_width}}" for v, (_, c) in zip(values, entries, strict=True)]
-    width = max(len(metric.name), len(cells[0]))
-    return [f"{metric.name:<{width}}", *(f"{cell:<{width}}" for cell in cells)]
+    width = max(len(value) for value in values)
+    return [f"{value:<{width}}" for value in values], [change for _, change in entries]
 
 
-def _packed(columns: list[list[str]], labels: Sequence[str]) -> list[tuple[int, list[list[str]]]]:
-    """Columns in as few blocks as the width allows, numbered."""
-    room = WIDTH - max(map(len, labels))
-    blocks: list[list[list[str]]] = []
+def _short_columns(metrics: Sequence[Metric], rows: Sequence[Row], with_changes: bool) -> list[_Column]:
+    """Columns as narrow as their cells: headings are broken behind their underscores."""
+    columns = []
+    for metric in metrics:
+        values, changes = _cells(metric, rows)
+        # Only ratios have no values.
+        cells = (values, changes if with_changes or not any(map(str.strip, values)) else [])
+        width = max(_Column([], *cells).width, *(len(word) + 1 for word in metric.name.split("_")))
+        columns.append(_Column(_broken(metric.name, width, "_"), *cells))
+    return columns
+
+
+def _broken(words: str, width: int, behind: str) -> list[str]:
+    """``words`` in lines of at most ``width``, broken behind a character, or anywhere where that is not enough."""
+    lines = [""]
+    for piece in re.findall(f"[^{behind}]*[{behind}]?", words):
+        while piece:
+            if len(lines[-1]) + len(piece) <= width:
+                lines[-1] += piece
+                break
+            if not lines[-1]:
+                lines[-1], piece = piece[:width], piece[width:]
+            if piece:
+                lines.append("")
+    return lines
+
+
+def _room(columns: Sequence[_Column], width: int) -> int:
+    """What columns leave of the width for the names of rows."""
+    return width - sum(column.width + _GAP for column in columns)
+
+
+def _fits(columns: Sequence[_Column], rows: Sequence[Row], width: int) -> bool:
+    """Whether names of rows are left half of what they take, in two lines then."""
+    longest = max(len(_label(row)) for row in rows)
+    return _room(columns, width) >= max(_LEAST_NAME, (longest + 1) // 2 + 4 if longest > _LEAST_NAME else longest)
+
+
+def _packed(columns: Sequence[_Column], rows: Sequence[Row], width: int) -> list[list[_Column]]:
+    """Columns in as few blocks as the width allows."""
+    room = width - max(min(max(len(_label(row)) for row in rows), width // 2), _LEAST_NAME)
+    blocks: list[list[_Column]] = []
     used = room
     for column in columns:
-        needed = len(column[0]) + 2
+        needed = column.width + _GAP
         if used + needed > room:
             blocks.append([])
             used = 0
         blocks[-1].append(column)
         used += needed
-    return list(enumerate(blocks))
+    return blocks
 
 
-def _block(heading: str, labels: Sequence[str], columns: Sequence[Sequence[str]]) -> str:
-    width = max(len(heading), *map(len, labels))
-    first = [f"{label:<{width}}" for label in [heading, *labels]]
-    return "\n".join("  ".join(line).rstrip() for line in zip(first, *columns, strict=True))
+def _block(heading: str, rows: Sequence[Row], columns: Sequence[_Column], width: int) -> str:
+    """Names of rows, broken where there is no room for them, and columns beside them."""
+    room = max(_LEAST_NAME, _room(columns, width))
+    names = [_broken(_label(row), room, "/ ") for row in rows]
+    first = max(len(line) for lines in (*names, [heading]) for line in lines)
+    height = max((len(column.heading) for column in columns), default=1)
+    lines = []
+    for number in range(height):
+        place = number - height
+        heads = [column.heading[place] if len(column.heading) >= -place else "" for column in columns]
+        lines.append([heading if number == height - 1 else "", *heads])
+    cells = [column.cells() for column in columns]
+    for number, name in enumerate(names):
+        lines.append([name[0], *(cell[number] for cell in cells)])
+        lines += [[more, *([""] * len(columns))] for more in name[1:]]
+    widths = [first, *(column.width for column in columns)]
+    return "\n".join(
+        (" " * _GAP).join(f"{cell:<{wide}}" for cell, wide in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
-def _paragraphs(notes: Sequence[str]) -> list[str]:
+def _filled(words: str, width: int) -> str:
     import textwrap
 
-    return ["\n".join(textwrap.fill(note, WIDTH, break_on_hyphens=False) for note in notes)] if notes else []
+    return textwrap.fill(words, width, break_on_hyphens=False)
+
+
+def _paragraphs(notes: Sequence[str], width: int) -> list[str]:
+    return ["\n".join(_filled(note, width) for note in notes)] if notes else []
 
 
 def markdown(comparison: Comparison) -> str:
@@ -218,8 +393,14 @@ def as_records(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Everything a program wants: the records, the metrics with units, what was assumed, the notes."""
+    """Everything a program wants: the answer, the records, the metrics with units, what was assumed, the notes."""
+    from zreplay.analysis.answer import answer
+
     return {
+        "answer": [
+            {"about": v.about, "best": list(v.best), "unit": v.unit, "values": dict(v.values), "words": v.words}
+            for v in answer(comparison)
+        ],
         "baseline": next((row.name for row in comparison.rows if row.is_baseline), None),
         "metrics": [
             {"name": m.name, "group": m.group, "unit": m.unit, "better": m.better, "meaning": m.meaning}

@@ -38,7 +38,12 @@ _PAGE_MASK = ~4095
 
 @dataclass(frozen=True)
 class Pair:
-    """Things compared, and how many of them were equal."""
+    """Things compared, and how many of them were equal.
+
+    Attributes:
+        compared: how many could be.
+        equal: how many of these were.
+    """
 
     compared: int = 0
     equal: int = 0
@@ -51,21 +56,39 @@ class Pair:
 
 @dataclass(frozen=True)
 class Agreement:
-    """One way of replaying one trace, against its kernel, in pool pages and percent of the kernel's count."""
+    """One way of replaying one trace, against its kernel, in pool pages and percent of the kernel's count.
+
+    Attributes:
+        events: those at which the kernel counted its pool anew; equal: the model has as many pages.
+        max_abs_pages: the largest difference.
+        mean_abs_percent: the mean difference.
+        within_0_1_percent: share of the compared events, in percent, at which the difference is no more than that.
+        within_0_5_percent: likewise.
+        within_1_percent: likewise.
+        stored: events at which the kernel told its stored pages.
+        decisions: stores accepted or refused as the kernel did.
+        writebacks: the kernel's, the model's.
+        placements: zbud: objects in the same page and the same half of it; None: not recorded.
+        victims: evictions tried, and visits of the LRU: the same page or entry, in the same order.
+        verdicts: visits of zswap's LRU: the same entry rotated, written back or left.
+        compactions: freed the same number of pages.
+        first_divergence: the first event at which the pools differ, None if at none.
+        known_causes: of what was left out or differs, name → what is known of it.
+    """
 
     events: Pair
     max_abs_pages: int
     mean_abs_percent: float
-    within_0_1_percent: float  #: percent of the compared events
+    within_0_1_percent: float
     within_0_5_percent: float
     within_1_percent: float
     stored: Pair
-    decisions: Pair  #: stores accepted or refused as the kernel did
-    writebacks: tuple[int, int]  #: the kernel's, the model's
-    placements: Pair | None  #: zbud: objects in the same page and the same half of it
-    victims: Pair | None  #: evictions tried, and visits of the LRU: the same page or entry, in the same order
-    verdicts: Pair | None  #: visits of zswap's LRU: the same entry rotated, written back or left
-    compactions: Pair | None  #: freed the same number of pages
+    decisions: Pair
+    writebacks: tuple[int, int]
+    placements: Pair | None
+    victims: Pair | None
+    verdicts: Pair | None
+    compactions: Pair | None
     first_divergence: dict[str, Any] | None
     known_causes: dict[str, Any] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from zreplay.analysis.validate import Validation
 from zreplay.errors import UsageError
-from zreplay.replay.directory import cannot_write
+from zreplay.whole import new_file
 
 #: More points than a screen has columns draw the same line.
 _POINTS = 2_000
@@ -50,9 +50,5 @@ def draw(result: Validation, place: Path) -> None:
         title=title
     )
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
-    try:
-        beside = place.with_name(f".{place.name}.tmp")
-        beside.write_text(svg, encoding="utf-8")
-        beside.replace(place)
-    except OSError as error:
-        raise cannot_write(place, error) from error
+    with new_file(place) as file:
+        file.write(svg.encode())

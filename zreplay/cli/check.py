@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zreplay.cli.options import JSON
+from zreplay.cli.table import fitted
+
 if TYPE_CHECKING:
     from zreplay.trace.check import Finding, Report
 
 
 @click.command("check", short_help="Say whether a trace can be believed.")
 @click.argument("trace", type=click.Path(path_type=Path), metavar="TRACE")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+@JSON
 def command(trace: Path, as_json: bool) -> None:
     """Look for everything that is wrong or odd in TRACE, with counts and the first rows (counted from 0).
 
@@ -32,7 +35,7 @@ def command(trace: Path, as_json: bool) -> None:
     from zreplay.trace.check import check
 
     report = check(trace)
-    click.echo(json.dumps(report.as_dict(), indent=2) if as_json else _text(report))
+    click.echo(json.dumps(report.as_dict(), indent=2) if as_json else fitted(_text(report)))
     if not report.valid:
         first = next(finding for finding in report.findings if finding.severity == "error")
         more = f" and {report.errors - 1} more" if report.errors > 1 else ""

@@ -2,13 +2,22 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from zreplay.cli.options import MEMORY_LIMIT, complete_variants, spare_memory
+from zreplay.cli.options import (
+    JSON,
+    MEMORY_LIMIT,
+    complete_names,
+    complete_variants,
+    spare_memory,
+    tell_how_to_get_charts,
+)
 from zreplay.cli.progress import bytes_bar
+from zreplay.cli.table import terminal_width
 
 # Axis → its help; zreplay.replay.axes says which there are and how a value is read.
 _AXES = {
@@ -29,6 +38,8 @@ _AXES = {
 def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, words in reversed(_AXES.items()):
         complete = complete_variants(name, several=True) if name in ("index", "pool", "mm") else None
+        if name in ("design", "kernel"):
+            complete = complete_names(name, several=True)
         option = f"--{name.replace('_', '-')}"
         command = click.option(option, name, metavar="A,B,…", help=words, shell_complete=complete)(command)
     return command
@@ -47,11 +58,20 @@ def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Where the runs of traces are kept, and found again.",
 )
 @click.option("--baseline", metavar="RUN", help="Run directory or configuration to compare with.  [default: the first]")
-@click.option("--columns", metavar="A,B,…", help="Metrics to show, in this order.  [default: all that tell something]")
-@click.option("--sort", metavar="METRIC", help="Best first; -METRIC: worst first.")
+@click.option(
+    "--columns",
+    shell_complete=complete_names("metric", several=True),
+    metavar="A,B,…",
+    help="Metrics to show, in this order.  [default: those that differ]",
+)
+@click.option("--all", "all_columns", is_flag=True, help="Show all metrics, as a pipe always gets them.")
+@click.option(
+    "--sort", shell_complete=complete_names("metric"), metavar="METRIC", help="Best first; -METRIC: worst first."
+)
 @click.option(
     "--format", "form", default="table", show_default=True, metavar="NAME", help="table, md, csv, json, parquet."
 )
+@JSON
 @click.option(
     "--replicates", type=int, default=0, metavar="N", help="Measure times in N interleaved rounds (20 find 3 %)."
 )
@@ -68,13 +88,40 @@ def _axes(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report, one HTML page.")
 @click.option("--force", is_flag=True, help="Replace an existing report.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no table and no progress.")
-def command(
+def command(paths: tuple[Path, ...], out: Path, **options: Any) -> None:
+    """Compare runs, the cells of sweeps, or replay TRACEs through every combination of the values given.
+
+    A terminal gets the answer and the columns that differ, a pipe the answer and all columns (docs/compare.md).
+
+    \b
+    zreplay compare TRACE --index rbtree,radix-lowbit --pool zbud,zsmalloc
+    zreplay compare RUN RUN --columns pool_pages_peak,device_reads --sort device_reads
+    zreplay compare TRACE --design zswap-3.12,two-index --replicates 6 --report out.html
+    """
+    spare_memory()
+    from zreplay.plugins.registry import KINDS, native_plugins
+
+    named = native_plugins({kind: _listed(f"--{kind}", options[kind]) or () for kind in KINDS})
+    work = partial(_compare, paths, out, **options)
+    if not named:
+        work()
+        return
+    from zreplay.replay.isolated import isolated
+
+    traces, left = ", ".join(map(str, paths)), "what was finished is in {out}"
+    isolated(lambda _parent: work(), trace=traces, out=out, named=named, left=left)
+
+
+def _compare(
     paths: tuple[Path, ...],
     out: Path,
+    *,
     baseline: str | None,
     columns: str | None,
+    all_columns: bool,
     sort: str | None,
     form: str,
+    as_json: bool,
     replicates: int,
     timing: bool,
     seed: int,
@@ -87,18 +134,17 @@ def command(
     quiet: bool,
     **axes: str | None,
 ) -> None:
-    """Compare runs, the cells of sweeps, or replay TRACEs through every combination of the values given."""
-    spare_memory()
     from zreplay.analysis.comparison import compare
     from zreplay.analysis.metrics import Assumptions, choose, metric_named
     from zreplay.analysis.requirement import Requirement
-    from zreplay.analysis.table import FORMATS, render
+    from zreplay.analysis.table import FORMATS, render, short_text, text
     from zreplay.errors import RequirementError, UsageError
     from zreplay.replay.config import known, within
     from zreplay.replay.memory import size_bytes
     from zreplay.sweep.directory import is_sweep, refuse_sweeps, unfinished
 
     known("--format", form, FORMATS)
+    form = "json" if as_json else form
     within("--replicates", replicates, 0, 1000)
     requirements = [Requirement.parse(text) for text in fail_if]
     given = {"decompress_us": decompress_us, "device_read_us": device_read_us}
@@ -107,9 +153,9 @@ def command(
         raise UsageError("--format parquet: standard output is a terminal; redirect it to a file")
     if report:
         refuse_sweeps(paths)
-        from zreplay.analysis.report import refuse_existing_report
+        from zreplay.analysis.report import refuse_existing_page
 
-        refuse_existing_report(report, force=force)
+        refuse_existing_page(report, force=force)
 
     measuring = _Measuring(timing, replicates, seed, size_bytes("--memory-limit", memory_limit))
     runs, times = _runs(paths, axes, out, measuring, quiet)
@@ -127,17 +173,22 @@ def command(
         failing += requirement.failing(comparison)
 
     comparison.metrics = shown
-    if not quiet:
-        sys.stdout.buffer.write(render(comparison, form))
-        sys.stdout.buffer.flush()
+    if as_json or not quiet:
+        wide = terminal_width()
+        if form == "table" and wide:
+            print((text if columns or all_columns else short_text)(comparison, wide), end="")
+        else:
+            sys.stdout.buffer.write(render(comparison, form))
+            sys.stdout.buffer.flush()
     if report:
         from zreplay.analysis.report import write_report
 
         write_report(comparison, report, force=force)
         if not quiet:
             print(report, file=sys.stderr)
+            tell_how_to_get_charts()
     if failing:
-        raise RequirementError("--fail-if met by:\n" + "\n".join(failing))
+        raise RequirementError("--fail-if met by:", *failing)
 
 
 def _results(places: Sequence[Any]) -> list[Any]:

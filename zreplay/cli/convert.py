@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from zreplay.cli.options import JSON, complete_names, counts_of, print_json
+from zreplay.cli.table import fitted
 
 if TYPE_CHECKING:
     from zreplay.trace.convert import Conversion
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--context", "context_file", type=click.Path(path_type=Path), metavar="FILE", help="The recorder's context.txt."
 )
-@click.option("--model", metavar="NAME", help="zswap or zram.")
+@click.option("--model", shell_complete=complete_names("model"), metavar="NAME", help="zswap or zram.")
 @click.option("--pool", metavar="NAME", help="zbud, z3fold or zsmalloc: what was recorded.")
 @click.option("--compressor", metavar="NAME", help="The compressor that was recorded.")
 @click.option("--kernel-release", metavar="RELEASE", help="uname -r of the recorded machine.")
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--page-size", type=int, metavar="N", help="Its pages' bytes, getconf PAGE_SIZE: only 4096 is modelled.")
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read.")
 @click.option("--allow-partial", is_flag=True, help="Convert even if over 10 % of the lines are of no use.")
+@JSON
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary; warnings still.")
 def command(
     logs: tuple[str, ...],
@@ -50,6 +54,7 @@ def command(
     context_file: Path | None,
     strict: bool,
     allow_partial: bool,
+    as_json: bool,
     quiet: bool,
     model: str | None,
     pool: str | None,
@@ -103,8 +108,10 @@ def command(
             progress=progress,
         )
     _warn(done)
-    if not quiet:
-        click.echo(_summary(done, output))
+    if as_json:
+        print_json(_document(done, output))
+    elif not quiet:
+        click.echo(fitted(_summary(done, output)))
 
 
 @contextmanager
@@ -149,6 +156,18 @@ def _warn(done: "Conversion") -> None:
         click.echo(f"zreplay: warning: {note}", err=True)
     for message in done.messages:
         click.echo(f"  {message}", err=True)
+
+
+def _document(done: "Conversion", output: Path) -> dict[str, Any]:
+    return {
+        "trace": output,
+        "rows": sum(done.rows.values()),
+        "events": done.rows,
+        "lacks": list(done.lacks),
+        "counts": counts_of(done.counts),
+        "text_bytes": done.text_bytes,
+        "seconds": done.seconds,
+    }
 
 
 def _summary(done: "Conversion", output: Path) -> str:

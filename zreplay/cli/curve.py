@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zreplay.cli.options import complete_variants, spare_memory
+from zreplay.cli.options import JSON, complete_names, complete_variants, spare_memory
 from zreplay.cli.progress import bytes_bar, steps_bar
-from zreplay.cli.table import aligned, number
+from zreplay.cli.table import aligned, fitted, number
+from zreplay.cli.table import width as columns
 
 if TYPE_CHECKING:
     from zreplay.replay.curve import Checked, Curve
@@ -33,6 +34,7 @@ _BAR = 30
 )
 @click.option(
     "--kernel",
+    shell_complete=complete_names("kernel"),
     metavar="NAME",
     help="Whose policy: 6.12 or latest.  [default: the trace's, or 6.12 if that is older]",
 )
@@ -65,6 +67,7 @@ _BAR = 30
     "--check", "checks", type=int, default=0, metavar="N", help="Replay N of the limits one by one, and compare."
 )
 @click.option("--format", "form", default="table", show_default=True, metavar="NAME", help="table or json.")
+@JSON
 @click.option("--force", is_flag=True, help="Replace existing files.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no table and no progress.")
 def command(
@@ -79,6 +82,7 @@ def command(
     sample: str | None,
     checks: int,
     form: str,
+    as_json: bool,
     force: bool,
     quiet: bool,
 ) -> None:
@@ -92,10 +96,12 @@ def command(
     spare_memory()
     from zreplay.replay.config import known, within
     from zreplay.replay.curve import Limits, check, config_of, curve
-    from zreplay.replay.curve_file import new_file, refuse_existing_file, write_curve
+    from zreplay.replay.curve_file import refuse_existing_file, write_curve
     from zreplay.trace.files import open_trace
+    from zreplay.whole import new_file
 
     known("--format", form, ("table", "json"))
+    form = "json" if as_json else form
     within("--check", checks, 0, 1000)
     wanted, share = Limits.parse(limits) if limits else Limits(), _sample(sample)
     if out:
@@ -119,9 +125,9 @@ def command(
         write_curve(found, out)
     if chart:
         drawn = chart_bytes(found, checked, chart.suffix.lower())
-        with new_file(chart) as file:
+        with new_file(chart, parents=True) as file:
             file.write(drawn)
-    if quiet:
+    if quiet and not as_json:
         return
     if form == "json":
         from zreplay.replay.curve_file import about
@@ -130,9 +136,9 @@ def command(
         json.dump({**about(found), "rows": found.rows} | ({"checked": rows} if checks else {}), sys.stdout)
         print()
         return
-    print(_text(found))
+    print(fitted(_text(found)))
     if checked:
-        print(f"\n{_check_text(found, checked)}")
+        print(fitted(f"\n{_check_text(found, checked)}"))
     for place in (out, chart):
         if place:
             print(f"\n{place}", end="")
@@ -182,11 +188,12 @@ def _text(curve: "Curve") -> str:
     table = [f"{'limit':>12}  {'of it':>6}  {'hits':>7}{lru:>{width}}  {'read':>12}  {'written':>12}"]
     for row in shown:
         lru = f"{row['lru_hit_share']:.2%}" if lru else ""
-        bar = "█" * round(_BAR * row["hit_share"] / most)
-        table.append(
+        cells = (
             f"{row['limit_pages']:>12,}  {row['limit_share']:>6.1%}  {row['hit_share']:>7.2%}{lru:>{width}}  "
-            f"{row['device_reads']:>12,}  {row['device_writes']:>12,}  {bar}".rstrip()
+            f"{row['device_reads']:>12,}  {row['device_writes']:>12,}  "
         )
+        bar = "█" * round(min(_BAR, max(0, columns() - len(cells))) * row["hit_share"] / most)
+        table.append((cells + bar).rstrip())
     return "\n".join([heading, "", aligned(rows), "", *table, *_knee(curve)])
 
 

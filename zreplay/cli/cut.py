@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zreplay.cli.options import Grouped, GroupOption
+from zreplay.cli.options import JSON, Grouped, GroupOption, print_json
 
 if TYPE_CHECKING:
     from zreplay.trace.sample import Sample
@@ -27,6 +27,7 @@ _BY_SLOT: dict[str, Any] = {
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT", help="The trace to write."
 )
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+@JSON
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 @click.option("--from", "from_", metavar="SECONDS", help="From this time on, since the first row.", **_BY_TIME)
 @click.option("--to", metavar="SECONDS", help="Before this time.", **_BY_TIME)
@@ -53,6 +54,7 @@ def command(
     trace: Path,
     output: Path,
     force: bool,
+    as_json: bool,
     quiet: bool,
     from_: str | None,
     to: str | None,
@@ -85,10 +87,12 @@ def command(
         sample=_sample(sample),
     )
     written = cut(trace, output, selection, force=force)
-    if not quiet:
-        import json
+    import json
 
-        told = json.loads(written.cut or "[]")[-1]
+    told = json.loads(written.cut or "[]")[-1]
+    if as_json:
+        print_json({"trace": output, "rows": told["rows_kept"], "cut": told})
+    elif not quiet:
         click.echo(f"{output}: {told['rows_kept']:,} of {told['rows_of_it']:,} rows")
 
 

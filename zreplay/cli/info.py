@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zreplay.cli.options import JSON
+from zreplay.cli.table import fitted, width
+from zreplay.errors import visible
+
 if TYPE_CHECKING:
     from zreplay.trace.likeness import Likeness
     from zreplay.trace.survey import Summary
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("info", short_help="Say what is in a trace, or how alike two are.")
 @click.argument("trace", type=click.Path(path_type=Path), metavar="TRACE")
 @click.argument("other", type=click.Path(path_type=Path), metavar="[OTHER]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+@JSON
 def command(trace: Path, other: Path | None, as_json: bool) -> None:
     """Say what is in a trace: events by kind, time span, slots, sizes, and where it came from.
 
@@ -28,12 +32,12 @@ def command(trace: Path, other: Path | None, as_json: bool) -> None:
         from zreplay.trace.likeness import likeness
 
         alike = likeness(trace, other)
-        click.echo(json.dumps(alike.as_dict(), indent=2) if as_json else _side_by_side(alike))
+        click.echo(json.dumps(alike.as_dict(), indent=2) if as_json else fitted(_side_by_side(alike)))
         return
     from zreplay.trace.survey import survey
 
     found = survey(trace)
-    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else _text(found))
+    click.echo(json.dumps(found.as_dict(), indent=2) if as_json else fitted(_text(found)))
 
 
 def _side_by_side(alike: "Likeness") -> str:
@@ -62,8 +66,21 @@ def _side_by_side(alike: "Likeness") -> str:
         f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}".rstrip()
         for row in rows
     ]
+    if sum(widths) + 6 > width():
+        lines = _stacked(rows)
     shares = ", ".join(f"{share:.0%}" for share in QUANTILES)
     return "\n".join([*lines, f"Several numbers are what {shares} do not exceed. Distances: docs/fit.md."])
+
+
+def _stacked(rows: "list[tuple[str, ...]]") -> list[str]:
+    """The same below each other, for a terminal that is too narrow: a name, then a line for each trace."""
+    _, one, other, _ = rows[0]
+    margin = max(len(one), len(other)) + 2
+    lines = []
+    for name, of_one, of_other, distance in rows[1:]:
+        lines.append(f"{name.strip()}: distance {distance}" if distance else name.strip())
+        lines += [f"  {one:<{margin}}{of_one}".rstrip(), f"  {other:<{margin}}{of_other}".rstrip()]
+    return lines
 
 
 def _text(found: "Summary") -> str:
@@ -83,7 +100,7 @@ def _text(found: "Summary") -> str:
     if found.shrinks_begun:
         notes["  shrink"] = f"{found.shrinks_begun:,} of them the begin of one"
     rows = [
-        ("trace", f"{found.trace} ({found.bytes / 1e6:,.2f} MB)"),
+        ("trace", f"{visible(found.trace)} ({found.bytes / 1e6:,.2f} MB)"),
         ("events", f"{found.rows:,} in {found.seconds:,.3f} s"),
         *((op, f"{count:>{width}}" + (f"  {notes[op]}" if op in notes else "")) for op, count in events),
         ("distinct slots", number(found.distinct_slots)),

@@ -1,11 +1,14 @@
 """What commands share: rare options under headings of their own, and an allocator for those that replay."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 #: What else there is to choose, in helps.
 PLUGIN = "a plugin's path, ./my.so (`zreplay plugins` lists all there are)"
@@ -52,6 +55,80 @@ def complete_variants(
     return complete
 
 
+def complete_names(what: str, *, several: bool = False) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What a shell completes a name with: one of ``what``, a key of the table below."""
+
+    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+        before, comma, begun = incomplete.rpartition(",") if several else ("", "", incomplete)
+        return [before + comma + word for word in _NAMES[what]() if word.startswith(begun)]
+
+    return complete
+
+
+def complete_recipe(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Ready recipes, and files."""
+    from click.shell_completion import CompletionItem
+
+    from zreplay.trace.recipes.kinds import ready_names
+
+    names = [CompletionItem(name) for name in ready_names() if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="file")]
+
+
+def complete_spec(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Plugins, as ``zreplay plugin test`` takes them: shared objects, and what is built in."""
+    return [word for word in (*_shared_objects(incomplete), *_variants()) if word.startswith(incomplete)]
+
+
+def _variants() -> list[str]:
+    from zreplay.plugins.registry import KINDS, built_in
+
+    return list(dict.fromkeys(name for kind in KINDS for name in built_in(kind)))
+
+
+def _designs() -> tuple[str, ...]:
+    from zreplay.replay.designs import DESIGNS
+
+    return tuple(DESIGNS)
+
+
+def _kernels() -> tuple[str, ...]:
+    from zreplay.replay.profiles import KERNELS
+
+    return KERNELS
+
+
+def _metrics() -> list[str]:
+    from zreplay.analysis.metrics import METRICS
+
+    return [metric.name for metric in METRICS]
+
+
+def _compressors() -> tuple[str, ...]:
+    from zreplay.pages.compressors import NAMES
+
+    return NAMES
+
+
+def _patterns() -> tuple[str, ...]:
+    from zreplay.trace.recipes.pattern import PATTERNS
+
+    return PATTERNS
+
+
+#: What has names, and what they are; each is loaded when a shell asks.
+_NAMES: dict[str, Callable[[], Sequence[str]]] = {
+    "design": _designs,
+    "kernel": _kernels,
+    "metric": _metrics,
+    "compressor": _compressors,
+    "pattern": _patterns,
+    "variant": _variants,
+    "model": lambda: ("zswap", "zram"),
+    "chart": lambda: ("pool-pages", "frontier", "refusals", "classes", "chunks", "sizes", "work"),
+}
+
+
 def _shared_objects(begun: str) -> list[str]:
     """Paths of shared objects, and of folders, that go on as ``begun`` does."""
     folder = begun.rpartition("/")[0] + "/" if "/" in begun else ""
@@ -75,6 +152,32 @@ def spare_memory() -> None:
 
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     keep_freed_memory()
+
+
+#: One document on standard output, and nothing else there.
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for machines.")
+
+
+def print_json(document: object) -> None:
+    """Print a verb's result for machines."""
+    import json
+
+    print(json.dumps(document, default=str))
+
+
+def counts_of(counts: object) -> dict[str, int]:
+    """What an importer has counted, by name."""
+    found = {name: getattr(counts, name) for name in dir(counts) if not name.startswith("_")}
+    return {name: value for name, value in found.items() if isinstance(value, int)}
+
+
+def tell_how_to_get_charts() -> None:
+    """A line on standard error where a page was written without charts."""
+    from zreplay.analysis.plain_chart import HINT
+    from zreplay.analysis.report import has_charts
+
+    if not has_charts():
+        click.echo(f"zreplay: the page has one plain chart; {HINT}", err=True)
 
 
 #: Of verbs that replay; zreplay.replay.memory reads the size.

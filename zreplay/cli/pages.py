@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zreplay.cli.options import spare_memory
+from zreplay.cli.options import JSON, complete_names, spare_memory
 from zreplay.cli.progress import steps_bar
-from zreplay.cli.table import aligned
+from zreplay.cli.table import aligned, fitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ _WIDTH = 17
 @click.option(
     "--compressor",
     "compressors",
+    shell_complete=complete_names("compressor"),
     multiple=True,
     metavar="NAME",
     help="lz4, zstd (of zram since 6.12, of zswap since 6.17), zstd-unsized (of both before) or lzo; more than once "
@@ -35,7 +36,7 @@ _WIDTH = 17
     metavar="N",
     help="Measure no more than N pages, evenly spread over all.  [default: 262144]",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+@JSON
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def command(
     paths: tuple[Path, ...],
@@ -75,11 +76,11 @@ def command(
     if as_json:
         click.echo(json.dumps(summary.as_dict(), indent=2))
         return
-    click.echo(_text(summary))
+    click.echo(fitted(_text(summary)))
     if not compressors:
         for one in COMPRESSORS:
             if one not in used:
-                click.echo(f"\n{one.name}: {one.lacks}")
+                click.echo(fitted(f"\n{one.name}: {one.lacks}"))
 
 
 def _text(summary: "Summary") -> str:

@@ -4,17 +4,24 @@ from pathlib import Path
 
 import click
 
+from zreplay.cli.options import JSON, complete_names, print_json
+
 
 @click.command(name="plot")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN…")
-@click.argument("kind", metavar="KIND")
+@click.argument("kind", metavar="KIND", shell_complete=complete_names("chart"))
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="x.svg or x.png, to write."
 )
-def command(runs: tuple[Path, ...], kind: str, out: Path) -> None:
+@JSON
+def command(runs: tuple[Path, ...], kind: str, out: Path, as_json: bool) -> None:
     """Draw one chart of RUNs (of one trace).
 
-    KIND: pool-pages, frontier, refusals, classes, chunks, sizes or work.
+    KIND: pool-pages, frontier, refusals, classes, chunks, sizes or work. It needs Altair, which
+    `pip install 'zreplay[report]'` brings.
+
+    \b
+    zreplay plot RUN RUN pool-pages -o pages.svg
     """
     from zreplay.analysis.charts import KINDS, draw
     from zreplay.analysis.comparison import compare
@@ -31,4 +38,7 @@ def command(runs: tuple[Path, ...], kind: str, out: Path) -> None:
     if len(shown) > 1:
         raise UsageError(f"plot: runs of {len(shown)} traces, expected of one; `zreplay report` draws several")
     draw(kind, shown[0], out)
-    print(out)
+    if as_json:
+        print_json({"chart": out, "kind": kind})
+    else:
+        print(out)

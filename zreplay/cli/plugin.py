@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zreplay.cli.options import JSON, complete_names, complete_spec
+from zreplay.cli.table import fitted
 from zreplay.errors import PluginError, UsageError
+from zreplay.whole import new_file
 
 if TYPE_CHECKING:
     from zreplay.plugins.conformance import Failure, Report
@@ -16,8 +19,9 @@ if TYPE_CHECKING:
 
 @click.group("plugin", invoke_without_command=True, short_help="Test a plugin of yours; flags to compile one.")
 @click.option("--cflags", is_flag=True, help="Print what the C compiler needs to find zreplay_plugin.h.")
+@JSON
 @click.pass_context
-def command(context: click.Context, cflags: bool) -> None:
+def command(context: click.Context, cflags: bool, as_json: bool) -> None:
     """Swap indexes, pools and reclaim orders of your own (docs/plugins.md).
 
     \b
@@ -26,7 +30,8 @@ def command(context: click.Context, cflags: bool) -> None:
     zreplay run TRACE --index ./mytree.so -o runs/mytree
     """
     if cflags:
-        click.echo(f"-I{_header_folder()}")
+        flags = f"-I{_header_folder()}"
+        click.echo(json.dumps({"cflags": flags}) if as_json else flags)
     elif context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -41,7 +46,7 @@ def _header_folder() -> Path:
 
 
 @command.command("test", short_help="Random operations against a reference, until something is wrong.")
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete_spec)
 @click.option(
     "--operations", type=click.IntRange(min=1), default=5_000_000, show_default=True, help="How many are made, in all."
 )
@@ -52,6 +57,7 @@ def _header_folder() -> Path:
 @click.option("--kind", type=click.Choice(["index", "pool", "mm"]), help="Only variants of this kind.  [default: all]")
 @click.option(
     "--like",
+    shell_complete=complete_names("variant"),
     metavar="NAME",
     help="The built-in it has to equal after each operation: answers, costs, memory.  [default: the plugin's .like]",
 )
@@ -110,7 +116,7 @@ def test(
     if as_json:
         click.echo(json.dumps({"spec": spec, "variants": [report.as_dict() for report in reports]}, indent=2))
     else:
-        click.echo("\n\n".join(_text(spec, report) for report in reports))
+        click.echo(fitted("\n\n".join(_text(spec, report) for report in reports)))
     if failed := [report for report in reports if report.failures]:
         what = "; ".join(f"{report.subject.name} fails {', '.join(report.failures)}" for report in failed)
         raise PluginError(f"plugin {spec}: {what}")
@@ -149,11 +155,8 @@ def _write_steps(spec: str, report: "Report") -> None:
         path = Path(f"{report.subject.own_name}-{name}.steps")
         heading = f"# {report.subject.kind} {report.subject.name}, {name}: {failure.message}\n"
         heading += f"# seed {report.seed}; again: {_again(spec, path)}\n"
-        try:
-            path.with_suffix(".part").write_text(heading + failure.steps, encoding="utf-8")
-            path.with_suffix(".part").replace(path)
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}; go to a directory that can be written to") from None
+        with new_file(path, mend="go to a directory that can be written to") as file:
+            file.write((heading + failure.steps).encode())
         report.files[name] = path
 
 

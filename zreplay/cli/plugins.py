@@ -1,19 +1,21 @@
 """`zreplay plugins`: what there is to choose from."""
 
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from zreplay.cli.options import JSON, complete_spec, print_json
+from zreplay.cli.table import fitted
+
 if TYPE_CHECKING:
     from zreplay.plugins.registry import Variant
 
 
 @click.command(name="plugins")
-@click.argument("specs", nargs=-1, metavar="[SPEC]…")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list, with summaries and hashes of files.")
+@click.argument("specs", nargs=-1, metavar="[SPEC]…", shell_complete=complete_spec)
+@JSON
 def command(specs: tuple[str, ...], as_json: bool) -> None:
     """List swap indexes, pools and reclaim orders: built in, of installed packages, and those of SPECs.
 
@@ -28,10 +30,9 @@ def command(specs: tuple[str, ...], as_json: bool) -> None:
 
     found, failed = everything(specs)
     if as_json:
-        json.dump([asdict(one) for one in found], sys.stdout)
-        print()
+        print_json([asdict(one) for one in found])
     else:
-        print(_table(found))
+        print(fitted(_table(found)))
     for line in failed:
         print(f"zreplay: {line}", file=sys.stderr)
 

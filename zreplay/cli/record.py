@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zreplay.cli.options import JSON, counts_of, print_json
+from zreplay.cli.table import fitted
 from zreplay.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class _Duration(click.ParamType[float]):
 @click.option("--print-probes", is_flag=True, help="Show the kernel probes, touch nothing, and stop.")
 @click.option("--doctor", is_flag=True, help="Show what this machine can do, and stop.")
 @click.option("--cleanup", is_flag=True, help="Remove what killed recordings left, and stop. With -o: join its parts.")
+@JSON
 @click.option("-q", "--quiet", is_flag=True, help="No status line, no summary; warnings still.")
 def command(
     command: tuple[str, ...],
@@ -57,6 +60,7 @@ def command(
     print_probes: bool,
     doctor: bool,
     cleanup: bool,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     """Record this machine's swap until Ctrl-C, for a time, or as long as a command runs.
@@ -75,21 +79,27 @@ def command(
     machine = Machine()
     chosen = model or machine.model()
     if cleanup:
-        _clean(machine, output, force=force)
+        _clean(machine, output, force=force, as_json=as_json)
     elif print_probes:
         planned = plan(machine, chosen)
+        definitions = []
         for probe in planned.probes:
             group = f"zreplay_PID_{probe.group}" if probe.group else "zreplay_PID"
-            click.echo(probe.definition(group) + (f"    # if {probe.filter}" if probe.filter else ""))
+            definition = probe.definition(group) + (f"    # if {probe.filter}" if probe.filter else "")
+            definitions.append(definition)
+        if as_json:
+            print_json({"probes": definitions})
+        else:
+            click.echo("\n".join(definitions))
         _say_lacks(planned)
     elif doctor:
-        _print_findings(machine, chosen)
+        _print_findings(machine, chosen, as_json=as_json)
     else:
         if output is None:
             raise UsageError("record: no output; -o TRACE names the file to write")
         _record(
             machine, chosen, output, command, duration,
-            buffer_kb=buffer_kb, handles=handles, anonymise=anonymise, force=force, quiet=quiet,
+            buffer_kb=buffer_kb, handles=handles, anonymise=anonymise, force=force, as_json=as_json, quiet=quiet,
         )  # fmt: skip
 
 
@@ -104,6 +114,7 @@ def _record(
     handles: bool,
     anonymise: bool,
     force: bool,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     from zreplay.record.probes import plan
@@ -135,10 +146,10 @@ def _record(
             buffer_kb=buffer_kb, handles=handles, anonymise=anonymise, force=force, told=told,
             warned=lambda message: click.echo(f"zreplay: warning: {message}", err=True),
         )  # fmt: skip
-    _say(done, output, buffer_kb, quiet=quiet)
+    _say(done, output, buffer_kb, as_json=as_json, quiet=quiet)
 
 
-def _clean(machine: "Machine", output: Path | None, *, force: bool) -> None:
+def _clean(machine: "Machine", output: Path | None, *, force: bool, as_json: bool) -> None:
     from zreplay.record.parts import join
     from zreplay.record.tracing import cleanup
 
@@ -146,6 +157,10 @@ def _clean(machine: "Machine", output: Path | None, *, force: bool) -> None:
         machine.require(machine.model(), as_root=os.geteuid() == 0)
     assert machine.tracefs is not None
     names = cleanup(machine.tracefs)
+    rows = join(output, force=force) if output is not None and as_json else None
+    if as_json:
+        print_json({"removed": list(names), "trace": output, "rows": rows})
+        return
     click.echo(f"removed {', '.join(names)}" if names else "nothing was left behind")
     if output is not None:
         click.echo(f"{output}: {join(output, force=force):,} rows")
@@ -157,13 +172,16 @@ def _say_lacks(planned: "Plan") -> None:
             click.echo(f"zreplay: warning: {event}: {why}; the trace will lack {lacks}", err=True)
 
 
-def _print_findings(machine: "Machine", model: str) -> None:
+def _print_findings(machine: "Machine", model: str, *, as_json: bool) -> None:
     from zreplay.record.doctor import examine
 
     rows = [(finding.verdict, finding.what, finding.found) for finding in examine(machine, model)]
+    if as_json:
+        print_json({"findings": [dict(zip(("verdict", "what", "found"), row, strict=True)) for row in rows]})
+        return
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
     for verdict, what, found in rows:
-        click.echo(f"{verdict:{widths[0]}}  {what:{widths[1]}}  {found}")
+        click.echo(fitted(f"{verdict:{widths[0]}}  {what:{widths[1]}}  {found}"))
 
 
 @contextmanager
@@ -185,7 +203,7 @@ def _status_line(*, quiet: bool) -> Iterator[Callable[["Status"], object]]:
         yield told
 
 
-def _say(done: "Recording", output: Path, buffer_kb: int, *, quiet: bool) -> None:
+def _say(done: "Recording", output: Path, buffer_kb: int, *, as_json: bool, quiet: bool) -> None:
     lost = sum(done.lost_by_cpu)
     if lost:
         by_cpu = ", ".join(f"CPU {cpu}: {n:,}" for cpu, n in enumerate(done.lost_by_cpu) if n)
@@ -205,7 +223,18 @@ def _say(done: "Recording", output: Path, buffer_kb: int, *, quiet: bool) -> Non
         click.echo(f"zreplay: warning: the command ended with status {done.command_status}", err=True)
     if not sum(done.rows.values()):
         click.echo(f"zreplay: warning: nothing was swapped; {output} was not written", err=True)
-    elif not quiet:
+    if as_json:
+        print_json(
+            {
+                "trace": output if sum(done.rows.values()) else None,
+                "rows": sum(done.rows.values()),
+                "events": done.rows,
+                "seconds": done.seconds,
+                "lost_events": lost,
+                "counts": counts_of(counts),
+            }
+        )
+    elif sum(done.rows.values()) and not quiet:
         rows = ", ".join(f"{count:,} {op}" for op, count in done.rows.items() if count)
         click.echo(
             f"{output}: {sum(done.rows.values()):,} rows ({rows}) in {done.seconds:,.1f} s; {lost:,} events lost"

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zreplay.cli.options import MEMORY_LIMIT, PLUGIN, Grouped, GroupOption, complete_variants, spare_memory
+from zreplay.cli.options import (
+    JSON,
+    MEMORY_LIMIT,
+    PLUGIN,
+    Grouped,
+    GroupOption,
+    complete_names,
+    complete_variants,
+    spare_memory,
+)
 from zreplay.cli.progress import bytes_bar
-from zreplay.cli.table import aligned, number
+from zreplay.cli.table import aligned, fitted, number
 
 if TYPE_CHECKING:
     from zreplay.replay.isolated import Parent
@@ -36,6 +45,7 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
 )
 @click.option(
     "--design",
+    shell_complete=complete_names("design"),
     metavar="NAME",
     help="Index, pool, reclaim and policy by one name: zswap-3.12, radix-tag, radix-lowbit, two-index, zbud-v3, "
     "xarray, xarray-64m, swap-table, latest, or a bound: ideal, ideal-packing, belady.",
@@ -54,9 +64,15 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
     help="Allocator: zbud, z3fold, zsmalloc, a bound: ideal, ideal-packing, or a plugin likewise.  [default: the "
     "trace's, if the kernel had it]",
 )
-@click.option("--model", metavar="NAME", help="zswap or zram.  [default: the trace's, else zswap]")
+@click.option(
+    "--model",
+    shell_complete=complete_names("model"),
+    metavar="NAME",
+    help="zswap or zram.  [default: the trace's, else zswap]",
+)
 @click.option(
     "--kernel",
+    shell_complete=complete_names("kernel"),
     metavar="NAME",
     help="Whose profile: 3.12, 6.1, 6.12 or latest.  [default: the design's, else the trace's release, else 6.1]",
 )
@@ -91,7 +107,7 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
 @click.option("--isolate", is_flag=True, help="Replay in a child process: a plugin that crashes is told, in one line.")
 @MEMORY_LIMIT
 @click.option("--force", is_flag=True, help="Replace an existing run directory.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@JSON
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 @click.option(
     "--totalram-pages",
@@ -202,7 +218,13 @@ _SIZES = _group("Stores whose size the recorded kernel never knew")
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of what is drawn.", **_SIZES)
 def command(isolate: bool, **options: Any) -> None:
-    """Replay TRACE through a swap index and a pool, and write a run directory."""
+    """Replay TRACE through a swap index and a pool, and write a run directory.
+
+    \b
+    zreplay run TRACE -o runs/as-recorded
+    zreplay run TRACE --index radix-lowbit --pool zbud -o runs/lowbit-zbud
+    zreplay run TRACE --design two-index --json -o runs/two-index
+    """
     spare_memory()
     if not isolate:
         _run(None, **options)
@@ -227,7 +249,7 @@ def _run(parent: "Parent | None", *, as_json: bool, quiet: bool, memory_limit: s
     limit_bytes = size_bytes("--memory-limit", memory_limit)
     with bytes_bar(config.trace, quiet=quiet) as progress:
         finished = run(config, limited(limit_bytes, progress))
-    if quiet:
+    if quiet and not as_json:
         return
     summary = finished.summary()
     lacks = told(finished.manifest["trace"]["metadata"]["lacks"])
@@ -235,7 +257,7 @@ def _run(parent: "Parent | None", *, as_json: bool, quiet: bool, memory_limit: s
         json.dump({**summary, "lacks": lacks} if lacks else summary, sys.stdout)
         print()
     else:
-        print(_text(config.trace.name, summary, lacks))
+        print(fitted(_text(config.trace.name, summary, lacks)))
         print(f"\n{config.out}")
 
 

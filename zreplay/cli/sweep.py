@@ -3,16 +3,18 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zreplay.cli.options import MEMORY_LIMIT, spare_memory
-from zreplay.cli.table import aligned, number
+from zreplay.cli.options import JSON, MEMORY_LIMIT, print_json, spare_memory
+from zreplay.cli.table import aligned, fitted, number
 
 if TYPE_CHECKING:
     from zreplay.sweep.cell import Cell
+    from zreplay.sweep.grid import Grid
     from zreplay.sweep.sweep import Outcome
 
 
@@ -37,16 +39,9 @@ if TYPE_CHECKING:
     "--workers", type=int, metavar="N", help="Cores to use, or processes of --scheduler local.  [default: all]"
 )
 @MEMORY_LIMIT
+@JSON
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress and no summary.")
-def command(
-    grid: Path,
-    out: Path,
-    dry_run: bool,
-    scheduler: str | None,
-    workers: int | None,
-    memory_limit: str | None,
-    quiet: bool,
-) -> None:
+def command(grid: Path, out: Path, **options: Any) -> None:
     """Replay the cross product of the traces and values in GRID.toml, and keep each answer in DIR.
 
     \b
@@ -56,12 +51,46 @@ def command(
       max_pool_percent = [10, 20, 30]   # totalram_pages, max_pool_percent, accept_threshold_percent, cma_every,
       seed = [0, 1]                     # seed, missing_size, sample
 
+    \b
+    zreplay sweep GRID.toml -o sweeps/first --dry-run
+    zreplay sweep GRID.toml -o sweeps/first
+
     A sweep that was stopped, by Ctrl-C or anything else, goes on when the same command is given again. The answers are
     one table: `zreplay compare DIR`, or in Python
     pl.scan_parquet("DIR/**/*.parquet", hive_partitioning=True). Exit codes: 6 when some cells failed (they are listed,
     the others are there), 130 when interrupted (finished cells are kept).
     """
     spare_memory()
+    from zreplay.plugins.registry import KINDS, native_plugins
+    from zreplay.sweep.grid import Grid
+
+    asked = Grid.read(grid)
+    named = native_plugins({kind: [str(word) for word in asked.axes.get(kind, ())] for kind in KINDS})
+    work = partial(_sweep, asked, out, **options)
+    if not named:
+        work()
+        return
+    from zreplay.errors import Interrupted
+    from zreplay.replay.isolated import isolated
+
+    left = "the cells that were finished are in {out}"
+    try:
+        isolated(lambda _parent: work(), trace="a cell", out=out, named=named, left=left)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; {left.format(out=out)}, the same command goes on") from None
+
+
+def _sweep(
+    asked: "Grid",
+    out: Path,
+    *,
+    dry_run: bool,
+    scheduler: str | None,
+    workers: int | None,
+    memory_limit: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     from zreplay.errors import CellsFailed, Interrupted, MemoryLimitError
     from zreplay.replay.axes import cores
     from zreplay.replay.cells import AT_ONCE
@@ -69,17 +98,19 @@ def command(
     from zreplay.replay.memory import in_words, size_bytes
     from zreplay.sweep.directory import SweepDirectory, missing_of
     from zreplay.sweep.estimate import estimate
-    from zreplay.sweep.grid import Grid, open_traces
+    from zreplay.sweep.grid import open_traces
     from zreplay.sweep.sweep import Outcome, sweep
 
     within("--workers", workers, 1, 4096)
     limit_bytes = size_bytes("--memory-limit", memory_limit)
-    asked = Grid.read(grid)
     here = workers or cores()
     cells = asked.cells(open_traces(asked, here))
     if dry_run:
         missing = missing_of(out, cells)
-        print(_dry(cells, missing, here, limit_bytes, out))
+        if as_json:
+            print_json({"out": out, "cells": len(cells), "kept": len(cells) - len(missing), "missing": len(missing)})
+            return
+        print(fitted(_dry(cells, missing, here, limit_bytes, out)))
         return
     at_once = AT_ONCE
     if limit_bytes is not None:
@@ -104,11 +135,13 @@ def command(
         raise Interrupted(
             f"interrupted; {outcome.finished:,} of {len(cells):,} cells are in {out}, the same command goes on"
         )
-    if not quiet:
-        print(_text(outcome, out))
+    if as_json:
+        print_json(_document(outcome, out))
+    elif not quiet:
+        print(fitted(_text(outcome, out)))
     if outcome.failed:
-        failed = "\n".join(f"  {cell.name}: {error}" for cell, error in outcome.failed.items())
-        raise CellsFailed(f"{len(outcome.failed):,} of {len(cells):,} cells failed:\n{failed}")
+        failed = [f"  {cell.name}: {error}" for cell, error in outcome.failed.items()]
+        raise CellsFailed(f"{len(outcome.failed):,} of {len(cells):,} cells failed:", *failed)
 
 
 @contextmanager
@@ -144,6 +177,17 @@ def _bar(outcome: "Outcome", quiet: bool) -> Iterator[Callable[[float], None] | 
             bar.update(max(0, outcome.kept + done - bar.n))
 
         yield progress
+
+
+def _document(outcome: "Outcome", out: Path) -> dict[str, Any]:
+    failed = {cell.name: str(error) for cell, error in outcome.failed.items()}
+    return {
+        "out": out,
+        "cells": outcome.cells,
+        "kept": outcome.kept,
+        "replayed": outcome.replayed,
+        "failed": failed,
+    }
 
 
 def _text(outcome: "Outcome", out: Path) -> str:

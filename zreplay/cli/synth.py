@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zreplay.cli.options import Grouped
+from zreplay.cli.options import JSON, Grouped, complete_names, complete_recipe, print_json
+from zreplay.cli.table import fitted
 
 if TYPE_CHECKING:
     from zreplay.trace.recipes.kinds import Recipe
@@ -25,6 +26,7 @@ _OF_THE_VERB = (
     "scale",
     "pages_from",
     "compressor",
+    "as_json",
     "quiet",
 )
 
@@ -36,12 +38,12 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
     for name in ready_names():
         found = find_recipe(name)
-        print(f"{name:<10} {found.recipe.events:>14,} events  {found.title}")
+        print(fitted(f"{name:<10} {found.recipe.events:>14,} events  {found.title}"))
     ctx.exit()
 
 
 @click.command("synth", cls=Grouped, short_help="Generate a trace.")
-@click.argument("recipe", required=False)
+@click.argument("recipe", required=False, shell_complete=complete_recipe)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write."
 )
@@ -82,6 +84,7 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 @click.option(
     "--pattern",
+    shell_complete=complete_names("pattern"),
     default="clustered",
     show_default=True,
     metavar="NAME",
@@ -129,6 +132,7 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 @click.option(
     "--compressor",
+    shell_complete=complete_names("compressor"),
     metavar="NAME",
     help="Of --pages-from: lz4, zstd, zstd-unsized or lzo (zreplay pages --help).  [default: lz4]",
 )
@@ -155,6 +159,7 @@ def _print_ready(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     metavar="N",
     help="Another seed, another trace.  [default: 0, or RECIPE's]",
 )
+@JSON
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 @click.pass_context
 def command(
@@ -163,6 +168,7 @@ def command(
     recipe: str | None,
     output: Path,
     force: bool,
+    as_json: bool,
     quiet: bool,
     fit: Path | None,
     scale: str | None,
@@ -183,7 +189,7 @@ def command(
     from zreplay.trace.synth import synth
 
     if fit:
-        _fit(ctx, fit, output, force, quiet)
+        _fit(ctx, fit, output, force, quiet, as_json)
         return
     made: Recipe = _of_file(ctx, recipe, scale, options) if recipe else _of_options(ctx, scale, options)
     if quiet or not sys.stderr.isatty():
@@ -193,7 +199,9 @@ def command(
 
         with tqdm(total=made.events, unit=" events", unit_scale=True, leave=False) as bar:
             synth(made, output, force=force, progress=bar.update)
-    if not quiet:
+    if as_json:
+        print_json({"trace": output, "rows": made.events, "bytes": output.stat().st_size})
+    elif not quiet:
         print(f"{output}: {made.events:,} events, {output.stat().st_size / 1e6:.1f} MB")
 
 
@@ -202,18 +210,20 @@ for _parameter in command.params:
         setattr(_parameter, "group", "A pattern, without RECIPE")  # noqa: B010
 
 
-def _fit(ctx: click.Context, trace: Path, output: Path, force: bool, quiet: bool) -> None:
+def _fit(ctx: click.Context, trace: Path, output: Path, force: bool, quiet: bool, as_json: bool) -> None:
     from zreplay.errors import UsageError
     from zreplay.trace.fit_file import write_recipe
 
     for key, value in ctx.params.items():
         source = ctx.get_parameter_source(key)
-        if key in ("fit", "output", "force", "quiet") or source is click.core.ParameterSource.DEFAULT:
+        if key in ("fit", "output", "force", "as_json", "quiet") or source is click.core.ParameterSource.DEFAULT:
             continue
         name = value if key == "recipe" else f"--{key.replace('_', '-')}"
         raise UsageError(f"{name}: found beside --fit, expected without; `zreplay synth {output}` makes the trace")
     recipe = write_recipe(trace, output, force=force)
-    if not quiet:
+    if as_json:
+        print_json({"recipe": output, "events": recipe.events, "phases": recipe.phases})
+    elif not quiet:
         print(f"{output}: {recipe.events:,} events in {recipe.phases} phases, {output.stat().st_size / 1e3:.1f} kB")
 
 

@@ -9,7 +9,16 @@ from typing import Any
 
 import click
 
-from zreplay.cli.options import Grouped, GroupOption, complete_variants, spare_memory
+from zreplay.cli.options import (
+    JSON,
+    Grouped,
+    GroupOption,
+    complete_names,
+    complete_variants,
+    spare_memory,
+    tell_how_to_get_charts,
+)
+from zreplay.cli.table import fitted
 
 
 def _space(name: str, **settings: Any) -> Callable[[Any], Any]:
@@ -46,8 +55,18 @@ def _space(name: str, **settings: Any) -> Callable[[Any], Any]:
     metavar="A,B,…|LOW:HIGH:STEP",
     help="Accept thresholds, percent of the limit.  [default: 90,80,70,100]",
 )
-@_space("--kernel", metavar="A,B,…", help="Whose profiles.  [default: 6.1, 6.12 and latest, the trace's own first]")
-@_space("--design", metavar="A,B,…", help="Designs by name, as `zreplay run --design` takes them.  [default: none]")
+@_space(
+    "--kernel",
+    shell_complete=complete_names("kernel", several=True),
+    metavar="A,B,…",
+    help="Whose profiles.  [default: 6.1, 6.12 and latest, the trace's own first]",
+)
+@_space(
+    "--design",
+    shell_complete=complete_names("design", several=True),
+    metavar="A,B,…",
+    help="Designs by name, as `zreplay run --design` takes them.  [default: none]",
+)
 @_space(
     "--mm",
     metavar="A,B,…",
@@ -58,7 +77,7 @@ def _space(name: str, **settings: Any) -> Callable[[Any], Any]:
 @click.option("--exhaustive", is_flag=True, help="Replay every configuration in full: to check the search.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write the report, one HTML page.")
 @click.option("--force", is_flag=True, help="Replace an existing report.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the winner's options of `zreplay run`.")
 def command(
     trace: Path,
@@ -75,6 +94,10 @@ def command(
     """Find the configuration that is best for TRACE: limit, threshold, pool, kernel, design.
 
     Equal values go to the one that comes first in the order given.
+
+    \b
+    zreplay tune TRACE --minimise pool_pages_mean --max-pool-percent 10:30:10
+    zreplay tune TRACE --minimise 'device_reads + 0.1*pool_pages_mean' --subject-to 'pool_pages_peak <= 8000'
     """
     spare_memory()
     from zreplay.errors import RequirementError
@@ -83,9 +106,9 @@ def command(
     from zreplay.tune.written import command_of, text
 
     if report:
-        from zreplay.analysis.report import refuse_existing_report
+        from zreplay.analysis.report import refuse_existing_page
 
-        refuse_existing_report(report, force=force)
+        refuse_existing_page(report, force=force)
     values = {name: _values(name, given) for name, given in axes.items() if given is not None}
     with _events_bar(trace, quiet=quiet or as_json) as progress:
         outcome = tune(
@@ -101,13 +124,15 @@ def command(
         from zreplay.tune.page import write_page
 
         write_page(outcome, report, force=force)
+        if not quiet:
+            tell_how_to_get_charts()
     if as_json:
         json.dump(record(outcome), sys.stdout)
         print()
     elif quiet:
         print(command_of(outcome.found.winner))
     else:
-        print(text(outcome))
+        print(fitted(text(outcome)))
         if report:
             print(f"\n{report}")
     if not outcome.found.satisfies:

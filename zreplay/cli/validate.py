@@ -1,12 +1,12 @@
 """`zreplay validate`: the models against the kernels that made the recordings."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from zreplay.cli.table import aligned, number
+from zreplay.cli.options import JSON, print_json
+from zreplay.cli.table import aligned, fitted, number, width
 
 if TYPE_CHECKING:
     from zreplay.analysis.validate import Agreement, Pair, Validation
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command(name="validate")
 @click.argument("traces", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="TRACE…")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per trace, a line each.")
+@JSON
 @click.option(
     "--plot", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw kernel and model over time (one trace)."
 )
@@ -29,11 +29,18 @@ def command(traces: tuple[Path, ...], as_json: bool, plot: Path | None, require:
     """Replay recordings of a real kernel and compare every event with the kernel's own counters.
 
     Each TRACE is replayed twice: driven (allocations, frees, evictions and compactions in recorded order: tests the
-    pool) and predicted (the model decides: tests the policy too).
+    pool) and predicted (the model decides: tests the policy too). JSON is an object, or a
+    list of them for several traces.
+
+    \b
+    zreplay validate TRACE
+    zreplay validate TRACE TRACE --require 90
     """
     from zreplay.analysis.validate import validate
     from zreplay.errors import RequirementError, UsageError
 
+    if plot:
+        from zreplay.analysis import charts as _  # noqa: F401  (says which extra brings Altair)
     if plot and len(traces) > 1:
         raise UsageError(f"--plot: found {len(traces)} traces, expected one")
     if plot and plot.exists() and not force:
@@ -41,7 +48,11 @@ def command(traces: tuple[Path, ...], as_json: bool, plot: Path | None, require:
     results = []
     for path in traces:
         results.append(validate(path))
-        print(json.dumps(results[-1].as_dict()) if as_json else _text(results[-1]) + "\n", flush=True)
+        if not as_json:
+            print(fitted(_text(results[-1])) + "\n", flush=True)
+    if as_json:
+        found = [result.as_dict() for result in results]
+        print_json(found[0] if len(found) == 1 else found)
     if plot:
         from zreplay.analysis.validate_chart import draw
 
@@ -55,14 +66,32 @@ def command(traces: tuple[Path, ...], as_json: bool, plot: Path | None, require:
 
 
 def _text(result: "Validation") -> str:
-    config = result.config
     names = _rows(result.driven)
+    margin = max(len(name) for name, _ in names) + 2
+    if margin + 80 > width():
+        return _stacked(result)
     both = [
         (name, f"{left:<40}{right}") for (name, left), (_, right) in zip(names, _rows(result.predicted), strict=True)
     ]
+    return "\n".join([_heading(result), "", aligned([("", f"{'driven':<40}predicted"), *both]), *_differences(result)])
+
+
+def _stacked(result: "Validation") -> str:
+    """The two ways below each other, for a terminal that is too narrow."""
+    lines = [_heading(result)]
+    for way, agreement in (("driven", result.driven), ("predicted", result.predicted)):
+        lines += ["", way, aligned([(f"  {name}", value) for name, value in _rows(agreement)])]
+    return "\n".join([*lines, "", *_differences(result)]).rstrip()
+
+
+def _heading(result: "Validation") -> str:
+    config = result.config
     recorded = f" (recorded on {result.release})" if result.release else ""
-    heading = f"{result.trace.name}: profile {config.kernel}{recorded}, {config.model} over {config.pool}"
-    lines = [heading, "", aligned([("", f"{'driven':<40}predicted"), *both])]
+    return f"{result.trace.name}: profile {config.kernel}{recorded}, {config.model} over {config.pool}"
+
+
+def _differences(result: "Validation") -> list[str]:
+    lines = []
     for way, agreement in (("driven", result.driven), ("predicted", result.predicted)):
         lines += [f"{way}: known cause: {name}: {_plain(value)}" for name, value in agreement.known_causes.items()]
         if first := agreement.first_divergence:
@@ -71,7 +100,7 @@ def _text(result: "Validation") -> str:
                 f"kernel {number(first['kernel_pages'])} pages, model {number(first['model_pages'])}"
             )
             lines += ["", _context(first), ""]
-    return "\n".join(lines)
+    return lines
 
 
 def _rows(agreement: "Agreement") -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, islice
 from pathlib import Path
 
-from zreplay.errors import UsageError
+from zreplay.errors import UsageError, why
 from zreplay.pages.compressors import Compressor
 from zreplay.pages.places import Found, Run, find
 
@@ -78,8 +78,11 @@ def measure(
 ) -> Measured:
     """Compress the pages of ``paths``; where there are more than ``limit_pages``, as many, evenly spread over all.
 
-    The same files give the same numbers, whatever their names and times. Raises UsageError for paths that cannot be
-    (:func:`zreplay.pages.places.find`) and for a file that cannot be read to its end.
+    The same files give the same numbers, whatever their names and times.
+
+    Raises:
+        UsageError: paths that cannot be (:func:`zreplay.pages.places.find`); a file that is named and cannot be read to
+            its end.
     """
     found = find(paths)
     measured = Measured(page_bytes, found, found.pages(page_bytes))
@@ -100,6 +103,9 @@ def measure(
                 _keep(pending.popleft().result(), measured)
         finally:
             pool.shutdown(cancel_futures=True)
+    if not measured.pages:
+        places = ", ".join(map(str, paths))
+        raise UsageError(f"{places}: found no page that can be read, expected at least one")
     return measured
 
 
@@ -126,8 +132,16 @@ def read(found: Found, page_bytes: int, taken: int) -> Iterator[bytes]:
                 while number is not None and number < end:
                     yield _page(file.fileno(), run, (number - first) * page_bytes, page_bytes)
                     number = next(wanted, None)
-        except OSError as error:
-            raise UsageError(f"{run.path}: {(error.strerror or 'cannot be read').lower()}") from error
+        except (OSError, _Shorter) as error:
+            if run.is_named:
+                raise UsageError(f"{run.path}: {why(error).lower()}") from error
+            found.unreadable += 1
+            while number is not None and number < end:
+                number = next(wanted, None)
+
+
+class _Shorter(Exception):
+    """A file that ends before its size."""
 
 
 def _page(descriptor: int, run: Run, at: int, page_bytes: int) -> bytes:
@@ -136,7 +150,7 @@ def _page(descriptor: int, run: Run, at: int, page_bytes: int) -> bytes:
     data = os.pread(descriptor, expected, run.offset + at)
     if len(data) < expected:
         there, before = run.offset + at + len(data), run.offset + run.size_bytes
-        raise UsageError(f"{run.path}: has become shorter meanwhile: found {there:,} bytes, expected {before:,}")
+        raise _Shorter(f"is shorter than its size says: found {there:,} bytes, expected {before:,}")
     return data.ljust(page_bytes, b"\0")
 
 

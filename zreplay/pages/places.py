@@ -4,7 +4,8 @@ A file is cut as the page cache holds it: the last page is filled up with zeroes
 that it has. A directory is walked by name, on its own file system, and no link in it is followed.
 
 What is named must be readable and end: a device, a FIFO, a socket is refused. Inside a directory such a thing is left
-out and counted, as are a mount point and a file that may not be read.
+out and counted, as are a mount point and a file that cannot be read as far as its size
+says (many of sysfs cannot).
 """
 
 import os
@@ -26,11 +27,15 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Pages that follow each other: ``size_bytes`` of ``path`` from ``offset`` on."""
+    """Pages that follow each other: ``size_bytes`` of ``path`` from ``offset`` on.
+
+    ``is_named``: by the user, so it must be readable; of a directory's file, what cannot be read is left out.
+    """
 
     path: Path
     offset: int
     size_bytes: int
+    is_named: bool = True
 
     def pages(self, page_bytes: int) -> int:
         """How many pages it is cut into, the last one perhaps a part."""
@@ -116,7 +121,7 @@ def _add(path: Path, found: Found, *, is_named: bool) -> None:
             if size_bytes < HEADER_BYTES or not is_core(file.read(HEADER_BYTES)):
                 found.files += 1
                 if size_bytes:
-                    found.runs.append(Run(path, 0, size_bytes))
+                    found.runs.append(Run(path, 0, size_bytes, is_named))
                 return
             dumped = segments(file)
     except OSError as error:
@@ -133,7 +138,7 @@ def _add(path: Path, found: Found, *, is_named: bool) -> None:
             "unlimited` before the process runs lets it be whole"
         )
     found.cores += 1
-    found.runs += [Run(path, offset, size) for offset, size in dumped]
+    found.runs += [Run(path, offset, size, is_named) for offset, size in dumped]
 
 
 def _reason(error: OSError) -> str:

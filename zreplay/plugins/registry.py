@@ -7,6 +7,7 @@ line, in a call or in the environment, and never because a trace or a run direct
 import hashlib
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -222,6 +223,12 @@ def spec_of(kind: str, name: str) -> str:
 def named_plugins(**specs: str | None) -> list[str]:
     """Of what is given for each kind, what is not built in; nothing is loaded."""
     return [spec for kind, spec in specs.items() if spec is not None and spec not in built_in(kind)]
+
+
+def native_plugins(specs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Of what is given for each kind, what is native code of others', which could crash; nothing is loaded."""
+    some = [spec for kind, found in specs.items() for word in found for spec in named_plugins(**{kind: word})]
+    return [spec for spec in dict.fromkeys(some) if not _CLASS.fullmatch(spec)]
 
 
 def environment() -> list[str]:

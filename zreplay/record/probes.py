@@ -188,13 +188,16 @@ def _folio(p: _Planner) -> None:
     if p.plan.pool == "zsmalloc":
         _zsmalloc(p, counters)
     else:
-        pages = (
-            f"pages=+{p.at('zbud_pool.pages_nr')}(+{p.at('zpool.pool')}($arg1)):u64" if p.plan.pool == "zbud" else ""
-        )
-        p.add("alloc", "zpool_malloc", f"size=$arg2:u64 {pages}", "sizes")
+
+        def pages() -> str:
+            if p.plan.pool != "zbud":
+                return ""
+            return f"pages=+{p.at('zbud_pool.pages_nr')}(+{p.at('zpool.pool')}($arg1)):u64"
+
+        p.add("alloc", "zpool_malloc", lambda: f"size=$arg2:u64 {pages()}", "sizes")
         p.returns("alloc", "zpool_malloc", "ret=$retval:s32")
         p.add("map", "zpool_map_handle", "handle=$arg2:x64", "which object an entry has")
-        p.add("free", "zpool_free", f"handle=$arg2:x64 {pages}", "when objects are freed")
+        p.add("free", "zpool_free", lambda: f"handle=$arg2:x64 {pages()}", "when objects are freed")
 
 
 def _load_type(p: _Planner) -> str:

@@ -61,8 +61,10 @@ class Config:
     Attributes:
         trace: the trace to replay.
         out: the run directory to write.
-        index, pool, mm: swap index, allocator and reclaim index: a built-in's name or a plugin's path
-            (:func:`zreplay.plugins.registry.plug`), which becomes its name.
+        index: swap index: a built-in's name or a plugin's path (:func:`zreplay.plugins.registry.plug`), which
+            becomes its name.
+        pool: allocator, likewise.
+        mm: reclaim index, likewise.
         model: ``zswap`` or ``zram``.
         kernel: whose profile, one of :data:`KERNELS`; None: the design's, else the one nearest to
             the trace's release, else 6.1.
@@ -72,9 +74,10 @@ class Config:
             zbud's page and buddy, else a handle cell.
         pointer_bits: 64 or 32; how many bits a slot has free for ``bits:N`` and ``value``.
         movable: zbud's pages can move, as in the designs of 2013 and in no released kernel.
-        mm_new_page, mm_load, mm_join, mm_first_time: how the memory manager's lists treat zpool pages: a new one enters
-            at ``head`` or ``tail``; a load, or a second object stored into it, does ``none``, ``reference`` or
-            ``activate``; a page stored for the first time counts as ``old`` or ``new`` (docs/designs.md).
+        mm_new_page: where a new zpool page enters the memory manager's lists: ``head`` or ``tail`` (docs/designs.md).
+        mm_load: what a load does to its page there: ``none``, ``reference`` or ``activate``.
+        mm_join: what a second object stored into the page does, likewise.
+        mm_first_time: a page stored for the first time counts as ``old`` or ``new``.
         cma_every: CMA evacuates a share of the pool every so many events; 0: never.
         cma_percent: of the pool's pages, the share, 1 to 100.
         driven: replay the recording's own decisions in recorded order; otherwise the model decides.
@@ -86,8 +89,16 @@ class Config:
             ``trace_sample`` holds for both together (:attr:`share`).
         max_pool_percent: limit of the pool, percent of totalram, 1 to 100.
         accept_threshold_percent: a full pool accepts again below this percentage of its limit, 0 to 100.
-        exclusive_loads, keeps_incompressible, same_filled, zsmalloc_…, z3fold_…: as in
-            :class:`zreplay.replay.profiles.Profile`.
+        exclusive_loads: a load takes the entry out of zswap; this and the next ones: None is the profile's
+            (:class:`zreplay.replay.profiles.Profile`).
+        keeps_incompressible: what does not compress is kept as it is, 4096 bytes; else it is refused.
+        same_filled: pages of one repeated word use no pool memory.
+        zsmalloc_rule: how the pages of a zspage are chosen: ``a`` (to 6.2) or ``b``.
+        zsmalloc_chain: the most pages a zspage may have, 4 to 16.
+        zsmalloc_groups: fullness groups of a class: 4 (to 6.3) or 12.
+        z3fold_work: when its compaction runs: ``immediate``, or ``deferred`` to the next pause of a millisecond.
+        z3fold_cpus: CPUs with lists of their own, 1 to 127.
+        z3fold_stays_claimed: a migrated page stays claimed for good, as in 6.1.190.
         cgroups: those that swapped, in the order in which a walk over all meets them; the trace's own.
         missing_size: what becomes of a store whose size the recorded kernel never knew, one of :data:`MISSING_SIZES`.
         seed: of the sizes drawn.

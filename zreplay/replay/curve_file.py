@@ -1,19 +1,16 @@
 """A curve as one Parquet file."""
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zreplay.errors import UsageError
 from zreplay.replay.curve import Curve
-from zreplay.replay.directory import SCHEMA_VERSION, cannot_write, sync
+from zreplay.replay.directory import SCHEMA_VERSION
 from zreplay.version import __version__
+from zreplay.whole import new_file
 
 _SCHEMA = pa.schema(
     [
@@ -51,7 +48,7 @@ def write_curve(curve: Curve, place: Path) -> None:
     table = pa.Table.from_pylist(curve.rows, _SCHEMA).replace_schema_metadata(
         {"zreplay.schema_version": SCHEMA_VERSION, "zreplay.curve": json.dumps(about(curve))}
     )
-    with new_file(place) as file:
+    with new_file(place, parents=True) as file:
         pq.write_table(table, file, compression="zstd", write_page_checksum=True)
 
 
@@ -67,26 +64,3 @@ def about(curve: Curve) -> dict[str, object]:
         **curve.counts,
         "config": curve.config.model_settings(),
     }
-
-
-@contextmanager
-def new_file(place: Path) -> Iterator[BinaryIO]:
-    """A file beside ``place`` that takes its name when the block ends well and vanishes when it does not.
-
-    Raises:
-        UsageError: it cannot be written.
-    """
-    beside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(place)
-        sync(place.parent)
-    except OSError as error:
-        raise cannot_write(place, error) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink()

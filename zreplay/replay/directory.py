@@ -1,23 +1,28 @@
-"""Run directories: written beside their place and renamed, so that one is whole or absent; read back lazily."""
+"""Run directories: each is whole or absent (zreplay/whole.py); read back lazily."""
 
-import glob
+import io
 import json
-import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Any
+from stat import S_ISREG
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay.errors import UsageError
+from zreplay.errors import UsageError, why
 from zreplay.replay.threads import together
+from zreplay.trace.parquet_safety import Unsafe, check_pages
+from zreplay.whole import Beside, cannot_write, sync
 
 SCHEMA_VERSION = "1.1"
 MANIFEST = "manifest.json"
+_OWN_HASH, _NO_HASH = "manifest_sha256", "0" * 64
+#: Of a file, before the kernel is called: Parquet is written in pieces of some bytes.
+_BUFFER_BYTES = 1 << 16
 #: Files that are synced at the same time, so that they share the device's waits.
 _SYNCED_TOGETHER = 8
 
@@ -31,65 +36,25 @@ def new_directories(places: Sequence[Path]) -> Iterator[list[Path]]:
     Raises:
         UsageError: a place cannot be written (no permission, no space), or something in the block could not be.
     """
-    staged: list[Path] = []
+    staged: list[Beside] = []
     place = places[0]
     try:
         for place in places:
             place.parent.mkdir(parents=True, exist_ok=True)
-            staged.append(_beside(place, ""))
-        yield list(staged)
-        files = [file for staging in staged for file in staging.iterdir()]
-        for written in files, staged:
+            staged.append(Beside(place, directory=True))
+        yield [beside.path for beside in staged]
+        directories = [beside.path for beside in staged]
+        files = [file for directory in directories for file in directory.iterdir()]
+        for written in files, directories:
             together([partial(sync, path) for path in written], _SYNCED_TOGETHER)
-        for place, staging in zip(places, staged, strict=True):
-            _move(staging, place)
-        for parent in {place.parent for place in places}:
-            sync(parent)
+        for beside in staged:
+            place = beside.place
+            beside.move()
     except OSError as error:
         raise cannot_write(place, error) from error
     finally:
-        for staging in staged:
-            _remove(staging)
-
-
-def _beside(place: Path, what: str) -> Path:
-    """A new hidden directory in the same file system."""
-    for number in count():
-        path = place.with_name(f".{place.name}.{what}{os.getpid()}-{number}")
-        with suppress(FileExistsError):
-            path.mkdir(mode=0o700)
-            break
-    return path
-
-
-def _move(staging: Path, place: Path) -> None:
-    staging.chmod(0o755)
-    replaced = None
-    if place.exists():
-        replaced = _beside(place, "old.")
-        place.rename(replaced / place.name)
-    staging.rename(place)
-    if replaced:
-        _remove(replaced)
-
-
-def remove_left(place: Path, process: int) -> None:
-    """Remove what a process that died has left beside ``place``; what it had moved away to replace it comes back."""
-    for old in place.parent.glob(f".{glob.escape(place.name)}.old.{process}-*"):
-        if (old / place.name).is_dir() and not place.exists():
-            (old / place.name).rename(place)
-        _remove(old)
-    for staged in place.parent.glob(f".{glob.escape(place.name)}.{process}-*"):
-        _remove(staged)
-
-
-def _remove(directory: Path) -> None:
-    """Remove a directory of ours, whatever is in it, as far as the system lets us."""
-    if not directory.is_dir():
-        return
-    from shutil import rmtree
-
-    rmtree(directory, ignore_errors=True)
+        for beside in staged:
+            beside.remove()
 
 
 def refuse_existing(place: Path, *, force: bool) -> None:
@@ -104,20 +69,6 @@ def refuse_existing(place: Path, *, force: bool) -> None:
         )
 
 
-def cannot_write(place: Path, error: OSError) -> UsageError:
-    """The one-line error for an output that the system refused."""
-    return UsageError(f"{place}: cannot be written: {error.strerror or error}; -o names another place")
-
-
-def sync(path: Path) -> None:
-    """Flush a file or directory to its device."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def versioned(table: pa.Table) -> pa.Table:
     """The same table with zreplay's schema version in its metadata."""
     return table.replace_schema_metadata({"zreplay.schema_version": SCHEMA_VERSION})
@@ -128,6 +79,7 @@ class TableFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file: BinaryIO | None = None
         self._writer: pq.ParquetWriter | None = None
 
     def append(self, batch: pa.RecordBatch) -> None:
@@ -136,8 +88,9 @@ class TableFile:
         if self._writer is None:
             # Counters and gauges move little from row to row: differences take half the time and half the room.
             numbers = [field.name for field in table.schema if pa.types.is_integer(field.type)]
+            self._file = self._path.open("wb", buffering=_BUFFER_BYTES)
             self._writer = pq.ParquetWriter(
-                self._path,
+                self._file,
                 table.schema,
                 compression="zstd",
                 use_dictionary=False,
@@ -149,8 +102,9 @@ class TableFile:
 
     def close(self) -> None:
         """End the file."""
-        if self._writer is not None:
+        if self._writer is not None and self._file is not None:
             self._writer.close()
+            self._file.close()
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], types: Mapping[str, pa.DataType] | None = None) -> None:
@@ -160,7 +114,14 @@ def write_table(path: Path, rows: list[dict[str, Any]], types: Mapping[str, pa.D
     """
     fields = [pa.field(name, (types or {}).get(name, pa.infer_type([row[name] for row in rows]))) for name in rows[0]]
     table = versioned(pa.Table.from_pylist(rows, pa.schema(fields)))
-    pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
+    write_parquet(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
+
+
+def write_parquet(table: pa.Table, path: Path, **options: Any) -> None:
+    """Write a small table, in one piece. Raises OSError."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, **options)
+    path.write_bytes(buffer.getbuffer())
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -169,9 +130,51 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def write_manifest(staging: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest, last: a directory is complete exactly when it has one."""
-    (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=False) + "\n", encoding="utf-8")
+def write_manifest(staging: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Write the manifest, with the hash of each file and its own; last: a directory is complete when it has one."""
+    hashes = {file.name: _sha256_of(file) for file in sorted(staging.glob("*.parquet"))}
+    text = json.dumps({**manifest, "sha256": hashes, _OWN_HASH: _NO_HASH}, indent=2, sort_keys=False) + "\n"
+    own = _sha256(text.encode())
+    (staging / MANIFEST).write_text(text.replace(_NO_HASH, own), encoding="utf-8")
+    return {**manifest, "sha256": hashes, _OWN_HASH: own}
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _sha256_of(path: Path) -> str:
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_of(directory: Path, manifest: Mapping[str, Any], table: str) -> Path:
+    """A table's file in a run directory, once it is known to be what the manifest says; older manifests say nothing.
+
+    Raises:
+        UsageError: it is not there, is a link or anything else than a file (nothing in a directory is followed, which
+            may be a stranger's), or has been changed.
+    """
+    path = directory / f"{table}.parquet"
+    try:
+        if not S_ISREG(path.lstat().st_mode):
+            raise UsageError(f"{path}: found a link or a device, expected a file; what it names was not opened")
+        hashes = manifest.get("sha256")
+        expected = hashes.get(path.name) if isinstance(hashes, dict) else None
+        if expected is not None and (found := _sha256_of(path)) != expected:
+            raise UsageError(
+                f"{directory}: damaged: {path.name} has sha256 {found[:8]}…, its manifest says {str(expected)[:8]}…; "
+                "`zreplay run … --force` writes it anew"
+            )
+        with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+            check_pages(path, parquet.metadata, None, ())
+    except (Unsafe, pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of names of columns
+        raise UsageError(f"{directory}: damaged: {why(error)}; `zreplay run … --force` writes it anew") from error
+    return path
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
@@ -182,13 +185,19 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     """
     path = directory / MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if path.is_symlink():
+            raise UsageError(f"{path}: found a link, expected a file; what it names was not opened")
+        text = path.read_bytes()
+        own = re.search(rb'"%s": "([0-9a-f]{64})"' % _OWN_HASH.encode(), text)
+        if own and _sha256(text.replace(own[1], _NO_HASH.encode())) != own[1].decode():
+            raise UsageError(f"{path}: damaged: its text is not the one it has the hash of; run it again with --force")
+        manifest: dict[str, Any] = json.loads(text.decode("utf-8"))
         version = str(manifest["schema_version"])
     except FileNotFoundError as error:
         what = f"no {MANIFEST}, so not a complete run directory" if directory.is_dir() else "no such run directory"
         raise UsageError(f"{directory}: {what}; `zreplay run TRACE -o {directory}` makes one") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a manifest of zreplay: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(f"{path}: not a manifest of zreplay: {why(error)}") from error
     major = SCHEMA_VERSION.split(".")[0]
     if version.split(".")[0] != major:
         raise UsageError(f"{directory}: schema version {version}, this zreplay reads {major}.x; update zreplay")

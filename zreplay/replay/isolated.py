@@ -17,7 +17,7 @@ import _zreplay
 
 from zreplay import errors
 from zreplay.errors import ModelError, PluginError, ZreplayError
-from zreplay.replay.directory import remove_left
+from zreplay.whole import remove_left
 
 _LAST = ("done", "error", "crash", "exit")
 
@@ -37,13 +37,21 @@ class Parent:
         os.write(self._fd, (" ".join(map(str, words)) + "\n").encode())
 
 
-def isolated(work: Callable[[Parent], None], *, trace: Path, out: Path, named: Sequence[str]) -> None:
+def isolated(
+    work: Callable[[Parent], None],
+    *,
+    trace: object,
+    out: Path,
+    named: Sequence[str],
+    left: str = "{out} is as it was",
+) -> None:
     """Do ``work`` in a child process, and return when it has.
 
     Args:
         work: replays ``trace`` and writes ``out``.
         trace, out: these.
         named: plugins as they were named, for a child that dies before it can say.
+        left: what an error says of ``out``.
 
     Raises:
         PluginError: the child died (ModelError where there is no plugin); ``out`` is as it was.
@@ -68,7 +76,7 @@ def isolated(work: Callable[[Parent], None], *, trace: Path, out: Path, named: S
             os.waitpid(child, 0)
         os.close(reading)
         if words[:1] not in (["done"], ["error"]):
-            remove_left(out, child)
+            remove_left(out)
     if words[:1] == ["done"]:
         return
     if sys.stderr.isatty():
@@ -77,10 +85,10 @@ def isolated(work: Callable[[Parent], None], *, trace: Path, out: Path, named: S
     what = f"plugin{'s' * (len(names) > 1)} {', '.join(names)}" if names else f"{trace}: no plugin"
     if words[:2] == ["error", "KeyboardInterrupt"]:  # nobody else's: the child is sent none
         where = f"after event {fed} of {trace} or later"
-        raise PluginError(f"{what}: raised KeyboardInterrupt {where}; {out} is as it was")
+        raise PluginError(f"{what}: raised KeyboardInterrupt {where}; {left.format(out=out)}")
     if words[:1] == ["error"]:
         _raise(words[1], json.loads(words[2]))
-    message = f"{what}: {_death(words, status, fed, trace)}; {out} is as it was"
+    message = f"{what}: {_death(words, status, fed, trace)}; {left.format(out=out)}"
     raise PluginError(message) if names else ModelError(message)
 
 
@@ -100,7 +108,7 @@ def _heard(fd: int) -> tuple[list[str], int, list[str]]:
     return [], fed, plugins
 
 
-def _death(words: list[str], status: int, fed: int, trace: Path) -> str:
+def _death(words: list[str], status: int, fed: int, trace: object) -> str:
     where = f"after event {fed} of {trace} or later"
     if words and words[0] in ("crash", "exit"):
         events = int(words[-1])

@@ -17,6 +17,7 @@ from zreplay.replay.config import Config
 from zreplay.replay.directory import (
     SCHEMA_VERSION,
     TableFile,
+    file_of,
     new_directories,
     read_manifest,
     read_rows,
@@ -39,7 +40,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A complete run directory. Columns and units: docs/run-directory.md."""
+    """A complete run directory. Columns and units: docs/run-directory.md.
+
+    Attributes:
+        directory: where it is.
+        manifest: version, configuration, trace and host (manifest.json).
+    """
 
     directory: Path
     manifest: dict[str, Any]
@@ -47,29 +53,39 @@ class Run:
     _row: dict[str, Any] | None = field(default=None, repr=False, compare=False)
 
     def timeline(self) -> "pl.LazyFrame":
-        """State and cumulative counters over trace time: one row per sample, ascending ``ts_ns`` (ns)."""
+        """State and cumulative counters over trace time.
+
+        One row per sample, ascending ``ts_ns`` (nanoseconds, int64); counters and gauges are uint64, density a double.
+        """
         return self._scan("timeline")
 
     def operations(self) -> "pl.LazyFrame":
-        """One row per kind of operation: count, counted costs, nanoseconds (total and quantiles; with ``timing``)."""
+        """One row per kind of operation: ``op`` (string), count and counted costs (int64), nanoseconds.
+
+        ``total_ns`` is a double, quantiles are int64; null without ``timing``.
+        """
         return self._scan("operations")
 
     def classes(self) -> "pl.LazyFrame":
-        """Occupancy over time: zsmalloc per size class, zbud by free chunks."""
+        """Occupancy over time: a row per sample and class (zsmalloc: its bytes; zbud: free chunks), all unsigned."""
         return self._scan("classes")
 
     def observations(self) -> "pl.LazyFrame":
-        """The model's state after every event; only of a run with ``observe``."""
+        """The model's state after every event, a row each; only of a run with ``observe``."""
         return self._scan("observations")
+
+    def file(self, table: str) -> Path:
+        """A table's file, once it is known to be the one that was written; raises UsageError for any other."""
+        return file_of(self.directory, self.manifest, table)
 
     def _scan(self, table: str) -> "pl.LazyFrame":
         import polars as pl  # 0.1 s, which a replay need not wait for
 
-        return pl.scan_parquet(self.directory / f"{table}.parquet")
+        return pl.scan_parquet(self.file(table))
 
     def summary(self) -> dict[str, Any]:
         """The run's answer, by the names that ``zreplay run --json`` prints."""
-        row = dict(self._row or read_rows(self.directory / "summary.parquet")[0])
+        row = dict(self._row or read_rows(self.file("summary"))[0])
         config = {name.removeprefix("config_"): row.pop(name) for name in list(row) if name.startswith("config_")}
         return {**row, "config": config}
 
@@ -86,6 +102,13 @@ def open_run(directory: str | os.PathLike[str]) -> Run:
 
 def run(config: Config, progress: Progress | None = None) -> Run:
     """Replay ``config.trace`` and write ``config.out``.
+
+    Args:
+        config: what to replay, and where to put it.
+        progress: told of rows replayed, and of how many there are.
+
+    Returns:
+        The run directory, complete; after an error there is none.
 
     Raises:
         UsageError: an option or path that cannot be used; an output that exists.
@@ -196,7 +219,6 @@ class Recorder(Replaying):
     def write(self, trace: Trace, trace_sha256: str, started: float) -> None:
         """Everything that is written at the end; the manifest last."""
         self.row = self.summary(started)
-        self.manifest = _manifest(self.config, trace, trace_sha256, self.row)
         operations = _with_durations(self.replay.operations(), self.config)
         write_table(self._staging / "operations.parquet", operations, _NANOSECONDS)
         write_table(
@@ -204,7 +226,7 @@ class Recorder(Replaying):
             [self.row],
             dict.fromkeys(set(self.whole) - {"sample_slots"}, pa.float64()),
         )
-        write_manifest(self._staging, self.manifest)
+        self.manifest = write_manifest(self._staging, _manifest(self.config, trace, trace_sha256, self.row))
         del self.replay  # a plugin's destroy() comes before anything is in its place
 
     def _flush(self) -> Callable[[], None]:

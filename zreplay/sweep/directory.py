@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import IO, Any, get_args, get_type_hints
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from zreplay.analysis.results import Result
-from zreplay.errors import TraceError, UsageError
+from zreplay.errors import TraceError, UsageError, why
 from zreplay.replay.config import Config
-from zreplay.replay.directory import SCHEMA_VERSION, cannot_write, read_rows, sync, versioned
+from zreplay.replay.directory import SCHEMA_VERSION, read_rows, versioned, write_parquet
 from zreplay.replay.run import Run
 from zreplay.replay.threads import together
 from zreplay.sweep.cell import Cell
 from zreplay.version import __version__
+from zreplay.whole import cannot_write, sync
 
 MANIFEST = "sweep.json"
 SUMMARY = "summary.parquet"
@@ -76,13 +76,23 @@ class SweepDirectory:
             try:
                 yield directory
             finally:
-                with suppress(OSError):
-                    directory._new.rmdir()
+                directory._end()
 
     def _begin(self) -> None:
         self._new.mkdir(exist_ok=True)
         for left in self._new.iterdir():
             left.unlink()
+        times = self.path / "times.jsonl"
+        if times.exists():
+            text = times.read_bytes()
+            os.truncate(times, text.rfind(b"\n") + 1)  # a line that a full disk or a kill has torn
+
+    def _end(self) -> None:
+        with suppress(OSError):
+            for left in self._new.iterdir():
+                left.unlink()
+        with suppress(OSError):
+            self._new.rmdir()
 
     def missing(self, cells: Sequence[Cell]) -> list[Cell]:
         """The cells that are not there."""
@@ -146,9 +156,8 @@ class SweepDirectory:
             with (self.path / "times.jsonl").open("a", encoding="utf-8") as file:
                 file.write(times)
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else error
             raise UsageError(
-                f"{self.path}: cannot be written: {reason}; finished cells are kept, the same command goes on"
+                f"{self.path}: cannot be written: {why(error)}; finished cells are kept, the same command goes on"
             ) from error
         finally:
             for path in beside.values():
@@ -192,7 +201,7 @@ def _write_row(path: Path, row: Mapping[str, Any]) -> None:
         for name, value in row.items()
     ]
     table = versioned(pa.Table.from_arrays([pa.array([row[f.name]], f.type) for f in fields], schema=pa.schema(fields)))
-    pq.write_table(
+    write_parquet(
         table, path, compression="none", use_dictionary=False, write_statistics=False, write_page_checksum=True
     )
 
@@ -232,7 +241,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         version, _ = str(manifest["schema_version"]), (manifest["traces"].items(), manifest["cells"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path / MANIFEST}: not a manifest of zreplay: {error}") from error
+        raise UsageError(f"{path / MANIFEST}: not a manifest of zreplay: {why(error)}") from error
     major = SCHEMA_VERSION.split(".")[0]
     if version.split(".")[0] != major:
         raise UsageError(f"{path}: schema version {version}, this zreplay reads {major}.x; update zreplay")
@@ -277,8 +286,7 @@ def _result(file: Path, trace: dict[str, Any], schema_version: str) -> Result:
     try:
         row = read_rows(file)[0]
     except (pa.ArrowException, OSError, IndexError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{file}: damaged: {reason}; remove it, and sweep again") from error
+        raise UsageError(f"{file}: damaged: {why(error)}; remove it, and sweep again") from error
     settings = {name.removeprefix("config_"): v for name, v in row.items() if name.startswith("config_")}
     summary = {name: v for name, v in row.items() if not name.startswith("config_") and v is not None}
     of = {"schema_version": schema_version, "zreplay": row["zreplay"], "trace": trace, "config": settings}

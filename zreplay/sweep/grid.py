@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zreplay.errors import UsageError, ZreplayError
+from zreplay.errors import UsageError, ZreplayError, missing
 from zreplay.replay.axes import AXES as COMPARED
 from zreplay.replay.config import known
 from zreplay.replay.threads import together
@@ -40,6 +40,8 @@ class Grid:
         """
         try:
             found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise missing(path) from error
         except OSError as error:
             raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
         except ValueError as error:
@@ -78,7 +80,8 @@ class Grid:
             ]
             raise UsageError(
                 f"{self.path}: {found:,} of {len(traces) * len(products):,} cells cannot be, so none was replayed; "
-                "what goes together can be a grid of its own, into the same directory:\n" + "\n".join(lines)
+                "what goes together can be a grid of its own, into the same directory:",
+                *lines,
             )
         return list(cells.values())
 
@@ -123,7 +126,7 @@ def open_traces(grid: Grid, workers: int) -> list[SweptTrace]:
     together([lambda place=place: open_one(place) for place in places], workers)  # type: ignore[misc]
     if errors:
         first = next(errors[place] for place in places if place in errors)
-        raise type(first)("\n".join(str(errors[place]) for place in places if place in errors))
+        raise type(first)(*(str(errors[place]) for place in places if place in errors))
     return list({opened[place].sha256: opened[place] for place in reversed(places)}.values())[::-1]
 
 

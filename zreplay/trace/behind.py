@@ -18,7 +18,8 @@ class FileBehind:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW  # never through a stranger's link
+        self._file = os.fdopen(os.open(path, flags, 0o666), "wb", buffering=0)
         self._threads = ThreadPoolExecutor(2, "write")
         self._written: Future[None] | None = None  # of the piece handed over last
         self._synced: Future[None] | None = None

@@ -27,7 +27,8 @@ class Selection:
     """What stays; rows must pass all of it. Ranges are half open, None is no bound.
 
     Attributes:
-        from_ns, to_ns: time from the first row of the trace, nanoseconds.
+        from_ns: time from the first row of the trace on, nanoseconds.
+        to_ns: the time before which rows stay, likewise.
         rows: first row and the one behind the last, counted from 0.
         types: swap types; empty: all.
         cgroups: ids; empty: all. A slot belongs to the cgroup of the store that filled it.

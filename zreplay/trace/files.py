@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay.errors import TraceError, UsageError
+from zreplay.errors import TraceError, UsageError, missing, why
+from zreplay.trace import parquet_safety
+from zreplay.trace.parquet_safety import Unsafe
 from zreplay.trace.sample import Sample
 from zreplay.trace.schema import (
     FORMAT_MAJOR,
@@ -31,6 +33,7 @@ from zreplay.trace.schema import (
     WORDS_MINOR_OF,
 )
 from zreplay.version import __version__
+from zreplay.whole import Beside, cannot_write
 
 if TYPE_CHECKING:
     import polars as pl
@@ -137,6 +140,8 @@ class MetadataError(TraceError):
 
 def _metadata_fault(key: str, value: str) -> str | None:
     """What was expected, of a value of the metadata that cannot be; None of one that can."""
+    if not value.isprintable():
+        return "text without control characters"
     if METADATA[key] is int and not (value.isascii() and value.isdecimal() and int(value) < 2**63):
         return "a whole number"
     if key in METADATA_WORDS and value not in METADATA_WORDS[key]:
@@ -184,17 +189,21 @@ class TraceWriter:
         self.rows = 0
         if self.path.is_dir():
             raise UsageError(f"{self.path}: is a directory, expected the name of a file to write")
-        if self.path.exists() and not force:
+        if (self.path.exists() or self.path.is_symlink()) and not force:
             raise UsageError(f"{self.path}: already exists; --force replaces it")
         from zreplay.trace.behind import FileBehind  # a thread's machinery, which a reader does not need
 
-        self._beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
         try:
-            self._file = FileBehind(self._beside)
+            self._beside = Beside(self.path)
+            try:
+                self._file = FileBehind(self._beside.path)
+            except BaseException:
+                self._beside.remove()
+                raise
         except OSError as error:
-            raise self._cannot_write(error) from error
+            raise cannot_write(self.path, error) from error
         self._parquet = pq.ParquetWriter(
             self._file,
             schema,
@@ -232,9 +241,9 @@ class TraceWriter:
     def _write_group(self, rows: int) -> None:
         table = pa.Table.from_batches(self._pending, self._schema)
         try:
-            self._parquet.write_table(table.slice(0, rows), row_group_size=rows)
+            self._parquet.write_table(table.slice(0, rows), row_group_size=max(rows, 1))
         except OSError as error:
-            raise self._cannot_write(error) from error
+            raise cannot_write(self.path, error) from error
         rest = table.slice(rows)
         self._pending = rest.to_batches()
         self._pending_rows = rest.num_rows
@@ -249,16 +258,21 @@ class TraceWriter:
                 *(WORDS_MINOR_OF[word] for word in self._words),
             )
             version = f"{FORMAT_MAJOR}.{minor}"
-            self._parquet.add_key_value_metadata(replace(self.metadata, format_version=version).to_file())
+            self._file.flush()
+            chunk_bytes = self._file.tell()
+            pairs = replace(self.metadata, format_version=version).to_file()
+            pairs[parquet_safety.KEY] = parquet_safety.pair_of(self._beside.path, chunk_bytes)
+            self._parquet.add_key_value_metadata(pairs)
             self._parquet.close()
             self._file.flush()
+            parquet_safety.seal(self._beside.path, chunk_bytes)
             os.fsync(self._file.fileno())
             self._file.close()
-            self._beside.replace(self.path)
-            sync_directory(self.path.parent)
+            self._beside.move()
+            self._beside.remove()
         except OSError as error:
             self.abort()
-            raise self._cannot_write(error) from error
+            raise cannot_write(self.path, error) from error
         except BaseException:
             self.abort()
             raise
@@ -272,10 +286,7 @@ class TraceWriter:
         except (OSError, ValueError):
             pass
         finally:
-            self._beside.unlink(missing_ok=True)
-
-    def _cannot_write(self, error: OSError) -> UsageError:
-        return UsageError(f"{self.path}: cannot write: {error.strerror or error}")
+            self._beside.remove()
 
 
 def _newer_words(op: pa.DictionaryArray) -> list[str]:
@@ -289,15 +300,6 @@ def _newer_words(op: pa.DictionaryArray) -> list[str]:
     return [word for word in pc.unique(op).to_pylist() if word in WORDS_MINOR_OF]
 
 
-def sync_directory(path: Path) -> None:
-    """Make a rename in `path` survive a power failure."""
-    directory = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
 @dataclass(frozen=True)
 class Misfit:
     """Values of a column in one batch that SCHEMA's type cannot hold: numbers out of its range, or no word of it."""
@@ -309,11 +311,25 @@ class Misfit:
 
 
 class Trace:
-    """A trace file, opened and its metadata checked; the rows are read when asked for."""
+    """A trace file, opened and its metadata checked; the rows are read when asked for.
+
+    Attributes:
+        path: the file.
+        rows: how many there are.
+        columns: those of SCHEMA that the file has, in SCHEMA's order; the others read as null.
+        metadata: what the file says about its source.
+    """
 
     def __init__(self, path: str | Path, *, without_metadata: Sequence[str] = ()) -> None:
         self.path = Path(path)
         self._footer: pq.FileMetaData | None = None
+        self._are_pages_checked = False
+        try:
+            self._headers_crc = parquet_safety.headers_promised(self.path)
+        except Unsafe as error:
+            raise TraceError(f"{self.path}: damaged: {error}") from error
+        except OSError:
+            self._headers_crc = None  # as is said when it is opened as Parquet
         file = self._open(REQUIRED_COLUMNS[1:2])  # op; a file need not have the others
         self._footer = file.metadata
         self.rows: int = file.metadata.num_rows
@@ -334,25 +350,43 @@ class Trace:
                 page_checksum_verification=True,
             )
         except FileNotFoundError as error:
-            raise UsageError(f"{self.path}: no such file") from error
+            raise missing(self.path) from error
         except PermissionError as error:
             raise UsageError(f"{self.path}: no permission to read it") from error
         except KeyError as error:
             raise TraceError(f"{self.path}: not a trace: no column {REQUIRED_COLUMNS[1]}") from error
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise self._unreadable(error) from error
+
+    def _check_pages(self) -> None:
+        """Look at the headers of all pages, once, before the first page is decoded."""
+        if self._are_pages_checked:
+            return
+        assert self._footer is not None
+        try:
+            parquet_safety.check_pages(self.path, self._footer, self._headers_crc, WORDS)
+        except Unsafe as error:
+            raise TraceError(f"{self.path}: damaged: {error}") from error
+        except OSError as error:
+            raise TraceError(f"{self.path}: cannot be read: {why(error)}") from error
+        self._are_pages_checked = True
 
     def _unreadable(self, error: Exception) -> Exception:
         if self.path.is_dir():
             return UsageError(f"{self.path}: is a directory, expected a trace file")
-        with self.path.open("rb") as file:
-            begins_well = file.read(4) == b"PAR1"
-        reason = str(error).splitlines()[0]
+        if isinstance(error, OSError) and error.errno:
+            return TraceError(f"{self.path}: cannot be read: {why(error)}")
+        try:
+            with self.path.open("rb") as file:
+                begins_well = file.read(4) == b"PAR1"
+        except OSError as refused:
+            return TraceError(f"{self.path}: cannot be read: {why(refused)}")
+        words = why(error)
         if not begins_well:
             return TraceError(f"{self.path}: not a trace (expected Parquet; `zreplay convert` reads ftrace text)")
-        if "footer" in reason or "magic" in reason:
+        if "footer" in words or "magic" in words:
             return TraceError(f"{self.path}: truncated: it begins as a trace, but its end is missing")
-        return TraceError(f"{self.path}: damaged: {reason}")
+        return TraceError(f"{self.path}: damaged: {words}")
 
     def _check_columns(self, schema: pa.Schema) -> None:
         for name in REQUIRED_COLUMNS:
@@ -378,10 +412,14 @@ class Trace:
     ) -> Iterator[pa.RecordBatch]:
         """Stream the rows in order, in SCHEMA's types, each checked; memory does not grow with the trace.
 
-        `columns` limits what is read (default: all of SCHEMA) and so what is checked. A column the file does not have
-        is null. `use_threads`: decode the columns of a batch at the same time, which is done sooner and takes more of
-        the processors in all. Raises TraceError, naming the row counted from 0, for damage and for a row that cannot
-        be.
+        Args:
+            columns: what is read, and so what is checked; None: all of SCHEMA. A column the file does not have is null.
+            batch_rows: the most rows of a batch.
+            use_threads: decode the columns of a batch at the same time, which is done sooner and takes more of the
+                processors in all.
+
+        Raises:
+            TraceError: damage, or a row that cannot be; the message names the row, counted from 0.
         """
         from _zreplay import find_bad_row
 
@@ -412,6 +450,7 @@ class Trace:
         names = SCHEMA.names if columns is None else [name for name in SCHEMA.names if name in columns]
         schema = pa.schema([SCHEMA.field(name) for name in names])
         file = self._open()
+        self._check_pages()
         first_row = 0
         source = file.iter_batches(
             batch_size=batch_rows,
@@ -422,8 +461,10 @@ class Trace:
             try:
                 raw = next(source, None)
             except (pa.ArrowException, OSError) as error:
-                reason = str(error).splitlines()[0]
-                raise TraceError(f"{self.path}: damaged at or after row {first_row:,}: {reason}") from error
+                if isinstance(error, OSError) and error.errno:
+                    raise TraceError(f"{self.path}: cannot be read: {why(error)}") from error
+                words = why(error)
+                raise TraceError(f"{self.path}: damaged at or after row {first_row:,}: {words}") from error
             if raw is None:
                 return
             if not raw.num_rows:
@@ -470,6 +511,7 @@ class Trace:
         if "call_rows" not in self.columns:
             return 0
         file = self._open()
+        self._check_pages()
         leaves = [file.schema.column(i).path for i in range(len(file.schema))]
         column = leaves.index("call_rows")
         most = 0
@@ -512,7 +554,7 @@ class Trace:
                 while read := file.readinto(piece):
                     digest.update(piece[:read])
         except OSError as error:
-            raise TraceError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+            raise TraceError(f"{self.path}: cannot be read: {why(error)}") from error
         return digest.hexdigest()
 
 
@@ -555,7 +597,8 @@ def _numbered_words(name: str, column: pa.Array) -> tuple[pa.DictionaryArray, tu
 def open_trace(path: str | Path) -> Trace:
     """Open a trace and check its metadata and columns.
 
-    Raises UsageError when there is no such file and TraceError when it is not a trace, is damaged, or is of a format
-    this version does not read.
+    Raises:
+        UsageError: no such file.
+        TraceError: not a trace, damaged, or of a format that this version does not read.
     """
     return Trace(path)

@@ -1,7 +1,6 @@
 """The file of a fitted recipe: numbers with a word on what they are."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from zreplay.errors import UsageError
 from zreplay.trace.fit import fit
 from zreplay.trace.recipes.fitted import FittedRecipe
 from zreplay.trace.recipes.tables import to_table, toml_text
+from zreplay.whole import new_file
 
 _HEAD = """\
 # A recipe fitted to a trace (zreplay synth --fit; docs/fit.md says what each number is, and what they tell of the
@@ -74,12 +74,6 @@ def write_recipe(trace: Path, output: Path, *, force: bool = False) -> FittedRec
     if output.exists() and not force:
         raise UsageError(f"{output}: already exists; --force replaces it")
     recipe = fit(trace)
-    beside = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_text(recipe_text(recipe), encoding="utf-8")
-        beside.replace(output)
-    except OSError as error:
-        raise UsageError(f"{output}: cannot write: {error.strerror or error}") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with new_file(output) as file:
+        file.write(recipe_text(recipe).encode())
     return recipe

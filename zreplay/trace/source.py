@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
-from zreplay.errors import TraceError, UsageError
+from zreplay.errors import TraceError, UsageError, missing, why
 
 CHUNK_BYTES = 4 << 20
 _HEAD_BYTES = 512
@@ -60,7 +60,7 @@ class Source:
         try:
             self._raw: BinaryIO | io.FileIO = sys.stdin.buffer if log == "-" else io.FileIO(log)
         except FileNotFoundError as error:
-            raise UsageError(f"{log}: no such file") from error
+            raise missing(log) from error
         except OSError as error:
             raise UsageError(f"{log}: {error.strerror}") from error
         self.read_bytes = 0  #: of the log, still compressed
@@ -156,7 +156,7 @@ class Source:
         try:
             return self.read() if self._stream is None else self._stream.read(CHUNK_BYTES)
         except (pa.ArrowException, lzma.LZMAError, EOFError, OSError) as error:
-            raise TraceError(f"{self.name}: damaged: {str(error).splitlines()[0]}") from error
+            raise TraceError(f"{self.name}: damaged: {why(error)}") from error
 
     def close(self) -> None:
         """Close the file; standard input stays."""

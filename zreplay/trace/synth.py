@@ -15,10 +15,16 @@ from zreplay.trace.recipes.kinds import Recipe
 def synth(
     recipe: Recipe, output: Path, *, force: bool = False, progress: Callable[[int], object] = lambda rows: None
 ) -> None:
-    """Write the trace of a recipe; `progress` is told of every batch written, in rows.
+    """Write the trace of a recipe. After an error, and when interrupted, nothing is left behind.
 
-    Raises UsageError if `output` exists (unless `force`) or cannot be written. Then, and when interrupted, nothing is
-    left behind.
+    Args:
+        recipe: what to generate.
+        output: the trace.
+        force: replace one that exists.
+        progress: told of every batch written, in rows.
+
+    Raises:
+        UsageError: `output` exists (without `force`) or cannot be written.
     """
     drawn = recipe.batches()
     with (

@@ -6,7 +6,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from zreplay.analysis.report import chart_spec, filled, refuse_existing_report
+from zreplay.analysis.plain_chart import HINT
+from zreplay.analysis.report import chart_spec, filled, has_charts, refuse_existing_page
 from zreplay.analysis.report import write_page as write_file
 from zreplay.analysis.table import value_text
 from zreplay.tune.found import Finding
@@ -23,9 +24,9 @@ def write_page(outcome: Outcome, place: Path, *, force: bool = False) -> None:
     """Write the page, whole or not at all.
 
     Raises:
-        UsageError: it exists and ``force`` is not set; it cannot be written; Altair is missing.
+        UsageError: it exists and ``force`` is not set; it cannot be written.
     """
-    refuse_existing_report(place, force=force)
+    refuse_existing_page(place, force=force)
     write_file(page(outcome), place)
 
 
@@ -53,14 +54,16 @@ def _body(outcome: Outcome, specs: dict[str, Any]) -> Iterator[str]:
     yield f"<dl>{items}</dl>"
     points = frontier(found)
     x, y = goal.axes[:2]
-    spec, title = chart_spec(_chart(outcome, points, x, y), alone=True)
-    specs["chart0"] = spec
     yield '<section id="frontier"><h2>The frontier</h2>'
     yield (
         '<p class="quiet">The line joins those that no other beats in all of '
         f"{html.escape(', '.join(goal.axes))}. Full: replayed in full. Hollow: estimated from a sample.</p>"
     )
-    yield f'<figure><div class="chart" id="chart0" role="img" aria-label="{title}"></div></figure>'
+    if has_charts():
+        specs["chart0"], title = chart_spec(_chart(outcome, points, x, y), alone=True)
+        yield f'<figure><div class="chart" id="chart0" role="img" aria-label="{title}"></div></figure>'
+    else:
+        yield f'<p class="quiet">{html.escape(HINT)}.</p>'
     yield from _table("frontier", [point.finding for point in points], outcome)
     yield "</section><section><h2>All that was replayed</h2>"
     known = sorted(

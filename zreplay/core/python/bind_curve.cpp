@@ -3,11 +3,13 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include "curve/at_limit.hpp"
 #include "curve/events.hpp"
 #include "curve/stack_distances.hpp"
+#include "converted.hpp"
 #include "event_batch.hpp"
 #include "module.hpp"
 #include "replay_config.hpp"
@@ -64,17 +66,16 @@ nb::dict counts(const Curve& curve) {
 void bind_curve(nb::module_& module) {
     nb::class_<Curve>(module, "Curve", "A trace, to be replayed at many limits; see zreplay/core/curve/events.hpp.")
         .def_static("make",
-                    [](std::shared_ptr<const RecordedSizes> recorded_sizes, std::pair<uint64_t, uint64_t> sample,
-                       const nb::kwargs& settings) {
+                    [](nb::object recorded_sizes, std::pair<uint64_t, uint64_t> sample, const nb::kwargs& settings) {
                         ReplayConfig config = replay_config(settings);
-                        config.recorded_sizes = std::move(recorded_sizes);
+                        config.recorded_sizes = shared<RecordedSizes>(recorded_sizes);
                         const Policy& policy = config.policy;
-                        return Curve{config,
-                                     CurveEvents({policy.same_filled, policy.keeps_incompressible, policy.cgroups,
-                                                  sample.first, sample.second},
-                                                 missing_sizes(config))};
+                        CurveEvents events({policy.same_filled, policy.keeps_incompressible, policy.cgroups, sample.first, sample.second},
+                                           missing_sizes(config));
+                        // Not by value: moving it may allocate, where nanobind lets nothing be thrown.
+                        return std::unique_ptr<Curve>(new Curve{config, std::move(events)});
                     },
-                    "recorded_sizes"_a, "sample"_a, "settings"_a)
+                    "recorded_sizes"_a.none(), "sample"_a, "settings"_a)
         .def("add",
              [](Curve& curve, nb::handle record_batch, const CallBatch* calls) {
                  ArrowBatch batch(record_batch);

@@ -4,10 +4,11 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "converted.hpp"
 #include "event_batch.hpp"
 #include "module.hpp"
 #include "trace/fit.hpp"
-#include "trace/fitted.hpp"
+#include "trace/fitted_synth.hpp"
 
 namespace zreplay {
 
@@ -29,7 +30,7 @@ nb::dict words_of(const RowKind& kind) {
 
 template <size_t N>
 size_t number_of(const std::array<std::string_view, N>& words, nb::handle word) {
-    const std::string text = nb::cast<std::string>(word);
+    const std::string text = converted<std::string>(word);
     for (size_t i = 0; i < N; ++i)
         if (words[i] == text) return i;
     throw nb::value_error(("unknown word '" + text + "'").c_str());
@@ -53,41 +54,42 @@ FittedRecipe recipe_of(nb::dict tables) {
         const auto given = nb::cast<nb::dict>(item);
         recipe.kinds.push_back({
             .row = kind_of(given),
-            .rows = nb::cast<std::vector<uint64_t>>(given["rows"]),
-            .runs = nb::cast<std::vector<uint64_t>>(given["runs"]),
-            .ahead = nb::cast<std::vector<uint32_t>>(given["ahead"]),
-            .back = nb::cast<std::vector<uint32_t>>(given["back"]),
+            .rows = converted<std::vector<uint64_t>>(given["rows"]),
+            .runs = converted<std::vector<uint64_t>>(given["runs"]),
+            .ahead = converted<std::vector<uint32_t>>(given["ahead"]),
+            .back = converted<std::vector<uint32_t>>(given["back"]),
             .ahead_over_gap = nb::cast<uint32_t>(given["ahead_over_gap"]),
             .back_over_gap = nb::cast<uint32_t>(given["back_over_gap"]),
-            .next = nb::cast<std::vector<uint32_t>>(given["next"]),
-            .close = nb::cast<std::vector<uint32_t>>(given["close"]),
-            .returns = nb::cast<std::vector<uint32_t>>(given["returns"]),
-            .near = nb::cast<std::vector<uint32_t>>(given["near"]),
-            .close_back = nb::cast<std::vector<uint32_t>>(given["close_back"]),
-            .return_back = nb::cast<std::vector<uint32_t>>(given["return_back"]),
-            .near_back = nb::cast<std::vector<uint32_t>>(given["near_back"]),
-            .edges = nb::cast<std::vector<uint32_t>>(given["edges"]),
+            .next = converted<std::vector<uint32_t>>(given["next"]),
+            .close = converted<std::vector<uint32_t>>(given["close"]),
+            .returns = converted<std::vector<uint32_t>>(given["returns"]),
+            .near = converted<std::vector<uint32_t>>(given["near"]),
+            .close_back = converted<std::vector<uint32_t>>(given["close_back"]),
+            .return_back = converted<std::vector<uint32_t>>(given["return_back"]),
+            .near_back = converted<std::vector<uint32_t>>(given["near_back"]),
+            .edges = converted<std::vector<uint32_t>>(given["edges"]),
             .whole_rows = nb::cast<uint32_t>(given["whole_rows"]),
             .size_weights = nb::cast<std::array<uint32_t, weight_groups>>(given["size_weights"]),
-            .close_distances = nb::cast<std::vector<uint32_t>>(given["close_distances"]),
-            .return_distances = nb::cast<std::vector<uint32_t>>(given["return_distances"]),
-            .distances = nb::cast<std::vector<uint32_t>>(given["distances"]),
-            .rank = nb::cast<std::vector<std::vector<uint32_t>>>(given["rank"]),
+            .close_distances = converted<std::vector<uint32_t>>(given["close_distances"]),
+            .return_distances = converted<std::vector<uint32_t>>(given["return_distances"]),
+            .distances = converted<std::vector<uint32_t>>(given["distances"]),
+            .rank = converted<std::vector<std::vector<uint32_t>>>(given["rank"]),
             .resized = nb::cast<std::array<std::array<uint32_t, size_outcomes>, weight_groups>>(given["resized"]),
-            .sizes = nb::cast<std::vector<uint32_t>>(given["sizes"]),
+            .sizes = converted<std::vector<uint32_t>>(given["sizes"]),
         });
     }
-    recipe.sizes = nb::cast<std::vector<uint32_t>>(tables["sizes"]);
-    recipe.size_shares = nb::cast<std::vector<uint32_t>>(tables["size_shares"]);
-    recipe.size_ranks = nb::cast<std::vector<std::vector<uint32_t>>>(tables["size_ranks"]);
+    recipe.sizes = converted<std::vector<uint32_t>>(tables["sizes"]);
+    recipe.size_shares = converted<std::vector<uint32_t>>(tables["size_shares"]);
+    recipe.size_ranks = converted<std::vector<std::vector<uint32_t>>>(tables["size_ranks"]);
     recipe.alike = nb::cast<std::array<uint32_t, 3>>(tables["alike"]);
     recipe.phases = static_cast<uint32_t>(recipe.size_ranks.size());
     recipe.steps = nb::cast<uint32_t>(tables["steps"]);
+    recipe.parts = nb::cast<uint32_t>(tables["parts"]);
     recipe.area_slots = nb::cast<uint64_t>(tables["area_slots"]);
     recipe.types = nb::cast<uint32_t>(tables["types"]);
     recipe.cpus = nb::cast<uint32_t>(tables["cpus"]);
     recipe.cpu_changes = nb::cast<uint32_t>(tables["cpu_changes"]);
-    const std::string search = nb::cast<std::string>(tables["search"]);
+    const std::string search = converted<std::string>(tables["search"]);
     recipe.search = search == "scan"            ? SlotSearch::scan
                     : search == "clusters_6_12" ? SlotSearch::clusters_6_12
                                                 : SlotSearch::clusters_6_1;

@@ -7,6 +7,7 @@
 
 #include "index/registry.hpp"
 #include "mm/registry.hpp"
+#include "converted.hpp"
 #include "module.hpp"
 #include "plugin/failed.hpp"
 #include "plugin/load.hpp"
@@ -82,9 +83,10 @@ void bind_plugin(nb::module_& module) {
     module.def("index_capabilities", &index_capabilities, "name"_a, "Words, of an index that is built in.");
     module.def("pool_capabilities", &pool_capabilities, "name"_a, "Likewise of a pool.");
     module.def("order_capabilities", &order_capabilities, "name"_a, "Likewise of a reclaim order; none where it is no order's name.");
-    module.def("load_plugin", [](const std::string& path, const std::string& suffix) {
+    module.def("load_plugin", [](std::string_view path_given, std::string_view suffix) {
         nb::list all;
-        for (const Plugged& plugged : load_plugin(path, suffix)) all.append(to_dict(plugged));
+        const std::string path(path_given);
+        for (const Plugged& plugged : load_plugin(path, std::string(suffix))) all.append(to_dict(plugged));
         tell_of_exit(path.c_str());
         return all;
     }, "path"_a, "suffix"_a, "Load a shared object and register what it has, as name@suffix. PluginFailed names what is wrong with it.");

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "converted.hpp"
 #include "module.hpp"
 #include "pool/registry.hpp"
 
@@ -45,11 +46,11 @@ concept MovesObjects = requires(P pool) { pool.moves(); };
 
 void set_option(ZsmallocOptions& options, std::string_view option, nb::handle value) {
     if (option == "class_rule") {
-        auto rule = nb::cast<std::string>(value);
+        auto rule = converted<std::string>(value);
         if (rule != "a" && rule != "b") no_choice(option, rule, "a or b");
         options.class_rule = rule == "a" ? ClassRule::a : ClassRule::b;
     } else if (option == "fullness_groups") {
-        auto groups = nb::cast<std::string>(value);
+        auto groups = converted<std::string>(value);
         if (groups != "four" && groups != "twelve") no_choice(option, groups, "four or twelve");
         options.fullness_groups = groups == "four" ? FullnessGroups::four : FullnessGroups::twelve;
     } else if (option == "chain_limit") {
@@ -68,7 +69,7 @@ void set_option(ZbudOptions& options, std::string_view option, nb::handle value)
 
 void set_option(Z3foldOptions& options, std::string_view option, nb::handle value) {
     if (option == "work") {
-        auto work = nb::cast<std::string>(value);
+        auto work = converted<std::string>(value);
         if (work != "immediate" && work != "deferred") no_choice(option, work, "immediate or deferred");
         options.deferred_work = work == "deferred";
     } else if (option == "cpus") {
@@ -86,7 +87,7 @@ template <class P>
 std::unique_ptr<P> make_pool(std::string_view name, nb::kwargs given) {
     if constexpr (requires { typename P::Options; }) {
         typename P::Options options;
-        for (auto [key, value] : given) set_option(options, nb::cast<std::string>(key), value);
+        for (auto [key, value] : given) set_option(options, converted<std::string>(key), value);
         return std::make_unique<P>(options);
     } else {
         if (given.size()) throw nb::type_error((std::string(name) + " has no options").c_str());

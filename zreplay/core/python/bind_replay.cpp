@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "converted.hpp"
 #include "event_batch.hpp"
 #include "module.hpp"
 #include "replay/calls.hpp"
@@ -20,6 +21,8 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace {
+
+// What is returned is made here: returned by value, it would be made again where nothing may be thrown.
 
 // One column from a member or a computed value of each row.
 template <class Row, class Get>
@@ -42,7 +45,7 @@ void add_optional(ColumnsOut& out, const char* name, const char* format, const s
     out.add(name, format, std::move(values), valid);
 }
 
-ColumnsOut timeline(Replay& replay) {
+std::unique_ptr<ColumnsOut> timeline(Replay& replay) {
     std::vector<Sample> rows = replay.take_samples();
     ColumnsOut out;
     out.add("ts_ns", "l", column(rows, [](const Sample& s) { return s.ts_ns; }));
@@ -63,10 +66,10 @@ ColumnsOut timeline(Replay& replay) {
     out.add("index_entries", "L", column(rows, [](const Sample& s) { return s.index_entries; }));
     out.add("index_nodes", "L", column(rows, [](const Sample& s) { return s.index_nodes; }));
     out.add("index_bytes", "L", column(rows, [](const Sample& s) { return s.index_bytes; }));
-    return out;
+    return std::make_unique<ColumnsOut>(std::move(out));
 }
 
-ColumnsOut classes(Replay& replay) {
+std::unique_ptr<ColumnsOut> classes(Replay& replay) {
     std::vector<ClassSample> rows = replay.take_class_samples();
     using S = ClassSample;
     ColumnsOut out;
@@ -80,10 +83,10 @@ ColumnsOut classes(Replay& replay) {
     add_optional(out, "almost_empty", "L", rows, [](const S& s) { return s.row.almost_empty; });
     add_optional(out, "almost_full", "L", rows, [](const S& s) { return s.row.almost_full; });
     add_optional(out, "full", "L", rows, [](const S& s) { return s.row.full; });
-    return out;
+    return std::make_unique<ColumnsOut>(std::move(out));
 }
 
-ColumnsOut observations(Replay& replay) {
+std::unique_ptr<ColumnsOut> observations(Replay& replay) {
     std::vector<Observation> rows = replay.take_observations();
     using O = Observation;
     ColumnsOut out;
@@ -93,7 +96,7 @@ ColumnsOut observations(Replay& replay) {
     out.add("page", "l", column(rows, [](const O& o) { return o.page; }));
     out.add("position", "c", column(rows, [](const O& o) { return o.position; }));
     out.add("visited", "L", column(rows, [](const O& o) { return o.visited; }));
-    return out;
+    return std::make_unique<ColumnsOut>(std::move(out));
 }
 
 
@@ -144,8 +147,15 @@ nb::dict counters(const Replay& replay) {
 template <class T>
 T cast(const char* name, nb::handle value) {
     T out;
-    if (!nb::try_cast(value, out)) throw nb::type_error((std::string(name) + ": cannot be " + nb::repr(value).c_str()).c_str());
-    return out;
+    if constexpr (std::is_same_v<T, std::string>) {
+        std::string_view view;
+        if (nb::try_cast(value, view)) return T(view);
+    } else if constexpr (is_vector<T>) {
+        if (PySequence_Check(value.ptr())) return converted<T>(value);
+    } else if (nb::try_cast(value, out)) {
+        return out;
+    }
+    throw nb::type_error((std::string(name) + ": cannot be " + nb::repr(value).c_str()).c_str());
 }
 
 // One of a few words, as the number of its place.
@@ -225,7 +235,7 @@ constexpr Setting settings[] = {
 ReplayConfig replay_config(const nb::kwargs& given) {
     ReplayConfig config;
     for (auto [key, value] : given) {
-        auto name = nb::cast<std::string>(key);
+        auto name = converted<std::string>(key);
         auto place = std::ranges::find_if(settings, [&](const Setting& setting) { return name == setting.name; });
         if (place == std::end(settings)) throw nb::type_error(("no setting '" + name + "'").c_str());
         place->set(config, place->name, value);
@@ -240,11 +250,10 @@ ReplayConfig replay_config(const nb::kwargs& given) {
 
 namespace {
 
-std::unique_ptr<Replay> make(std::shared_ptr<const RecordedSizes> recorded_sizes,
-                             std::shared_ptr<const FutureLoads> future_loads, const nb::kwargs& given) {
+std::unique_ptr<Replay> make(nb::object recorded_sizes, nb::object future_loads, const nb::kwargs& given) {
     ReplayConfig config = replay_config(given);
-    config.recorded_sizes = std::move(recorded_sizes);
-    config.future_loads = std::move(future_loads);
+    config.recorded_sizes = shared<RecordedSizes>(recorded_sizes);
+    config.future_loads = shared<FutureLoads>(future_loads);
     return Replay::make(config);
 }
 
@@ -283,7 +292,7 @@ void bind_replay(nb::module_& module) {
         .def("add", [](CallsAhead& calls, nb::handle batch) { calls.add(event_batch(ArrowBatch(batch))); }, "batch"_a,
              "The next batch of the trace.")
         .def("take_before",
-             [](CallsAhead& calls, int64_t row) { return CallBatch{calls.take_before(row)}; }, "row"_a,
+             [](CallsAhead& calls, int64_t row) { return std::make_unique<CallBatch>(CallBatch{calls.take_before(row)}); }, "row"_a,
              "Those that stand before the row, in their order.");
     nb::class_<Replay>(module, "Replay", "One replay; see zreplay/core/replay/replay.hpp.")
         .def_static("make", &make, "recorded_sizes"_a = nb::none(), "future_loads"_a = nb::none(), "settings"_a)

@@ -4,6 +4,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "arrow.hpp"
+#include "converted.hpp"
 #include "module.hpp"
 #include "trace/swap_slots.hpp"
 #include "trace/synth.hpp"
@@ -56,7 +57,7 @@ ColumnsOut columns(const std::shared_ptr<const SynthBatch>& batch) {
 
 template <class T>
 T value(nb::handle table, const char* key) {
-    return nb::cast<T>(table[key]);
+    return converted<T>(table[key]);
 }
 
 SlotSearch slot_search(const std::string& name) {

@@ -4,9 +4,11 @@
 #include <nanobind/stl/set.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include "arrow.hpp"
+#include "converted.hpp"
 #include "event_batch.hpp"
 #include "module.hpp"
 #include "trace/check.hpp"
@@ -70,7 +72,8 @@ ColumnsOut to_columns(const std::vector<TraceRow>& rows) {
 
 // Words by the numbers that the engine has for them: `numbers` are those of the dictionary's words, `indices` a column's
 // places in it (int32).
-ColumnsOut renumbered(nanobind::handle indices, const std::vector<int8_t>& numbers) {
+std::unique_ptr<ColumnsOut> renumbered(nanobind::handle indices, nanobind::handle numbers_given) {
+    const auto numbers = converted<std::vector<int8_t>>(numbers_given);
     auto capsules = nanobind::cast<nanobind::tuple>(indices.attr("__arrow_c_array__")());
     const auto* schema = static_cast<ArrowSchema*>(PyCapsule_GetPointer(capsules[0].ptr(), "arrow_schema"));
     const auto* array = static_cast<ArrowArray*>(PyCapsule_GetPointer(capsules[1].ptr(), "arrow_array"));
@@ -92,7 +95,7 @@ ColumnsOut renumbered(nanobind::handle indices, const std::vector<int8_t>& numbe
     }
     ColumnsOut out;
     out.add("numbers", "c", std::move(found), valid);
-    return out;
+    return std::make_unique<ColumnsOut>(std::move(out));
 }
 
 // Rows that have left the importer, which may go on meanwhile.

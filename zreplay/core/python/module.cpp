@@ -26,6 +26,7 @@ NB_MODULE(_zreplay, module) {
     zreplay::bind_replay(module);
     zreplay::bind_curve(module);
     zreplay::bind_ring(module);
+    zreplay::bind_pages(module);
     zreplay::bind_trace(module);
     zreplay::bind_sample(module);
     zreplay::bind_synth(module);

@@ -10,6 +10,7 @@ void bind_conformance(nanobind::module_& module); // does a plugin do what it sh
 void bind_replay(nanobind::module_& module);      // whole replays
 void bind_curve(nanobind::module_& module);      // every limit of a trace
 void bind_ring(nanobind::module_& module);        // a kernel being recorded
+void bind_pages(nanobind::module_& module);       // a Parquet file before it is decoded
 void bind_trace(nanobind::module_& module);       // text importers
 void bind_sample(nanobind::module_& module);      // some slots of a trace
 void bind_synth(nanobind::module_& module);       // the generator

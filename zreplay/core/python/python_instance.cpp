@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <structmember.h>
 
+#include "converted.hpp"
 #include "plugin/failed.hpp"
 
 namespace zreplay {
@@ -60,7 +61,7 @@ std::string call_text(const Instance& in, int method, std::initializer_list<uint
     const bool is_error = !PyErr_ExceptionMatches(PyExc_KeyboardInterrupt);  // SystemExit too, which would end us as if all was well
     nb::python_error error;
     if (!is_error) throw error;
-    throw PluginFailed(of.label, call + " raised " + nb::cast<std::string>(of.told(error.value())));
+    throw PluginFailed(of.label, call + " raised " + converted<std::string>(of.told(error.value())));
 }
 
 [[gnu::cold]] void answered(const Instance& in, const std::string& call, nb::handle found, const char* expected) {

@@ -18,7 +18,9 @@
 
 namespace zreplay {
 
-class AgeList {
+// `Kept` is what a slot is kept in.
+template <class Kept>
+class AgeListOf {
   public:
     static constexpr uint64_t nowhere = ~uint64_t{0};
 
@@ -33,7 +35,7 @@ class AgeList {
     uint64_t append(uint64_t slot, Moved&& moved) {
         if (full()) make_room(moved);
         const uint64_t position = end_++;
-        slots_[position] = slot;
+        slots_[position] = static_cast<Kept>(slot);
         here_[position / 64] |= uint64_t{1} << position % 64;
         add(position, 1);
         ++size_;
@@ -52,25 +54,25 @@ class AgeList {
         uint64_t count = 0;
         const uint64_t word = position / 64, first = word / block_words * block_words;
         for (uint64_t i = position / block_slots; i > 0; i &= i - 1) count += static_cast<uint32_t>(tree_[i]);
-        for (uint64_t i = first; i < word; ++i) count += static_cast<uint64_t>(std::popcount(here_[i]));
-        if (position % 64) count += static_cast<uint64_t>(std::popcount(here_[word] << (64 - position % 64)));
+        for (uint64_t i = first; i < word; ++i) count += ones(here_[i]);
+        if (position % 64) count += ones(here_[word] << (64 - position % 64));
         return count;
     }
     uint64_t rank(uint64_t position) const { return size_ - 1 - older(position); }
 
     // The position before which `count` stand, count < size().
     uint64_t nth(uint64_t count) const {
+        // The blocks are a power of two, and as many as all of them are never passed. Chosen without a branch, which would be
+        // foretold wrongly every other time.
         uint64_t block = 0;
-        for (uint64_t step = std::bit_floor(tree_.size() - 1); step > 0; step /= 2)
-            if (block + step < tree_.size() && static_cast<uint32_t>(tree_[block + step]) <= count) {
-                block += step;
-                count -= static_cast<uint32_t>(tree_[block]);
-            }
+        for (uint64_t step = tree_.size() / 2; step > 0; step /= 2) {
+            const uint64_t there = static_cast<uint32_t>(tree_[block + step]), passed = 0 - uint64_t{there <= count};
+            block += step & passed;
+            count -= there & passed;
+        }
         uint64_t word = block * block_words;
-        for (uint64_t here; (here = static_cast<uint64_t>(std::popcount(here_[word]))) <= count; ++word) count -= here;
-        uint64_t bits = here_[word];
-        for (; count > 0; --count) bits &= bits - 1;
-        return word * 64 + static_cast<uint64_t>(std::countr_zero(bits));
+        for (uint64_t here; (here = ones(here_[word])) <= count; ++word) count -= here;
+        return word * 64 + nth_bit(here_[word], static_cast<uint32_t>(count));
     }
 
     bool has(uint64_t position) const { return position < end_ && (here_[position / 64] >> position % 64 & 1); }
@@ -84,6 +86,27 @@ class AgeList {
 
   private:
     static constexpr uint64_t block_words = 8, block_slots = 64 * block_words;
+
+    // std::popcount, which is a call where the processor may be of 2007.
+    static constexpr uint64_t each = ~uint64_t{0} / 255;  // 1 in every byte
+    static uint64_t ones_of_bytes(uint64_t bits) {
+        bits -= bits >> 1 & each * 0x55;
+        bits = (bits & each * 0x33) + (bits >> 2 & each * 0x33);
+        return (bits + (bits >> 4)) & each * 0x0f;
+    }
+    static uint64_t ones(uint64_t bits) { return ones_of_bytes(bits) * each >> 56; }
+
+    // Which bit has `count` ones below it and is one.
+    static uint64_t nth_bit(uint64_t bits, uint32_t count) {
+        const uint64_t up_to = ones_of_bytes(bits) * each;  // by byte: ones in it and below
+        // A byte whose ones and those below it do not exceed `count` borrows nothing from its upper bit.
+        const uint64_t below = ((each * 0x80 | each * count) - up_to) & each * 0x80;
+        const auto byte = static_cast<uint32_t>((below >> 7) * each >> 56);
+        if (byte) count -= static_cast<uint32_t>(up_to >> (8 * byte - 8) & 0xff);
+        uint64_t rest = bits >> 8 * byte;
+        for (uint32_t i = 0; i < 7; ++i) rest &= rest - (i < count);
+        return 8 * byte + static_cast<uint64_t>(std::countr_zero(rest));
+    }
 
     void add(uint64_t position, int32_t by) {
         for (uint64_t i = position / block_slots + 1; i < tree_.size(); i += i & (0 - i)) tree_[i] += by;
@@ -113,9 +136,13 @@ class AgeList {
             if (uint64_t above = i + (i & (0 - i)); above < tree_.size()) tree_[above] += tree_[i];
     }
 
-    std::vector<uint64_t> slots_, here_;
+    std::vector<Kept> slots_;
+    std::vector<uint64_t> here_;
     std::vector<int32_t> tree_;
     uint64_t size_ = 0, end_ = 0;
 };
+
+using AgeList = AgeListOf<uint64_t>;
+using AgeList32 = AgeListOf<uint32_t>;
 
 }  // namespace zreplay

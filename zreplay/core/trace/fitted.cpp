@@ -1,7 +1,6 @@
 #include "trace/fitted.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <numeric>
 #include <utility>
@@ -13,61 +12,68 @@ constexpr uint32_t cluster_slots = 512;  // SWAPFILE_CLUSTER where huge pages ca
 constexpr int slot_tries = 64;
 }  // namespace
 
-FittedBatch::FittedBatch(size_t rows)
-    : rows(rows), ts_ns(rows), op(rows), type(rows), offset(rows), size(rows), cpu(rows), result(rows), call_rows(rows),
-      asked_by(rows), has_type((rows + 7) / 8), has_slot((rows + 7) / 8), has_size((rows + 7) / 8), has_result((rows + 7) / 8),
-      has_call_rows((rows + 7) / 8), has_asked_by((rows + 7) / 8) {}
-
-// Values that are null stay what they were.
-void FittedBatch::clear() {
-    for (auto* bits : {&has_type, &has_slot, &has_size, &has_result, &has_call_rows, &has_asked_by}) std::ranges::fill(*bits, 0);
-    std::ranges::fill(call_rows, 0);
-    types = slots = sizes = results = calls = asked = 0;
+FittedTables::FittedTables(FittedRecipe given)
+    : recipe(std::move(given)), others(recipe.kinds.size()), size_groups(page_bytes + 1), size_ends(recipe.size_shares.size()) {
+    require(recipe.kinds.size() <= 64, "at most 64 kinds of rows", recipe.kinds.size(), 64);
+    recipe.parts = std::max(recipe.parts, static_cast<uint32_t>((recipe.area_slots - 1) / FittedPart::most_slots + 1));
+    part_slots = std::max<uint64_t>(1, recipe.area_slots / recipe.parts);
+    std::inclusive_scan(recipe.size_shares.begin(), recipe.size_shares.end(), size_ends.begin());
+    for (uint32_t size = 0, at = 0, below = 0; size <= page_bytes; ++size) {
+        size_groups[size] = static_cast<uint8_t>(std::min(below * weight_groups / FittedRecipe::million, weight_groups - 1));
+        if (at < recipe.sizes.size() && recipe.sizes[at] == size) below = size_ends[at++];
+    }
+    for (size_t kind = 0; kind < others.size(); ++kind)
+        for (size_t other = 0; other < others.size(); ++other)
+            if (recipe.kinds[kind].row.goes_on_as(recipe.kinds[other].row))
+                others[kind][static_cast<size_t>(recipe.kinds[other].row.from)] |= uint64_t{1} << other;
+    for (FittedRecipe::Kind& kind : recipe.kinds) {  // from now on up to the end of each step
+        std::inclusive_scan(kind.rows.begin(), kind.rows.end(), kind.rows.begin());
+        std::inclusive_scan(kind.runs.begin(), kind.runs.end(), kind.runs.begin());
+    }
 }
 
-FittedSynth::FittedSynth(FittedRecipe recipe)
-    : recipe_(std::move(recipe)),
-      random_(recipe_.seed),
-      area_(static_cast<uint32_t>(recipe_.area_slots), cluster_slots, recipe_.search, recipe_.cpus, random_),
+FittedPart::FittedPart(const FittedTables& tables, uint32_t number)
+    : tables_(tables),
+      recipe_(tables.recipe),
+      number_(number),
+      random_(recipe_.seed + number * uint64_t{0x9e3779b97f4a7c15}),
+      area_(static_cast<uint32_t>(tables.part_slots), cluster_slots, recipe_.search, recipe_.cpus, random_),
       left_(recipe_.kinds.size()),
       cursors_(recipe_.kinds.size()),
-      others_(recipe_.kinds.size()),
-      size_ends_(recipe_.size_shares.size()) {
-    std::inclusive_scan(recipe_.size_shares.begin(), recipe_.size_shares.end(), size_ends_.begin());
-    size_groups_.resize(page_bytes + 1);
-    for (uint32_t size = 0, at = 0, below = 0; size <= page_bytes; ++size) {
-        size_groups_[size] = static_cast<uint8_t>(std::min(below * weight_groups / FittedRecipe::million, weight_groups - 1));
-        if (at < recipe_.sizes.size() && recipe_.sizes[at] == size) below = size_ends_[at++];
-    }
-    require(recipe_.kinds.size() <= 64, "at most 64 kinds of rows", recipe_.kinds.size(), 64);
+      places_(recipe_.kinds.size()) {
     begin_areas();
-    for (size_t kind = 0; kind < others_.size(); ++kind)
-        for (size_t other = 0; other < others_.size(); ++other)
-            if (recipe_.kinds[kind].row.goes_on_as(recipe_.kinds[other].row))
-                others_[kind][static_cast<size_t>(recipe_.kinds[other].row.from)] |= uint64_t{1} << other;
 }
 
-void FittedSynth::begin_areas() {
-    for (AgeList& one : lists_) one.clear();
+void FittedPart::begin_areas() {
+    for (AgeList32& one : lists_) one.clear();
     area_.clear();
-    lives_.assign(recipe_.area_slots + 1, 0);
-    sizes_.assign(recipe_.area_slots + 1, unknown);
+    lives_.assign(tables_.part_slots + 1, 0);
+    slots_.clear(tables_.part_slots + 1);
+    sizes_.assign(tables_.part_slots + 1, unknown);
     std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
     last_slots_.fill(AgeList::nowhere);
     departures_.fill({});
 }
 
-void FittedSynth::enter_step() {
+// Of what is counted up to the end of each step, what the step has for this part: floor((n + i) / parts), i from 0 to parts - 1,
+// make n together.
+uint64_t FittedPart::share(const std::vector<uint64_t>& counts) const {
+    auto up_to = [this](uint64_t count) { return (count + number_) / recipe_.parts; };
+    return up_to(counts[step_]) - (step_ ? up_to(counts[step_ - 1]) : 0);
+}
+
+void FittedPart::enter_step() {
     for (size_t kind = 0; kind < left_.size(); ++kind) {
-        left_[kind].rows += recipe_.kinds[kind].rows[step_];  // to what has waited
-        left_[kind].runs += recipe_.kinds[kind].runs[step_];
+        left_[kind].rows += share(recipe_.kinds[kind].rows);  // to what has waited
+        left_[kind].runs += share(recipe_.kinds[kind].runs);
         left_[kind].runs = std::min(left_[kind].runs, left_[kind].rows);
         if (left_[kind].rows && !left_[kind].runs) left_[kind].runs = 1;
         if (left_[kind].rows) has_rows_ |= uint64_t{1} << kind;
     }
+    look_at_rows_left();
 }
 
-bool FittedSynth::can(size_t kind) const {
+bool FittedPart::can(size_t kind) const {
     const RowKind& row = recipe_.kinds[kind].row;
     if (!left_[kind].rows) return false;
     if (row.from != Place::none) return list(row.from).size() > 0;
@@ -75,7 +81,7 @@ bool FittedSynth::can(size_t kind) const {
 }
 
 // The runs that are left come in any order, but none beside another of its kind while there are others.
-bool FittedSynth::begin_run() {
+bool FittedPart::begin_run() {
     for (;;) {
         uint64_t total = 0, able = 0;
         for (uint64_t kinds = has_rows_; kinds; kinds &= kinds - 1) {
@@ -101,113 +107,83 @@ bool FittedSynth::begin_run() {
     }
 }
 
-std::shared_ptr<FittedBatch> FittedSynth::unused(size_t rows) {
-    for (auto& batch : batches_) {
-        if (batch.use_count() != 1) continue;
-        std::atomic_thread_fence(std::memory_order_acquire);  // what the last holder read, it has read
-        if (batch->rows == rows) batch->clear();
-        else batch = std::make_shared<FittedBatch>(rows);
-        return batch;
-    }
-    return batches_.emplace_back(std::make_shared<FittedBatch>(rows));
-}
-
-std::shared_ptr<const FittedBatch> FittedSynth::next(size_t rows) {
-    std::shared_ptr<FittedBatch> batch = unused(rows);
-    for (size_t row = 0; row < rows; ++row) {
+size_t FittedPart::draw(DrawnRow* rows, size_t most) {
+    size_t row = 0;
+    for (; row < most && !waits_; ++row) {
         const bool goes_on = kind_ != no_kind && can(kind_) && left_[kind_].runs > 0;
         // Of the rows that are left of a kind, each is as likely as any other to begin a new run.
         if (!goes_on || chance(left_[kind_].runs - 1, left_[kind_].rows)) {
             if (goes_on) --left_[kind_].runs;
             if (!begin_run()) {
-                begin_anew(*batch, row);
-                continue;
+                ended_ = true;
+                break;
             }
         }
-        draw(*batch, row);
+        waits_ = recipe_.kinds[kind_].row.op == Op::invalidate_area;
+        if (waits_) break;
+        rows[row] = draw_one();
     }
-    return batch;
+    return row;
 }
 
-// The area is switched off, which frees all slots, and on again.
-void FittedSynth::begin_anew(FittedBatch& batch, size_t row) {
-    time_ns_ += 1;
-    batch.ts_ns[row] = time_ns_;
-    batch.op[row] = static_cast<int8_t>(Op::invalidate_area);
-    FittedBatch::set(batch.has_type, row);
-    ++batch.types;
+// The row that it has waited with, if it has.
+DrawnRow FittedPart::free_all() {
+    DrawnRow row;
+    begin_areas();
+    if (!waits_) return row;
+    waits_ = false;
+    row.kind = static_cast<uint32_t>(kind_);
+    row.cpu = cpu_;
+    if (--left_[kind_].rows == 0) {
+        has_rows_ &= ~(uint64_t{1} << kind_);
+        look_at_rows_left();
+    }
+    return row;
+}
+
+void FittedPart::begin_anew() {
     begin_areas();
     std::fill(left_.begin(), left_.end(), Left{});
     has_rows_ = 0;
+    look_at_rows_left();
     kind_ = no_kind;
     phase_ = step_ = 0;
-    begun_ = false;
+    begun_ = ended_ = waits_ = false;
 }
 
-void FittedSynth::draw(FittedBatch& batch, size_t row) {
+DrawnRow FittedPart::draw_one() {
     Chosen chosen{kind_, AgeList::nowhere};
     if (recipe_.kinds[kind_].row.from != Place::none) chosen = choose(kind_);
     const FittedRecipe::Kind& kind = recipe_.kinds[chosen.kind];
-    if (--left_[chosen.kind].rows == 0) has_rows_ &= ~(uint64_t{1} << chosen.kind);
-    batch.op[row] = static_cast<int8_t>(kind.row.op);
-    time_ns_ += 1 + static_cast<int64_t>(random_.next() & 2047);
-    batch.ts_ns[row] = time_ns_;
+    if (--left_[chosen.kind].rows == 0) {
+        has_rows_ &= ~(uint64_t{1} << chosen.kind);
+        look_at_rows_left();
+    }
     if (recipe_.cpus > 1 && chance(recipe_.cpu_changes, FittedRecipe::whole))
         cpu_ = (cpu_ + 1 + static_cast<uint32_t>(below(recipe_.cpus - 1))) % recipe_.cpus;
-    batch.cpu[row] = static_cast<uint16_t>(cpu_);
-    if (kind.row.result != RowKind::no_result) {
-        batch.result[row] = kind.row.result;
-        FittedBatch::set(batch.has_result, row);
-        ++batch.results;
-    }
-    if (kind.row.takes) {
-        FittedBatch::set(batch.has_call_rows, row);
-        ++batch.calls;
-    }
-    if (kind.row.asked_by != RowKind::nobody) {
-        batch.asked_by[row] = static_cast<int8_t>(kind.row.asked_by);
-        FittedBatch::set(batch.has_asked_by, row);
-        ++batch.asked;
-    }
+    DrawnRow row;
+    row.kind = static_cast<uint32_t>(chosen.kind);
+    row.cpu = cpu_;
     uint64_t slot = 0;
-    const bool names_slot = kind.row.op <= Op::invalidate || kind.row.op == Op::visit;
     if (kind.row.from != Place::none) {
         slot = list(kind.row.from).slot(chosen.position);
         cursors_[chosen.kind] = chosen.position;
         last_slots_[static_cast<size_t>(kind.row.op)] = slot;
-    } else if (names_slot) {
+    } else if (kind.row.names_slot()) {
         slot = kind.row.op == Op::store ? new_slot() : some_free_slot();
     } else {
-        if (kind.row.op == Op::invalidate_area) {
-            begin_areas();
-            FittedBatch::set(batch.has_type, row);
-            ++batch.types;
-        }
-        return;
+        return row;
     }
+    row.slot = static_cast<uint32_t>(slot);
     if (kind.row.op == Op::store && kind.row.sized) {
-        batch.size[row] = size_of(kind, slot);
-        sizes_[slot] = static_cast<uint16_t>(std::min(batch.size[row], page_bytes));
-        FittedBatch::set(batch.has_size, row);
-        ++batch.sizes;
+        row.size = size_of(kind, slot);
+        sizes_[slot] = static_cast<uint16_t>(std::min<uint32_t>(row.size, page_bytes));
     }
-    const SwapEntry named = entry(slot);
-    batch.type[row] = static_cast<uint8_t>(named.type());
-    batch.offset[row] = named.offset();
-    FittedBatch::set(batch.has_slot, row);
-    FittedBatch::set(batch.has_type, row);
-    ++batch.slots;
-    ++batch.types;
     move(chosen.kind, chosen.position, slot);
+    return row;
 }
 
-// One area's clusters stand for those of all, which take turns.
-SwapEntry FittedSynth::entry(uint64_t slot) const {
-    const uint64_t cluster = slot / cluster_slots;
-    return {static_cast<uint32_t>(cluster % recipe_.types), cluster / recipe_.types * cluster_slots + slot % cluster_slots};
-}
-
-uint64_t FittedSynth::new_slot() {
+uint64_t FittedPart::new_slot() {
     uint32_t slot = 0;
     for (int tries = 0; tries < slot_tries && slot == 0; ++tries) area_.allocate(cpu_, 1, &slot);
     require(slot != 0, "area_slots are enough for the kernel to find a free one", area_.used(), area_.pages());
@@ -215,14 +191,14 @@ uint64_t FittedSynth::new_slot() {
 }
 
 // For rows of slots that nobody has stored to.
-uint64_t FittedSynth::some_free_slot() {
+uint64_t FittedPart::some_free_slot() {
     uint64_t slot = 0;
     for (int tries = 0; tries < slot_tries; ++tries)
-        if (slot = 1 + below(recipe_.area_slots); !lives_[slot]) break;
+        if (slot = 1 + below(tables_.part_slots); !lives_[slot]) break;
     return slot;
 }
 
-FittedSynth::Chosen FittedSynth::choose(size_t number) {
+FittedPart::Chosen FittedPart::choose(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
     Chosen chosen{number, AgeList::nowhere};
     if (beside(number, true, chosen) || beside(number, false, chosen)) return chosen;
@@ -232,9 +208,9 @@ FittedSynth::Chosen FittedSynth::choose(size_t number) {
     return jumped;
 }
 
-FittedSynth::Chosen FittedSynth::jump_of(size_t number) {
+FittedPart::Chosen FittedPart::jump_of(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
-    const AgeList& of = list(kind.row.from);
+    const AgeList32& of = list(kind.row.from);
     if (const uint64_t last = cursors_[number]; last != AgeList::nowhere && below(FittedRecipe::whole) < kind.next[phase_]) {
         const uint64_t next = of.older(last) + of.has(last);
         if (next < of.size()) return {number, of.nth(next)};
@@ -249,9 +225,9 @@ FittedSynth::Chosen FittedSynth::jump_of(size_t number) {
 }
 
 // Some position in the list of the kind's place, near the last one's or by its rank.
-uint64_t FittedSynth::jump(size_t number) {
+uint64_t FittedPart::jump(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
-    const AgeList& of = list(kind.row.from);
+    const AgeList32& of = list(kind.row.from);
     if (const uint64_t position = close_one(number); position != AgeList::nowhere) return position;
     const uint64_t drawn = random_.next(), last = cursors_[number];
     const uint64_t share = (drawn >> 32) * FittedRecipe::whole >> 32;
@@ -267,7 +243,7 @@ uint64_t FittedSynth::jump(size_t number) {
 
 // One of the kind's place about as far from the last slot of its op as jumps are that are close, or likewise from where an
 // earlier jump left, if there is any.
-uint64_t FittedSynth::close_one(size_t number) {
+uint64_t FittedPart::close_one(size_t number) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
     const uint64_t last = last_slots_[static_cast<size_t>(kind.row.op)];
     const Departures& departures = departures_[static_cast<size_t>(kind.row.op)];
@@ -285,33 +261,37 @@ uint64_t FittedSynth::close_one(size_t number) {
 
 // Where the one of the row's place stands that is nearest to the slot, but for those right beside the last one: to be of them
 // is no jump.
-uint64_t FittedSynth::around(const RowKind& row, uint64_t slot) const {
+uint64_t FittedPart::around(const RowKind& row, uint64_t slot) const {
     const uint64_t last = last_slots_[static_cast<size_t>(row.op)];
-    for (uint64_t step = 0; step <= close_slots; ++step)
-        for (const uint64_t there : {slot + step, slot - step})
-            if (there < lives_.size() && lives_[there] >> 61 == static_cast<uint64_t>(row.from) && there + 1 != last &&
-                there != last + 1)
-                return lives_[there] & ~uint64_t{0} >> 3;
-    return AgeList::nowhere;
+    const uint32_t place = 1u << static_cast<uint32_t>(row.from);
+    auto is_beside = [last](uint64_t there) { return there + 1 == last || there == last + 1; };
+    const uint64_t before_first = slot >> 63 ? 0 - slot : 0;  // so far below slot 0
+    if (before_first > close_slots) return AgeList::nowhere;
+    uint64_t above = slots_.at_or_above(place, slot + before_first, close_slots - before_first);
+    uint64_t below = before_first ? AgeList::nowhere : slots_.at_or_below(place, slot, close_slots);
+    while (above != AgeList::nowhere && is_beside(above))
+        above = above == slot + close_slots ? AgeList::nowhere : slots_.at_or_above(place, above + 1, slot + close_slots - above - 1);
+    while (below != AgeList::nowhere && is_beside(below))
+        below = below + close_slots == slot ? AgeList::nowhere : slots_.at_or_below(place, below - 1, close_slots - (slot - below) - 1);
+    if (above == AgeList::nowhere && below == AgeList::nowhere) return AgeList::nowhere;
+    const bool is_above = below == AgeList::nowhere || (above != AgeList::nowhere && above - slot <= slot - below);
+    return lives_[is_above ? above : below] & position_mask;
 }
 
 // What is loaded or freed sooner may be large or small.
-bool FittedSynth::has_weight(size_t number, uint64_t slot) {
+bool FittedPart::has_weight(size_t number, uint64_t slot) {
     if (sizes_[slot] == unknown) return true;
-    const uint32_t weight = recipe_.kinds[number].size_weights[size_groups_[sizes_[slot]]];
+    const uint32_t weight = recipe_.kinds[number].size_weights[tables_.size_groups[sizes_[slot]]];
     return weight == FittedRecipe::whole || chance(weight, FittedRecipe::whole);
 }
 
-bool FittedSynth::is_crumb(size_t number, uint64_t slot) const {
-    Chosen beside{};
-    uint64_t slots = 1;
-    for (uint64_t below = slot - 1; slots < crumb_slots && kind_of(number, below, beside); --below) ++slots;
-    for (uint64_t above = slot + 1; slots < crumb_slots && kind_of(number, above, beside); ++above) ++slots;
-    return slots < crumb_slots;
+bool FittedPart::is_crumb(size_t number, uint64_t slot) const {
+    const uint32_t places = places_of(number);
+    return 1 + slots_.run_below(places, slot) + slots_.run_above(places, slot) < crumb_slots;
 }
 
 // Along the quantiles, by the lower 32 bits of what is drawn.
-uint64_t FittedSynth::drawn_from(const std::vector<uint32_t>& quantiles, uint64_t drawn, uint64_t times) {
+uint64_t FittedPart::drawn_from(const std::vector<uint32_t>& quantiles, uint64_t drawn, uint64_t times) {
     const uint64_t along = (drawn & 0xffffffff) * (quantiles.size() - 1);  // 32 bits behind the point
     const uint64_t step = along >> 32, part = along & 0xffffffff;
     const uint64_t low = quantiles[step], high = quantiles[step + 1];
@@ -319,7 +299,7 @@ uint64_t FittedSynth::drawn_from(const std::vector<uint32_t>& quantiles, uint64_
 }
 
 // Whether the row is of the nearest slot ahead of the last one of its op, or back from it, that a row of the op can be of.
-bool FittedSynth::beside(size_t number, bool ahead, Chosen& chosen) {
+bool FittedPart::beside(size_t number, bool ahead, Chosen& chosen) {
     const FittedRecipe::Kind& kind = recipe_.kinds[number];
     const uint64_t last = last_slots_[static_cast<size_t>(kind.row.op)];
     if (last == AgeList::nowhere) return false;
@@ -327,36 +307,49 @@ bool FittedSynth::beside(size_t number, bool ahead, Chosen& chosen) {
     const uint32_t over_gap = ahead ? kind.ahead_over_gap : kind.back_over_gap;
     const uint64_t drawn = below(FittedRecipe::whole);
     if (drawn >= std::max(right, over_gap)) return false;
-    for (uint64_t step = 1; step <= slots_ahead; ++step)
-        if (kind_of(number, ahead ? last + step : last - step, chosen)) return drawn < (step == 1 ? right : over_gap);
-    return false;
+    const uint32_t places = places_of(number);
+    const uint64_t nearest = ahead ? slots_.at_or_above(places, last + 1, slots_ahead - 1) : slots_.at_or_below(places, last - 1, slots_ahead - 1);
+    if (nearest == AgeList::nowhere) return false;
+    kind_of(number, nearest, chosen);
+    return drawn < (nearest == last + 1 || nearest + 1 == last ? right : over_gap);
+}
+
+// Where has_rows_ has changed.
+void FittedPart::look_at_rows_left() {
+    for (size_t kind = 0; kind < places_.size(); ++kind) {
+        places_[kind] = 0;
+        for (size_t place = 1; place < place_count; ++place)
+            places_[kind] |= uint32_t{(tables_.others[kind][place] & has_rows_) != 0} << place;
+    }
 }
 
 // As what a row of the kind goes on at the slot, if it can.
-bool FittedSynth::kind_of(size_t number, uint64_t slot, Chosen& chosen) const {
+bool FittedPart::kind_of(size_t number, uint64_t slot, Chosen& chosen) const {
     if (slot >= lives_.size()) return false;
-    const uint64_t kinds = others_[number][lives_[slot] >> 61] & has_rows_;
+    const uint64_t kinds = tables_.others[number][lives_[slot] >> place_shift] & has_rows_;
     if (!kinds) return false;
-    chosen = {kinds >> number & 1 ? number : static_cast<size_t>(std::countr_zero(kinds)), lives_[slot] & ~uint64_t{0} >> 3};
+    chosen = {kinds >> number & 1 ? number : static_cast<size_t>(std::countr_zero(kinds)), lives_[slot] & position_mask};
     return true;
 }
 
 // Who frees, or reads, all that it has begins at one end of it: the chosen slot, or the last of those beside it on the side
 // from which the kind comes.
-FittedSynth::Chosen FittedSynth::at_edge(Chosen chosen) {
+FittedPart::Chosen FittedPart::at_edge(Chosen chosen) {
     const FittedRecipe::Kind& kind = recipe_.kinds[chosen.kind];
     if (below(FittedRecipe::whole) >= kind.edges[phase_]) return chosen;
     const uint64_t slot = list(kind.row.from).slot(chosen.position);
     const uint64_t ahead = kind.ahead[phase_], back = kind.back[phase_];
     const bool from_below = below(ahead + back + 1) <= ahead;
+    const uint32_t places = places_of(chosen.kind);
+    uint64_t steps = 0;
+    for (uint64_t run = 64; run == 64 && steps < edge_slots; steps += run)
+        run = from_below ? slots_.run_below(places, slot - steps) : slots_.run_above(places, slot + steps);
     Chosen edge = chosen;
-    for (uint64_t step = 1; step <= edge_slots; ++step) {
-        if (!kind_of(chosen.kind, from_below ? slot - step : slot + step, edge)) return edge;
-    }
-    return chosen;
+    if (steps > 0 && steps < edge_slots) kind_of(chosen.kind, from_below ? slot - steps : slot + steps, edge);
+    return edge;
 }
 
-uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
+uint32_t FittedPart::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
     if (!kind.sizes.empty()) return kind.sizes[below(kind.sizes.size())];
     if (const uint32_t before = sizes_[slot]; kind.row.from != Place::none && before != unknown) {
         if (const uint32_t size = resized(kind, before); size != unknown) return size;
@@ -375,15 +368,15 @@ uint32_t FittedSynth::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
 }
 
 // One of the sizes whose ranks among all are from the first on and below the end.
-uint32_t FittedSynth::size_between(uint64_t first, uint64_t end) {
+uint32_t FittedPart::size_between(uint64_t first, uint64_t end) {
     const uint64_t rank = first + (end > first + 1 ? below(end - first) : 0);
-    const auto found = std::ranges::upper_bound(size_ends_, std::min<uint64_t>(rank, FittedRecipe::million - 1));
-    return recipe_.sizes[static_cast<size_t>(found - size_ends_.begin())];
+    const auto found = std::ranges::upper_bound(tables_.size_ends, std::min<uint64_t>(rank, FittedRecipe::million - 1));
+    return recipe_.sizes[static_cast<size_t>(found - tables_.size_ends.begin())];
 }
 
 // The size of a page that is stored again: most keep theirs, or its group.
-uint32_t FittedSynth::resized(const FittedRecipe::Kind& kind, uint32_t before) {
-    const auto& shares = kind.resized[size_groups_[before]];
+uint32_t FittedPart::resized(const FittedRecipe::Kind& kind, uint32_t before) {
+    const auto& shares = kind.resized[tables_.size_groups[before]];
     uint64_t share = below(FittedRecipe::whole);
     size_t outcome = 0;
     for (; outcome < shares.size() && share >= shares[outcome]; ++outcome) share -= shares[outcome];
@@ -393,29 +386,33 @@ uint32_t FittedSynth::resized(const FittedRecipe::Kind& kind, uint32_t before) {
         const auto last = std::ranges::upper_bound(recipe_.sizes, before + near_bytes);
         if (first == last) return before;
         const auto at = first - recipe_.sizes.begin(), end = last - recipe_.sizes.begin();
-        return size_between(at ? size_ends_[static_cast<size_t>(at - 1)] : 0, size_ends_[static_cast<size_t>(end - 1)]);
+        return size_between(at ? tables_.size_ends[static_cast<size_t>(at - 1)] : 0, tables_.size_ends[static_cast<size_t>(end - 1)]);
     }
     if (outcome == shares.size()) return unknown;
     const uint64_t group = outcome - 2;
     return size_between(group * FittedRecipe::million / weight_groups, (group + 1) * FittedRecipe::million / weight_groups);
 }
 
-void FittedSynth::move(size_t number, uint64_t position, uint64_t slot) {
+void FittedPart::move(size_t number, uint64_t position, uint64_t slot) {
     const RowKind& kind = recipe_.kinds[number].row;
     if (kind.to == kind.from && (kind.from == Place::none || (kind.op != Op::load && kind.op != Op::store))) return;
-    if (kind.from != Place::none) list(kind.from).remove(position);
+    if (kind.from != Place::none) {
+        list(kind.from).remove(position);
+        slots_.remove(static_cast<uint32_t>(kind.from), slot);
+    }
     if (kind.to == Place::none) {
         area_.free(static_cast<uint32_t>(slot));
         lives_[slot] = 0;
         sizes_[slot] = unknown;
         return;
     }
-    AgeList& to = list(kind.to);
+    AgeList32& to = list(kind.to);
     if (to.full())
         for (size_t i = 0; i < recipe_.kinds.size(); ++i)
             if (recipe_.kinds[i].row.from == kind.to && cursors_[i] != AgeList::nowhere) cursors_[i] = to.older(cursors_[i]);
-    const uint64_t place = static_cast<uint64_t>(kind.to) << 61;
-    lives_[slot] = place | to.append(slot, [&](uint64_t moved, uint64_t now) { lives_[moved] = place | now; });
+    const uint32_t place = static_cast<uint32_t>(kind.to) << place_shift;
+    slots_.add(static_cast<uint32_t>(kind.to), slot);
+    lives_[slot] = place | static_cast<uint32_t>(to.append(slot, [&](uint64_t moved, uint64_t now) { lives_[moved] = place | static_cast<uint32_t>(now); }));
 }
 
 }  // namespace zreplay

@@ -11,7 +11,10 @@
 //                 or one of any rank; likelier to a crumb (slot_lives.hpp) and to some sizes, and perhaps then to the end of
 //                 what is in a row there
 //
-// A kind that finds nobody in its place waits, into the next step if it must. All is O(slots not free) in memory, and a row
+// A kind that finds nobody in its place waits, into the next step if it must.
+//
+// A recipe may have parts (fitted_synth.hpp puts their rows together). Each has its share of the rows, and slots of its own, and
+// knows of nothing but an invalidate_area in the others: so it can be drawn beside them. All is O(slots not free) in memory, and a row
 // takes constant work but for finding a rank, which is a logarithm.
 #pragma once
 
@@ -21,6 +24,7 @@
 #include <vector>
 
 #include "random.hpp"
+#include "trace/slot_bits.hpp"
 #include "trace/slot_lives.hpp"
 #include "trace/swap_area.hpp"
 
@@ -58,6 +62,7 @@ struct FittedRecipe {
     static constexpr std::array<uint32_t, 3> moves{8, 64, 512};
     static constexpr uint32_t size_groups = 16;  // near is in the same one of them
     uint32_t phases = 1, steps = 1;            // steps of each phase
+    uint32_t parts = 1;         // that rows and slots are divided among
     uint64_t area_slots = 1;  // of all swap areas
     uint32_t types = 1, cpus = 1;
     uint32_t cpu_changes = 0;  // share of the rows that are another CPU's than the one before
@@ -65,45 +70,49 @@ struct FittedRecipe {
     uint64_t seed = 0;
 };
 
-struct FittedBatch {
-    explicit FittedBatch(size_t rows);
-    void clear();
-    static void set(std::vector<uint8_t>& bits, size_t row) { bits[row / 8] |= static_cast<uint8_t>(1u << row % 8); }
+// What parts have in common: the recipe, and what follows from it.
+struct FittedTables {
+    explicit FittedTables(FittedRecipe recipe);
 
-    size_t rows;
-    std::vector<int64_t> ts_ns;
-    std::vector<int8_t> op;
-    std::vector<uint8_t> type;
-    std::vector<uint64_t> offset;
-    std::vector<uint32_t> size;
-    std::vector<uint16_t> cpu;
-    std::vector<int32_t> result;
-    std::vector<uint32_t> call_rows;
-    std::vector<int8_t> asked_by;
-    std::vector<uint8_t> has_type, has_slot, has_size, has_result, has_call_rows, has_asked_by;
-    size_t types = 0, slots = 0, sizes = 0, results = 0, calls = 0, asked = 0;  // how many have one
+    FittedRecipe recipe;
+    uint64_t part_slots;                                    // of the area
+    std::vector<std::array<uint64_t, place_count>> others;  // by kind and place: which kinds it goes on as, a bit each
+    std::vector<uint8_t> size_groups;                       // by bytes
+    std::vector<uint32_t> size_ends;                        // shares of the sizes up to each
 };
 
-class FittedSynth {
-  public:
-    // At most 64 kinds.
-    explicit FittedSynth(FittedRecipe recipe);
+// A row as it is drawn: what is the same for all of a kind is not in it.
+struct DrawnRow {
+    uint32_t slot = 0;  // of the part; of an invalidate_area its type
+    uint32_t kind : 7 = 0, size : 14 = 0, cpu : 10 = 0;
+};
 
-    // The next rows. When all phases have been, all slots are freed and the first begins again.
-    std::shared_ptr<const FittedBatch> next(size_t rows);
+class FittedPart {
+  public:
+    static constexpr uint64_t most_slots = uint64_t{1} << 26;
+
+    // Which of the parts it is.
+    FittedPart(const FittedTables& tables, uint32_t number);
+
+    // The next rows, to the end of the last phase or until it waits: how many.
+    size_t draw(DrawnRow* rows, size_t most);
+    bool ended() const { return ended_; }
+    // For the others to come to an invalidate_area too: it frees the slots of all.
+    bool waits() const { return waits_; }
+    DrawnRow free_all();
+    void begin_anew();
 
   private:
     struct Left {
         uint64_t rows = 0, runs = 0;
     };
 
-    std::shared_ptr<FittedBatch> unused(size_t rows);
     bool begin_run();
     bool can(size_t kind) const;
     void enter_step();
-    void begin_anew(FittedBatch& batch, size_t row);
+    uint64_t share(const std::vector<uint64_t>& counts) const;
     void begin_areas();
-    void draw(FittedBatch& batch, size_t row);
+    DrawnRow draw_one();
     // What a row is of: its kind, and where its slot stands.
     struct Chosen {
         size_t kind;
@@ -114,13 +123,14 @@ class FittedSynth {
     static uint64_t drawn_from(const std::vector<uint32_t>& quantiles, uint64_t drawn, uint64_t times);
     bool beside(size_t kind, bool ahead, Chosen& chosen);
     bool kind_of(size_t kind, uint64_t slot, Chosen& chosen) const;
+    uint32_t places_of(size_t kind) const { return places_[kind]; }
+    void look_at_rows_left();
     Chosen at_edge(Chosen chosen);
     bool is_crumb(size_t kind, uint64_t slot) const;
     bool has_weight(size_t kind, uint64_t slot);
     uint64_t jump(size_t kind);
     uint64_t close_one(size_t kind);
     uint64_t around(const RowKind& row, uint64_t slot) const;
-    SwapEntry entry(uint64_t slot) const;
     uint64_t new_slot();
     uint64_t some_free_slot();
     uint32_t resized(const FittedRecipe::Kind& kind, uint32_t before);
@@ -131,33 +141,33 @@ class FittedSynth {
     uint64_t below(uint64_t limit) {
         return static_cast<uint64_t>(__extension__ static_cast<unsigned __int128>(random_.next()) * limit >> 64);
     }
-    AgeList& list(Place place) { return lists_[static_cast<size_t>(place)]; }
-    const AgeList& list(Place place) const { return lists_[static_cast<size_t>(place)]; }
+    AgeList32& list(Place place) { return lists_[static_cast<size_t>(place)]; }
+    const AgeList32& list(Place place) const { return lists_[static_cast<size_t>(place)]; }
 
-    FittedRecipe recipe_;
+    const FittedTables& tables_;
+    const FittedRecipe& recipe_;
+    uint32_t number_;
     Random random_;
     SwapArea area_;
-    std::array<AgeList, place_count> lists_;
-    std::vector<uint64_t> lives_;     // by slot: its place in the upper three bits, where it stands there in the others
+    std::array<AgeList32, place_count> lists_;
+    static constexpr uint32_t place_shift = 29, position_mask = (1u << place_shift) - 1;
+    std::vector<uint32_t> lives_;     // by slot: its place in the upper three bits, where it stands there in the others
     static constexpr uint16_t unknown = 0xffff;
+    SlotBits slots_;                  // of each place
     std::vector<uint16_t> sizes_;     // by slot: of its last store, in bytes up to a page, or unknown
     std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_{};
     std::array<Departures, op_count> departures_{};
-    std::vector<std::array<uint64_t, place_count>> others_;  // by kind and place: which kinds it goes on as, a bit each
+    std::vector<uint32_t> places_;   // by kind: those of whose slots a row of it could be, a bit each
     uint64_t has_rows_ = 0;  // kinds of which the step has rows left, a bit each
     uint32_t phase_ = 0, step_ = 0;
-    bool begun_ = false;
+    bool begun_ = false, ended_ = false, waits_ = false;
     static constexpr size_t no_kind = ~size_t{0};
     static constexpr int jump_tries = 16;
     size_t kind_ = no_kind;
     uint32_t cpu_ = 0;
-    int64_t time_ns_ = 0;
     std::array<uint32_t, 3> size_places_{};
-    std::vector<uint8_t> size_groups_;   // by bytes
-    std::vector<uint32_t> size_ends_;  // shares of the sizes up to each
-    std::vector<std::shared_ptr<FittedBatch>> batches_;  // as many as were ever held at once, and one
 };
 
 }  // namespace zreplay

@@ -537,6 +537,7 @@ void FtraceImporter::emit() {
     if (rows_.is_full()) settle_front();
     // In a recording that reads the pool before each call, the state after a change is read by the next call.
     rows_.emit(std::min(pages_before_ ? last_change_ : none, races_.first_row()));
+    counts_.unreadable_lines += rows_.take_unfit_sizes();
 }
 
 // The call at the front has been open for longer than rows can be held.

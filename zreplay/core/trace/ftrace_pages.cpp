@@ -120,7 +120,9 @@ void FtraceImporter::unreadable_alloc(FtraceLine line) {
     }
     if (line.is_return ? !call.allocated || call.answered : call.allocated) return;
     call.allocated = true;
-    if (line.is_return) call.answered = true;
+    if (!line.is_return) return;
+    call.answered = true;
+    if (TraceRow& store = rows_[call.row]; store.size > page_bytes) store.clear(Field::size);  // was it refused? nobody knows
 }
 
 }  // namespace zreplay

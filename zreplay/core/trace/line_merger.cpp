@@ -10,6 +10,8 @@ void LineMerger::feed(size_t input, std::string_view text) {
     fed.at = 0;
     fed.text += text;
     look(fed);
+    // The begin of a line too long to be one is enough for the importer to say so.
+    if (!fed.size && fed.text.size() > most_line_bytes) fed.text.resize(most_line_bytes);
 }
 
 void LineMerger::end(size_t input) {

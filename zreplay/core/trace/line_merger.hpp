@@ -12,6 +12,9 @@ namespace zreplay {
 
 class LineMerger {
   public:
+    // Of a line that has not ended yet so much is kept: more than one may have (FtraceImporter::most_line_bytes).
+    static constexpr size_t most_line_bytes = 8192;
+
     explicit LineMerger(size_t inputs) : inputs_(inputs) {}
 
     void feed(size_t input, std::string_view text);  // any cut of it

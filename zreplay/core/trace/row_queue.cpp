@@ -80,6 +80,7 @@ void RowQueue::emit(uint64_t held) {
         if (front.state == TraceRow::State::complete) {
             if (front.has(Field::call)) front.call_rows = left_ - front.left_before_call;
             if (front.has(Field::alloc)) front.alloc_rows = left_ - front.left_before_alloc;
+            clear_unfit_size(front);
             ready_.push_back(front);
             ++left_;
         } else if (holds(front.moved_to)) {
@@ -89,6 +90,15 @@ void RowQueue::emit(uint64_t held) {
         rows_.pop_front();
         ++front_;
     }
+}
+
+// An object larger than a page is one that was refused. Whether a store was, is known for good only when its row leaves.
+void RowQueue::clear_unfit_size(TraceRow& row) {
+    if (row.op != Op::store || !row.has(Field::size)) return;
+    const bool refused = row.has(Field::result) && row.result < 0;
+    if (row.size <= (refused ? 2 : 1) * page_bytes) return;
+    row.clear(Field::size);
+    ++unfit_sizes_;
 }
 
 }  // namespace zreplay

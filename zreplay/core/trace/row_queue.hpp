@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "trace/chunked_queue.hpp"
@@ -98,6 +99,8 @@ class RowQueue {
     bool front_is_open() const { return !rows_.empty() && rows_.front().state == TraceRow::State::open; }
     void give_up_front() { rows_.front().state = TraceRow::State::complete; }
 
+    uint64_t take_unfit_sizes() { return std::exchange(unfit_sizes_, 0); }  // left out, as no such store can be
+
     size_t ready_rows() const { return ready_.size(); }
     std::vector<TraceRow> take() {
         std::vector<TraceRow> taken;
@@ -107,10 +110,13 @@ class RowQueue {
     }
 
   private:
+    void clear_unfit_size(TraceRow& row);
+
     std::vector<TraceRow> ready_;
     ChunkedQueue<TraceRow> rows_;
     uint64_t front_ = 0;  // the number of rows_.front()
     uint64_t left_ = 0;   // rows of the trace that have become ready
+    uint64_t unfit_sizes_ = 0;
 };
 
 }  // namespace zreplay

@@ -45,6 +45,8 @@ struct RowKind {
     bool takes = false;  // of a load: the entry, as since 6.9
     friend bool operator==(const RowKind&, const RowKind&) = default;
 
+    bool names_slot() const { return op <= Op::invalidate || op == Op::visit || from != Place::none; }
+
     // Whether a row of the other kind may stand here for one of this, if the slot that comes next is of its place: what a load or
     // an invalidate finds is the slot's affair, and all else is as it was.
     bool goes_on_as(const RowKind& other) const {

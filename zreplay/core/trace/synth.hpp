@@ -17,7 +17,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -91,7 +90,7 @@ class SynthBatches {
     std::shared_ptr<SynthBatch>& unused(Make&& make) {
         for (auto& batch : batches_) {
             if (batch.use_count() != 1) continue;
-            std::atomic_thread_fence(std::memory_order_acquire);  // what the last holder read, it has read
+            const auto held = batch;  // counted up after the last holder counted down: what it read, it has read
             return batch;
         }
         return batches_.emplace_back(make());

@@ -15,6 +15,8 @@ from zreplay.trace.importer import make_importer, to_schema
 from zreplay.trace.schema import SCHEMA
 
 _TAKE_ROWS = 1 << 16
+#: The most text that is kept while none of it is an event of ours.
+MOST_UNTOLD_BYTES = 1 << 29
 #: What the clock is called of a text whose times are counts, where nobody says it.
 COUNT_CLOCK = "counter"
 _ERRNO_NOTE = "its stores answer with 0 or an errno, those of Linux %s with a boolean: read as they are, 0 is taken"
@@ -31,6 +33,11 @@ class FtraceReading:
         self._chunks = [source.text()]
         seen = _zreplay.sight(self._chunks[-1], FUNCTIONS)
         while self._chunks[-1] and not told_by_sight(seen):
+            if sum(map(len, self._chunks)) > MOST_UNTOLD_BYTES:
+                raise TraceError(
+                    f"{source.name}: no event of zswap or zram in its first {MOST_UNTOLD_BYTES:,} bytes of text; "
+                    "without what is before them (grep) the rest can be read"
+                )
             self._chunks.append(source.text())
             seen = _zreplay.sight(self._chunks[-1], FUNCTIONS)
         self.context, family = _told_by_text(seen, context, source.name)

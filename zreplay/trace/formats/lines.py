@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 import pyarrow as pa
 
-from zreplay.errors import TraceError
+from zreplay.errors import TraceError, why
 from zreplay.trace.formats.format import Counts, RowsReading
 from zreplay.trace.schema import SCHEMA, WORDS
 
@@ -65,5 +65,5 @@ def to_rows(frame: pl.DataFrame, name: str) -> pa.RecordBatch:
         try:
             columns.append(frame[field.name].cast(kind).to_arrow().cast(field.type))
         except (pa.ArrowInvalid, pl.exceptions.PolarsError) as error:
-            raise TraceError(f"{name}: column {field.name}: {str(error).splitlines()[0]}") from error
+            raise TraceError(f"{name}: column {field.name}: {why(error)}") from error
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)

@@ -12,17 +12,20 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 from _zreplay import find_bad_row
 
-from zreplay.errors import TraceError, UsageError
+from zreplay.errors import TraceError, UsageError, why
 from zreplay.trace.context import Context
 from zreplay.trace.formats.column_map import Column, read_map, resolve
 from zreplay.trace.formats.format import Format, RowsReading
 from zreplay.trace.formats.lines import to_rows
+from zreplay.trace.parquet_safety import Unsafe, check_pages
 
 if TYPE_CHECKING:
     from zreplay.trace.source import Source
 
 _BATCH_ROWS = 1 << 16
 # A name or value that is no UTF-8 is a ValueError.
+#: The most of what has to be read whole before its first row is known.
+MOST_WHOLE_BYTES = 1 << 31
 _UNREADABLE = (pa.ArrowException, OSError, ValueError)
 _FORMAT_VERSION = b"zreplay.format_version"
 _HEADER = re.compile(rb"(?:^|[\t,;\"])(?:ts_ns|op)(?:[\t,;\"\r]|$)")
@@ -44,6 +47,10 @@ class _Text(io.RawIOBase):
             self._rest += chunk
             if not chunk:
                 break
+            if len(self._rest) > MOST_WHOLE_BYTES:
+                raise ValueError(
+                    f"more than {MOST_WHOLE_BYTES:,} bytes, which are read whole; decompress it into a file"
+                )
         data = self._rest if size < 0 else self._rest[:size]
         self._rest = self._rest[len(data) :]
         return data
@@ -72,7 +79,7 @@ class TableReading(RowsReading):
                 if part is not None:
                     part.validate(full=True)  # that words are UTF-8, which not every reader of pyarrow looks at
             except _UNREADABLE as error:
-                raise TraceError(f"{name}: at or after row {first_row:,}: {_reason(error)}") from error
+                raise TraceError(f"{name}: at or after row {first_row:,}: {why(error)}") from error
             if part is None:
                 break
             found = pl.from_arrow(part)
@@ -125,11 +132,7 @@ class CsvReading(TableReading):
             )
             return reader.schema.names, iter(reader)
         except _UNREADABLE as error:
-            raise TraceError(f"{self.source.name}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+            raise TraceError(f"{self.source.name}: {why(error)}") from error
 
 
 class NdjsonReading(TableReading):
@@ -140,7 +143,7 @@ class NdjsonReading(TableReading):
             reader = pa_json.open_json(pa.PythonFile(_Text(self.source, self), mode="r"))
             return reader.schema.names, iter(reader)
         except _UNREADABLE as error:
-            raise TraceError(f"{self.source.name}: {_reason(error)}") from error
+            raise TraceError(f"{self.source.name}: {why(error)}") from error
 
 
 class ParquetReading(TableReading):
@@ -151,12 +154,13 @@ class ParquetReading(TableReading):
         try:
             if source.path is not None and source.compression is None:
                 file = pq.ParquetFile(source.path)
+                check_pages(source.path, file.metadata, None, ())
                 self.text_bytes = source.path.stat().st_size
             else:
                 file = pq.ParquetFile(pa.BufferReader(_Text(source, self).read()))
             names = file.schema_arrow.names
-        except _UNREADABLE as error:
-            raise TraceError(f"{source.name}: damaged: {_reason(error)}") from error
+        except (*_UNREADABLE, Unsafe) as error:
+            raise TraceError(f"{source.name}: damaged: {why(error)}") from error
         if _FORMAT_VERSION in (file.metadata.metadata or {}) and not self._is_mapped:
             raise UsageError(
                 f"{source.name}: is a trace already, which needs no conversion (--map reads it as a table)"

@@ -7,6 +7,7 @@ come about and what they still tell of the trace.
 import dataclasses
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +35,8 @@ PLACES = ("none", "fresh", "read", "refused", "written", "back")
 ALLOCATORS = ("clusters", "scan")
 #: Kinds of rows.
 MOST_KINDS = 64
+#: Parts of a scaled recipe: of so many slots at least, for what each has beside them.
+LEAST_PART_SLOTS, MOST_PARTS = 1024, 2**20
 #: Of Rows with a place: parts in WHOLE, by phase.
 SHARES = ("ahead", "back", "next", "close", "close_back", "returns", "return_back", "near", "near_back", "edges")
 _MISSING = dataclasses.MISSING
@@ -174,6 +177,7 @@ class FittedRecipe:
     Attributes:
         events: rows; when all phases have been, all slots are freed and the first phase begins again.
         steps: of each phase.
+        parts: that rows and slots are divided among: each is a trace of its own, and they take turns.
         area_slots, types: of all swap areas, and how many there are; clusters are taken from them in turn.
         allocator: how source_kernel looks for a free slot, one of ALLOCATORS.
         sizes, size_shares: of stores that are taken: bytes, and how many of MILLION in all phases are of them.
@@ -193,6 +197,7 @@ class FittedRecipe:
     size_ranks: tuple[tuple[int, ...], ...]
     events: int = number(_MISSING, 1, 10**15)
     area_slots: int = number(_MISSING, 1, 2**31)
+    parts: int = number(1, 1, MOST_PARTS)
     steps: int = number(1, 1, 64)
     types: int = number(1, 1, MAX_TYPES)
     allocator: str = word("clusters", *ALLOCATORS)
@@ -223,6 +228,8 @@ class FittedRecipe:
             raise RecipeError("alike", f"found {list(self.alike)}, expected 3 numbers, at most {WHOLE:,} together")
         for phase, quantiles in enumerate(self.size_ranks, 1):
             _check_quantiles(f"size_ranks {phase}", quantiles, MILLION)
+        if self.parts > self.area_slots:
+            raise RecipeError("parts", f"found {self.parts:,}, expected no more than area_slots, {self.area_slots:,}")
         phases, steps = self.phases, self.steps
         for place, kind in enumerate(self.rows, 1):
             if len(kind.rows) not in (phases, phases * steps):
@@ -253,7 +260,9 @@ class FittedRecipe:
         return from_table(cls, table, folder)
 
     def scaled(self, factor: Fraction) -> Self:
-        """Rows, runs, slots and memory times `factor`: of ranks, shares and sizes nothing changes."""
+        """Rows, runs, slots and memory times `factor`, in parts about as large as they are; of ranks, shares and sizes
+        nothing changes."""
+        area_slots = max(1, round(self.area_slots * factor))
         rows = tuple(
             replace(kind, rows=(counts := _times(kind.rows, factor)), runs=_runs(_times(kind.runs, factor), counts))
             for kind in self.rows
@@ -262,7 +271,8 @@ class FittedRecipe:
             self,
             rows=rows,
             events=max(1, round(self.events * factor)),
-            area_slots=max(1, round(self.area_slots * factor)),
+            parts=max(1, min(math.floor(self.parts * factor), area_slots // LEAST_PART_SLOTS, MOST_PARTS)),
+            area_slots=area_slots,
             totalram_pages=None if self.totalram_pages is None else max(1, round(self.totalram_pages * factor)),
         )
 
@@ -346,6 +356,7 @@ class FittedRecipe:
             "size_shares": list(self.size_shares),
             "size_ranks": [list(quantiles) for quantiles in self.size_ranks],
             "alike": list(self.alike),
+            "parts": self.parts,
             "steps": self.steps,
             "area_slots": self.area_slots,
             "types": self.types,

@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
-from zreplay.errors import UsageError, nearest
+from zreplay.errors import UsageError, missing, nearest
 from zreplay.trace.files import ROW_GROUP_ROWS, TraceMetadata
 from zreplay.trace.recipes.tables import RecipeError
 
@@ -78,7 +78,7 @@ def read_recipe(path: Path) -> RecipeFile:
         with path.open("rb") as file:
             table = tomllib.load(file)
     except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
+        raise missing(path) from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

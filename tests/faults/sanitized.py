@@ -1,0 +1,90 @@
+"""The core's tests on engines with sanitizers: leaks, races, undefined behaviour. No suppressions.
+
+    python tests/faults/sanitized.py leaks            # the lock-step program, tests/core: ASan, LeakSanitizer, UBSan
+    python tests/faults/sanitized.py races            # parallel replay: ThreadSanitizer
+    python tests/faults/sanitized.py leaks --only-programs
+
+What must be silent altogether is a C++ program of ours without Python (lockstep, races). Under Python the interpreter
+and Arrow leave memory behind at the exit and pass data between threads in ways a sanitizer cannot see, as neither is
+compiled with one: there, of what is reported, that counts which has a frame of ours in it.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from programs import ROOT, program
+
+#: What of the Python tests replays in parallel.
+PARALLEL = ("tests/replay/test_threads.py", "tests/replay/test_cells.py", "tests/replay/test_curve.py")
+OF_OURS = re.compile(r"zreplay/core/|_zreplay\.")
+BLOCK = {"address": re.compile(r"(?:Direct|Indirect) leak of"), "thread": re.compile(r"WARNING: ThreadSanitizer")}
+
+
+def ours(log: str, kind: str) -> list[str]:
+    """The reports of a sanitizer's log that have a frame of the engine."""
+    begins = [match.start() for match in BLOCK[kind].finditer(log)]
+    reports = [log[begin:end] for begin, end in zip(begins, [*begins[1:], len(log)], strict=True)]
+    return [report for report in reports if OF_OURS.search(report)]
+
+
+def programs(kind: str, operations: float) -> int:
+    """Exit code of the program of that kind, which must say nothing."""
+    stops = "halt_on_error=1:exitcode=66"
+    options = os.environ | {"ASAN_OPTIONS": f"detect_leaks=1:{stops}", "TSAN_OPTIONS": stops, "UBSAN_OPTIONS": stops}
+    if kind == "thread":
+        return subprocess.run(
+            [program("races", "thread"), str(max(1, int(operations // 120_000)))], env=options
+        ).returncode
+    lockstep = program("lockstep", "address")
+    names = subprocess.check_output([lockstep, "list"], text=True).split()
+    command = [lockstep, "run", str(operations), "3600", "1", *names]
+    done = subprocess.run(command, env=options, stdout=subprocess.PIPE, text=True)
+    counts = [int(line.split()[1]) for line in done.stdout.splitlines()]
+    print(f"{sum(counts):,} operations over {len(counts)} subjects")
+    return done.returncode
+
+
+def tests(kind: str, paths: list[str]) -> int:
+    """The Python tests on that engine: 1 if one fails or something of ours is reported."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from engines import environment
+
+    with tempfile.TemporaryDirectory() as folder:
+        log = f"log_path={folder}/log"
+        options = {
+            "ASAN_OPTIONS": f"detect_leaks=1:{log}",
+            "LSAN_OPTIONS": "exitcode=0",
+            "TSAN_OPTIONS": f"exitcode=0:{log}",
+            "PYTHONMALLOC": "malloc",
+        }
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | options | environment(kind))
+        logs = [path.read_text(errors="replace") for path in Path(folder).glob("log*")]
+    found = [report for text in logs for report in ours(text, kind)]
+    print("\n".join(found[:5]), file=sys.stderr)
+    errors = sum("ERROR: AddressSanitizer" in text or "runtime error" in text for text in logs)
+    print(f"{kind}: tests exit {done.returncode}, {len(found)} reports with a frame of ours, {errors} errors")
+    return bool(done.returncode or found or errors)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("what", choices=["leaks", "races"])
+    options.add_argument("--operations", type=float, default=1e6, help="of the program")
+    options.add_argument("--only-programs", action="store_true")
+    options.add_argument("paths", nargs="*", help="tests, instead of tests/core or those that replay in parallel")
+    given = options.parse_args()
+    kind = {"leaks": "address", "races": "thread"}[given.what]
+    failed = bool(programs(kind, given.operations))
+    if not given.only_programs:
+        failed |= bool(tests(kind, given.paths or (["tests/core"] if kind == "address" else list(PARALLEL))))
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

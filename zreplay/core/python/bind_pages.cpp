@@ -1,0 +1,30 @@
+// The headers of a Parquet file's pages.
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include "module.hpp"
+#include "trace/parquet_pages.hpp"
+
+namespace zreplay {
+
+void bind_pages(nanobind::module_& module) {
+    namespace nb = nanobind;
+    using Told = std::tuple<uint32_t, uint32_t, uint64_t, bool>;
+    module.def("parquet_pages",
+               [](int file, const std::vector<std::pair<uint64_t, uint64_t>>& chunks) {
+                   ParquetPages pages;
+                   std::vector<Told> told;
+                   {
+                       nb::gil_scoped_release release;
+                       for (const auto& [begin, bytes] : chunks) {
+                           const PageSizes sizes = pages.add(file, {begin, bytes});
+                           told.emplace_back(sizes.largest_dictionary_bytes, sizes.largest_page_bytes, sizes.values, sizes.shares_prefixes);
+                       }
+                   }
+                   return std::pair(pages.crc32(), told);
+               },
+               nb::arg("file"), nb::arg("chunks"));
+}
+
+}  // namespace zreplay
