@@ -94,7 +94,7 @@ def test_a_trace_that_a_worker_does_not_find_fails_its_cells_alone(zreplay, clus
     monkeypatch.setattr(SweepDirectory, "note", gone)
     code, out, err = zreplay("sweep", grid, "-o", tmp_path / "s", "--scheduler", cluster.scheduler_address)
     assert code == 6 and "failed         12" in out
-    assert "u.parquet: no such file on worker tcp://127.0.0.1:" in err
+    assert ": worker tcp://127.0.0.1:" in err and "u.parquet: no such file; " in err
     assert len(files(tmp_path / "s")) == 12
 
 

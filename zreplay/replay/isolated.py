@@ -123,13 +123,13 @@ def _death(words: list[str], status: int, fed: int, trace: object) -> str:
     return f"the replay ended with exit code {status} and said nothing {where}"
 
 
-def _raise(name: str, message: str) -> NoReturn:
+def _raise(name: str, lines: list[str]) -> NoReturn:
     if name == "BrokenPipeError":
         raise BrokenPipeError
     kind = getattr(errors, name, None)
     if kind is None:
         raise SystemExit(1)  # the child has printed a traceback
-    raise kind(message)
+    raise kind(*lines)
 
 
 def _be_child(work: Callable[[Parent], None], fd: int) -> NoReturn:
@@ -144,6 +144,7 @@ def _be_child(work: Callable[[Parent], None], fd: int) -> NoReturn:
         if not isinstance(error, ZreplayError | BrokenPipeError | KeyboardInterrupt):
             traceback.print_exc()
             sys.stderr.flush()
-        parent.say("error", type(error).__name__, json.dumps(str(error)))
+        lines = error.args if isinstance(error, ZreplayError) else (error,)
+        parent.say("error", type(error).__name__, json.dumps([str(line) for line in lines]))
     finally:
         os._exit(0)  # at once: nothing of a plugin's runs after it has been told

@@ -217,6 +217,6 @@ def replay_chunk(
         raise
     except UsageError as error:  # of this trace; the others' cells go on
         raise TraceError(
-            f"{error} on worker {get_worker().address}; a path that all workers share, or a URL, is what a cluster "
+            f"worker {get_worker().address}: {error}; a path that all workers share, or a URL, is what a cluster "
             "can read"
         ) from error
