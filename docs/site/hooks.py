@@ -84,7 +84,7 @@ def command_line() -> str:
     """Every verb's help, as the program prints it."""
     import click
 
-    from zreplay.__main__ import VERBS
+    from zreplay.cli.help import VERBS
 
     program = click.Context(click.Group("zreplay"), info_name="zreplay")
     verbs = "\n".join(f"| [{verb}](#zreplay-{verb}) | {what} |" for verb, what in VERBS.items())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 def terminal_width() -> int | None:
     """How wide the terminal is that standard output is; None: it is none. COLUMNS says otherwise."""
-    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout and sys.stdout.isatty() else None
 
 
 def width() -> int:
