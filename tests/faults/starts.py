@@ -147,6 +147,8 @@ def contents(folder: Path) -> dict[str, object]:
             found[name] = (*sorted(cells), *filter(None, torn))
         elif path.name == "summary.parquet" and (path.parent / "manifest.json").exists():
             found[name] = _row(path)
+        elif path.suffix == ".html":  # with times that were measured
+            found[name] = path.read_text(encoding="utf-8").rstrip().endswith("</html>")
         elif path.name == "manifest.json":
             found[name] = _manifest(path)
         else:
