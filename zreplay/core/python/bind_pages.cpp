@@ -3,6 +3,9 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <cerrno>
+#include <system_error>
+
 #include "module.hpp"
 #include "trace/parquet_pages.hpp"
 
@@ -10,6 +13,15 @@ namespace zreplay {
 
 void bind_pages(nanobind::module_& module) {
     namespace nb = nanobind;
+    // What the system refuses is an OSError with its number, in place of a RuntimeError.
+    nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const std::system_error& error) {
+            errno = error.code().value();
+            PyErr_SetFromErrno(PyExc_OSError);
+        }
+    });
     using Told = std::tuple<uint32_t, uint32_t, uint64_t, bool>;
     module.def("parquet_pages",
                [](int file, const std::vector<std::pair<uint64_t, uint64_t>>& chunks) {
