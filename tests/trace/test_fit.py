@@ -403,7 +403,7 @@ def test_sizes_counted_by_hand():
 @pytest.mark.slow
 def test_what_the_page_says_of_two_recordings(tmp_path):
     """docs/fit.md's figures within 5 %, of one recording that the fit was made on and one that was held out."""
-    specification = importlib.util.spec_from_file_location("fit_page", TRACES.parent / "docs" / "fit.py")
+    specification = importlib.util.spec_from_file_location("fit_page", TRACES.parent / "docs" / "studies" / "fit.py")
     page = importlib.util.module_from_spec(specification)
     sys.modules["fit_page"] = page  # where its dataclasses look for their types
     path = list(sys.path)
