@@ -8,6 +8,7 @@
 //
 // Text is changed by lines and by the values in them, which comes further than bytes do.
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -110,13 +111,11 @@ struct Read {
 };
 
 Read import(std::string_view text, uint8_t family, uint8_t pool, size_t cut) {
-    PagesMade made;
-    if (pool % 4 == 1) made = PagesMade::one();
-    else if (pool % 4 == 2) made = PagesMade(ClassTable(ClassRule::a, 4));
-    else if (pool % 4 == 3) made = PagesMade(ClassTable(ClassRule::b, 8));
+    static const std::array<PagesMade, 4> made{
+        PagesMade(), PagesMade::one(), PagesMade(ClassTable(ClassRule::a, 4)), PagesMade(ClassTable(ClassRule::b, 8))};
     auto flag = [&](int bit) { return (family >> bit & 1) != 0; };
     const RecordedLimits limits = pool & 8 ? RecordedLimits{4, 2} : RecordedLimits{};
-    FtraceImporter importer({flag(0), flag(1), flag(2), flag(3), flag(4), flag(5), flag(6)}, pool & 4 ? 8 : 0, limits, made, functions());
+    FtraceImporter importer({flag(0), flag(1), flag(2), flag(3), flag(4), flag(5), flag(6)}, pool & 4 ? 8 : 0, limits, made[pool % 4], functions());
     if (!cut) importer.feed(text);
     else
         for (size_t at = 0; at < text.size(); at += cut) importer.feed(text.substr(at, cut));

@@ -1,6 +1,7 @@
 """Files made to harm: memory, terminals, other people's files. And each bit of a trace in some checksum."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -69,11 +70,11 @@ def test_pages_that_would_fill_memory_are_refused_before_one_is_decoded(tmp_path
     )  # fmt: skip
     del bomb, zeros
     assert path.stat().st_size < 100_000
-    from zreplay.trace.parquet_safety import Unsafe, check_pages
+    from zreplay.trace.parquet_safety import Unsafe, check_pages, read_footer
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(Unsafe, match=r"row group 0 has pages of 314,572,8\d\d bytes to be decoded"):
-        check_pages(path, pq.read_metadata(path), None, ())
+        check_pages(path, pq.read_metadata(path).schema, read_footer(path), ())
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000  # KB
 
 
@@ -141,6 +142,38 @@ def test_checksum_is_the_usual_crc32_of_what_the_format_says(tmp_path: Path) -> 
     assert int(chunk_bytes) == len(data) - 8 - footer_bytes
     zeroed = data[int(chunk_bytes) :].replace(behind.encode(), b"00000000")
     assert zlib.crc32(zeroed) == int(behind, 16)
+
+
+def test_footer_that_contradicts_itself_is_an_error_and_no_end_of_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(table(2), path)
+    data = path.read_bytes()
+    begin = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    for at in range(begin, len(data) - 8, 3):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 2]) + data[at + 1 :])
+        try:
+            trace = open_trace(path)
+            trace.most_call_rows()
+            list(trace.batches(use_threads=False))
+        except TraceError as error:
+            assert str(error).isprintable(), at
+
+
+def test_chunk_of_another_type_than_its_column_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(table(2), path)
+    # In parquet.thrift's order: type INT64, two encodings, the path. Arrow ends the process where this is BOOLEAN.
+    meta = re.compile(rb"\x15\x04(?=\x19.{1,5}\x18\x05ts_ns)", re.S)
+    assert len(meta.findall(path.read_bytes())) == 1
+    path.write_bytes(meta.sub(b"\x15\x00", path.read_bytes()))
+    assert refusal(path) == "its footer: row group 0 has another type in its column 0 than the schema"
+
+
+def test_word_that_is_no_utf8_is_named_by_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(table(2, op=pa.array(["store", "stXre"])), path, use_dictionary=False, compression="none")
+    path.write_bytes(path.read_bytes().replace(b"stXre", b"st\xf2re"))
+    assert "row 1: column op: found 'st\ufffdre', expected one of store, " in refusal(path)
 
 
 def test_trace_without_checksums_is_read_as_before(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from zreplay.errors import UsageError, why
 from zreplay.replay.threads import together
-from zreplay.trace.parquet_safety import Unsafe, check_pages
+from zreplay.trace.parquet_safety import Unsafe, check_pages, read_footer
 from zreplay.whole import Beside, cannot_write, sync
 
 SCHEMA_VERSION = "1.1"
@@ -171,7 +171,7 @@ def file_of(directory: Path, manifest: Mapping[str, Any], table: str) -> Path:
                 "`zreplay run … --force` writes it anew"
             )
         with path.open("rb") as file, pq.ParquetFile(file) as parquet:
-            check_pages(path, parquet.metadata, None, ())
+            check_pages(path, parquet.schema, read_footer(path), ())
     except (Unsafe, pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of names of columns
         raise UsageError(f"{directory}: damaged: {why(error)}; `zreplay run … --force` writes it anew") from error
     return path

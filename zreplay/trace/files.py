@@ -325,14 +325,16 @@ class Trace:
         self._footer: pq.FileMetaData | None = None
         self._are_pages_checked = False
         try:
-            self._headers_crc = parquet_safety.headers_promised(self.path)
+            self._said = parquet_safety.read_footer(self.path)
         except Unsafe as error:
             raise TraceError(f"{self.path}: damaged: {error}") from error
         except OSError:
-            self._headers_crc = None  # as is said when it is opened as Parquet
+            self._said = parquet_safety.Footer()  # as is said when it is opened as Parquet
         file = self._open(REQUIRED_COLUMNS[1:2])  # op; a file need not have the others
         self._footer = file.metadata
         self.rows: int = file.metadata.num_rows
+        if (grouped := sum(group.rows for group in self._said.groups)) != self.rows:
+            raise TraceError(f"{self.path}: damaged: {self.rows:,} rows, and {grouped:,} in its row groups")
         left_out = {(_PREFIX + key).encode() for key in without_metadata}
         pairs = {key: value for key, value in (file.metadata.metadata or {}).items() if key not in left_out}
         self.metadata = TraceMetadata.from_file(self.path, pairs)
@@ -364,7 +366,7 @@ class Trace:
             return
         assert self._footer is not None
         try:
-            parquet_safety.check_pages(self.path, self._footer, self._headers_crc, WORDS)
+            parquet_safety.check_pages(self.path, self._footer.schema, self._said, WORDS)
         except Unsafe as error:
             raise TraceError(f"{self.path}: damaged: {error}") from error
         except OSError as error:
@@ -496,8 +498,7 @@ class Trace:
             read, misfits = _fitting_numbers(column, kind)
             expected = f"a number that fits {kind}"
         if misfits:
-            value = column[misfits[0]].as_py()
-            found = repr(value) if name in WORDS else value
+            found = column[misfits[0]].as_py() if name not in WORDS else repr(_word(column[misfits[0]]))
             if on_misfit is None:
                 raise self._bad_row(first_row + misfits[0], name, found, expected)
             on_misfit(Misfit(name, misfits, found, expected))
@@ -515,15 +516,12 @@ class Trace:
         leaves = [file.schema.column(i).path for i in range(len(file.schema))]
         column = leaves.index("call_rows")
         most = 0
-        for group in range(file.metadata.num_row_groups):
-            chunk = file.metadata.row_group(group).column(column)
-            told = chunk.statistics
-            if told is None or not told.has_min_max:
-                if told is not None and told.null_count == chunk.num_values:
-                    continue
-                most = max(most, pc.max(file.read_row_group(group, columns=["call_rows"])["call_rows"]).as_py() or 0)
-            else:
-                most = max(most, told.max)
+        for number, group in enumerate(self._said.groups):
+            chunk = group.chunks[column]
+            if chunk.most is not None:
+                most = max(most, chunk.most)
+            elif chunk.nulls != chunk.values:
+                most = max(most, pc.max(file.read_row_group(number, columns=["call_rows"])["call_rows"]).as_py() or 0)
         return most
 
     def events(self) -> "pl.LazyFrame":
@@ -576,6 +574,16 @@ def _range_of(kind: pa.DataType) -> tuple[int, int]:
     return (0, 2**bits - 1) if pa.types.is_unsigned_integer(kind) else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
+def _as_bytes(words: pa.Array) -> list[bytes | None]:
+    found: list[bytes | None] = words.cast(pa.large_binary()).to_pylist()
+    return found
+
+
+def _word(found: pa.Scalar) -> str | None:
+    [word] = _as_bytes(pa.array([found.value if isinstance(found, pa.DictionaryScalar) else found]))
+    return word if word is None else word.decode(errors="replace")
+
+
 def _numbered_words(name: str, column: pa.Array) -> tuple[pa.DictionaryArray, tuple[int, ...]]:
     """A column of words with codes that are our numbers, whatever order the file's dictionary has; null where the word
     is none of ours, and the rows of these."""
@@ -584,7 +592,9 @@ def _numbered_words(name: str, column: pa.Array) -> tuple[pa.DictionaryArray, tu
     known = WORDS[name]
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    numbers = [known.index(word) if word in known else -1 for word in column.dictionary.to_pylist()]
+    # As bytes, since a file may have words that are no UTF-8.
+    numbers_of: dict[bytes | None, int] = {word.encode(): number for number, word in enumerate(known)}
+    numbers = [numbers_of.get(word, -1) for word in _as_bytes(column.dictionary)]
     codes = pa.record_batch(renumbered(column.indices, numbers)).column(0)
     misfits: tuple[int, ...] = ()
     if -1 in numbers:

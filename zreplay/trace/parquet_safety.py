@@ -15,8 +15,9 @@ import os
 import re
 import zlib
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import _zreplay
 
@@ -32,7 +33,7 @@ _NO_DIGITS = "0" * 8
 # A key, the header and the length of its value (Thrift's), and the value.
 _PAIR = re.compile(re.escape(KEY.encode()) + rb"(?s:..)(\d+) ([0-9a-f]{8}) ([0-9a-f]{8})")
 _LENGTH_BYTES = 8  # the footer's length and PAR1
-_MAGIC_BYTES = 4
+_MAGIC = b"PAR1"
 
 
 class Unsafe(Exception):
@@ -50,23 +51,59 @@ def seal(path: Path, chunk_bytes: int) -> None:
         file.write(b"%08x" % zlib.crc32(behind))
 
 
-def headers_promised(path: Path) -> int | None:
-    """Check what stands behind the pages; the checksum that their headers must have, None of a file that has none.
+class Chunk(NamedTuple):
+    """A column of a row group, as the footer has it."""
+
+    begin: int
+    bytes: int
+    values: int  #: null or not
+    nulls: int | None
+    most: int | None  #: the largest value, if it is not below 0; None where no statistic says it
+
+
+class Group(NamedTuple):
+    """A row group, as the footer has it."""
+
+    rows: int
+    chunks: list[Chunk]
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What stands behind a file's pages; `headers_crc`: the checksum that their headers must have, None of a file that
+    has none."""
+
+    groups: tuple[Group, ...] = ()
+    headers_crc: int | None = None
+
+
+def read_footer(path: Path) -> Footer:
+    """Check and read what stands behind the pages; of what is no Parquet nothing, as its reader will say.
 
     Raises:
-        Unsafe: the checksum is another one.
+        Unsafe: the checksum is another one, or column chunks that Arrow would end the process for.
         OSError: the file cannot be read.
     """
     with path.open("rb", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         if size < _LENGTH_BYTES:
-            return None
+            return Footer()
         file.seek(size - _LENGTH_BYTES)
-        begin = size - _LENGTH_BYTES - int.from_bytes(file.read(4), "little")
-        if begin < 0:
-            return None  # no Parquet, as its reader will say
+        length, magic = int.from_bytes(file.read(4), "little"), file.read(4)
+        begin = size - _LENGTH_BYTES - length
+        if begin < 0 or magic != _MAGIC:
+            return Footer()
         file.seek(begin)
         behind = file.read()
+    headers_crc = _checked(behind, begin)
+    try:
+        groups = _zreplay.parquet_footer(behind[:length])
+    except ValueError as error:
+        raise Unsafe(str(error)) from error
+    return Footer(tuple(Group(rows, [Chunk(*chunk) for chunk in chunks]) for rows, chunks in groups), headers_crc)
+
+
+def _checked(behind: bytes, begin: int) -> int | None:
     found = _PAIR.search(behind)
     # A table read from a trace and written by another tool has the pair too, of a file that it is not.
     if found is None or int(found[1]) != begin:
@@ -77,30 +114,14 @@ def headers_promised(path: Path) -> int | None:
     return int(found[2], 16)
 
 
-def chunks_of(footer: "pq.FileMetaData") -> list[tuple[int, int]]:
-    """Where each column chunk is: its begin and its bytes, group by group."""
-    chunks = []
-    for group in range(footer.num_row_groups):
-        columns = footer.row_group(group)
-        for column in range(columns.num_columns):
-            chunk = columns.column(column)
-            # 0 where there is none: a group of no rows has dictionaries at most.
-            places = (chunk.dictionary_page_offset, chunk.data_page_offset)
-            begin = min((place for place in places if place), default=0)
-            if begin < 0 or chunk.total_compressed_size < 0:
-                raise Unsafe(f"a column of {chunk.total_compressed_size:,} bytes at byte {begin:,}")
-            chunks.append((begin, chunk.total_compressed_size))
-    return chunks
-
-
 def pair_of(path: Path, chunk_bytes: int) -> str:
     """The pair's value for a file whose pages are written, before what stands behind them is known."""
     with path.open("rb", buffering=0) as file:
-        headers, _ = _zreplay.parquet_pages(file.fileno(), [(_MAGIC_BYTES, chunk_bytes - _MAGIC_BYTES)])
+        headers, _ = _zreplay.parquet_pages(file.fileno(), [(len(_MAGIC), chunk_bytes - len(_MAGIC))])
     return f"{chunk_bytes} {headers:08x} {_NO_DIGITS}"
 
 
-def check_pages(path: Path, footer: "pq.FileMetaData", promised: int | None, bounded: Collection[str]) -> None:
+def check_pages(path: Path, schema: "pq.ParquetSchema", footer: Footer, bounded: Collection[str]) -> None:
     """Look at every page's header before a page is decoded; columns `bounded` are words, none longer than its page.
 
     Raises:
@@ -108,25 +129,24 @@ def check_pages(path: Path, footer: "pq.FileMetaData", promised: int | None, bou
             `MOST_DECODED_BYTES` of memory.
         OSError: the file cannot be read.
     """
-    columns = [footer.schema.column(number) for number in range(footer.num_columns)]
+    columns = [schema.column(number) for number in range(len(schema))]
     # Of another's column of lists (None) there are not as many values as rows.
     names = [None if column.max_repetition_level else column.path for column in columns]
+    if any(len(group.chunks) != len(names) for group in footer.groups):
+        raise Unsafe(f"its row groups have other columns than the schema's {len(names):,}")
     file = os.open(path, os.O_RDONLY)
     try:
-        crc, pages = _zreplay.parquet_pages(file, chunks_of(footer))
+        chunks = [(chunk.begin, chunk.bytes) for group in footer.groups for chunk in group.chunks]
+        crc, pages = _zreplay.parquet_pages(file, chunks)
     except ValueError as error:
         raise Unsafe(str(error)) from error
     finally:
         os.close(file)
-    if promised is not None and crc != promised:
-        raise Unsafe(f"its pages' headers have the checksum {crc:08x}, expected {promised:08x}")
-    rows = 0
-    for group in range(footer.num_row_groups):
-        in_group = pages[group * len(names) : (group + 1) * len(names)]
-        _check_group(group, footer.row_group(group).num_rows, names, in_group, bounded)
-        rows += footer.row_group(group).num_rows
-    if rows != footer.num_rows:
-        raise Unsafe(f"{footer.num_rows:,} rows, and {rows:,} in its row groups")
+    if footer.headers_crc is not None and crc != footer.headers_crc:
+        raise Unsafe(f"its pages' headers have the checksum {crc:08x}, expected {footer.headers_crc:08x}")
+    for number, group in enumerate(footer.groups):
+        in_group = pages[number * len(names) : (number + 1) * len(names)]
+        _check_group(number, group.rows, names, in_group, bounded)
 
 
 def _check_group(

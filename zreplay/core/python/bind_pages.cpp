@@ -1,4 +1,5 @@
-// The headers of a Parquet file's pages.
+// The footer of a Parquet file, and the headers of its pages.
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -7,6 +8,7 @@
 #include <system_error>
 
 #include "module.hpp"
+#include "trace/parquet_footer.hpp"
 #include "trace/parquet_pages.hpp"
 
 namespace zreplay {
@@ -22,6 +24,17 @@ void bind_pages(nanobind::module_& module) {
             PyErr_SetFromErrno(PyExc_OSError);
         }
     });
+    using Chunk = std::tuple<uint64_t, uint64_t, int64_t, std::optional<int64_t>, std::optional<int64_t>>;
+    module.def("parquet_footer",
+               [](nb::bytes footer) {
+                   std::vector<std::pair<int64_t, std::vector<Chunk>>> told;
+                   for (const FooterGroup& group : read_footer({static_cast<const uint8_t*>(footer.data()), footer.size()})) {
+                       auto& chunks = told.emplace_back(group.rows, std::vector<Chunk>{}).second;
+                       for (const FooterChunk& chunk : group.chunks) chunks.emplace_back(chunk.begin, chunk.bytes, chunk.values, chunk.nulls, chunk.most);
+                   }
+                   return told;
+               },
+               nb::arg("footer"));
     using Told = std::tuple<uint32_t, uint32_t, uint64_t, bool>;
     module.def("parquet_pages",
                [](int file, const std::vector<std::pair<uint64_t, uint64_t>>& chunks) {

@@ -9,6 +9,8 @@
 #include <string>
 #include <system_error>
 
+#include "trace/thrift.hpp"
+
 namespace zreplay {
 
 namespace {
@@ -27,84 +29,7 @@ constexpr std::array<uint32_t, 256> crc_table = [] {
     return table;
 }();
 
-struct Truncated {};
-
 [[noreturn]] void no_header(const std::string& why) { throw std::invalid_argument("a page's header: " + why); }
-
-// Thrift's compact protocol, as far as it goes in a page's header.
-class Thrift {
-  public:
-    enum Type : uint8_t { stop, yes, no, i8, i16, i32, i64, real, binary, list, set, map, structure };
-
-    Thrift(const uint8_t* data, size_t size) : at_(data), begin_(data), end_(data + size) {}
-    size_t read_bytes() const { return static_cast<size_t>(at_ - begin_); }
-
-    uint8_t byte() {
-        if (at_ == end_) throw Truncated{};
-        return *at_++;
-    }
-    uint64_t varint() {
-        uint64_t value = 0;
-        for (int shift = 0; shift < 64; shift += 7) {
-            const uint8_t some = byte();
-            value |= uint64_t{some & 0x7fu} << shift;
-            if (some < 0x80) return value;
-        }
-        no_header("a number without an end");
-    }
-    int64_t number() {
-        const uint64_t zigzag = varint();
-        return static_cast<int64_t>(zigzag >> 1 ^ (0 - (zigzag & 1)));
-    }
-    // The next field of a struct; stop: it is over.
-    Type field(int64_t& id) {
-        const uint8_t head = byte();
-        const auto type = static_cast<Type>(head & 15);
-        if (type == stop) return stop;
-        id = head >> 4 ? id + (head >> 4) : number();
-        return type;
-    }
-    void skip(Type type, int depth = 0) {
-        if (depth > 8) no_header("structs within structs");
-        switch (type) {
-            case yes:
-            case no: return;
-            case i8: byte(); return;
-            case i16:
-            case i32:
-            case i64: varint(); return;
-            case real: return skip_bytes(8);
-            case binary: return skip_bytes(varint());
-            case list:
-            case set: {
-                const uint8_t head = byte();
-                uint64_t count = head >> 4 == 15 ? varint() : head >> 4;
-                // A boolean in a list has a byte of its own.
-                const auto element = static_cast<Type>(head & 15);
-                for (; count > 0; --count) element == yes || element == no ? void(byte()) : skip(element, depth + 1);
-                return;
-            }
-            case structure:
-                for (int64_t id = 0;;) {
-                    const Type inner = field(id);
-                    if (inner == stop) return;
-                    skip(inner, depth + 1);
-                }
-            case stop:
-            case map: break;
-        }
-        no_header("a field of a type that none has");
-    }
-
-  private:
-    void skip_bytes(uint64_t count) {
-        if (count > most_read) no_header("a word of " + std::to_string(count) + " bytes");
-        if (static_cast<uint64_t>(end_ - at_) < count) throw Truncated{};
-        at_ += count;
-    }
-
-    const uint8_t *at_, *begin_, *end_;
-};
 
 // What is asked of a header, by parquet.thrift's numbers of its fields.
 struct Header {
@@ -112,27 +37,27 @@ struct Header {
 
     void read(Thrift& thrift) {
         enum { type_field = 1, uncompressed_field, compressed_field, data_field = 5, dictionary_field = 7, data_v2_field = 8 };
-        for (int64_t id = 0;;) {
-            const Thrift::Type type = thrift.field(id);
-            if (type == Thrift::stop) return;
+        thrift.fields([&](int64_t id, Thrift::Type type) {
             if (type == Thrift::i32 && id == type_field) kind = thrift.number();
             else if (type == Thrift::i32 && id == uncompressed_field) page_bytes = thrift.number();
             else if (type == Thrift::i32 && id == compressed_field) stored_bytes = thrift.number();
             else if (type == Thrift::structure && (id == data_field || id == dictionary_field || id == data_v2_field))
                 read_page(thrift, id == data_v2_field ? 4 : 2);
-            else thrift.skip(type);
-        }
+            else return false;
+            return true;
+        });
     }
 
   private:
     void read_page(Thrift& thrift, int64_t encoding_field) {
-        for (int64_t id = 0;;) {
-            const Thrift::Type type = thrift.field(id);
-            if (type == Thrift::stop) return;
-            if (type == Thrift::i32 && id == 1) values = thrift.number();
-            else if (type == Thrift::i32 && id == encoding_field) encoding = thrift.number();
-            else thrift.skip(type);
-        }
+        thrift.fields(
+            [&](int64_t id, Thrift::Type type) {
+                if (type == Thrift::i32 && id == 1) values = thrift.number();
+                else if (type == Thrift::i32 && id == encoding_field) encoding = thrift.number();
+                else return false;
+                return true;
+            },
+            1);
     }
 };
 
@@ -160,7 +85,9 @@ PageSizes ParquetPages::add(int file, PageChunk chunk) {
                 header = Header{};
                 header.read(thrift);
                 header_bytes = thrift.read_bytes();
-            } catch (Truncated) {
+            } catch (Thrift::Malformed malformed) {
+                no_header(malformed.why);
+            } catch (Thrift::Truncated) {
                 if (got < bytes || bytes >= most_read) no_header("longer than its column's pages, or than 65,536 bytes");
             }
         }

@@ -17,7 +17,7 @@ from zreplay.trace.context import Context
 from zreplay.trace.formats.column_map import Column, read_map, resolve
 from zreplay.trace.formats.format import Format, RowsReading
 from zreplay.trace.formats.lines import to_rows
-from zreplay.trace.parquet_safety import Unsafe, check_pages
+from zreplay.trace.parquet_safety import Unsafe, check_pages, read_footer
 
 if TYPE_CHECKING:
     from zreplay.trace.source import Source
@@ -154,7 +154,7 @@ class ParquetReading(TableReading):
         try:
             if source.path is not None and source.compression is None:
                 file = pq.ParquetFile(source.path)
-                check_pages(source.path, file.metadata, None, ())
+                check_pages(source.path, file.schema, read_footer(source.path), ())
                 self.text_bytes = source.path.stat().st_size
             else:
                 file = pq.ParquetFile(pa.BufferReader(_Text(source, self).read()))
