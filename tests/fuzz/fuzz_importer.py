@@ -31,8 +31,8 @@ FLAGS = [
     "-fno-sanitize-recover=all",
     "-fno-sanitize-coverage=trace-cmp",  # which value of a key comes next is the mutator's affair
 ]
-# An input makes hundreds of small allocations: without the stack of each, and with a short row of freed ones, half as many
-# again are tried in a second. `--input` shows the stacks of one that fails.
+# An input makes hundreds of small allocations: without the stack of each, and with a short row of freed ones, half as
+# many again are tried in a second. `--input` shows the stacks of one that fails.
 ASAN_OPTIONS = "malloc_context_size=0:quarantine_size_mb=2:thread_local_quarantine_size_kb=64"
 MOST_BYTES = 1024
 #: How the text of a sample may be read: what, family, pool, cut.
