@@ -52,14 +52,15 @@ class Found:
 
 
 def points(scenario: Scenario, many: int, draw: random.Random) -> Iterator[Point]:
-    """So many: each call and the middle of each write, if there is room for all, and then moments."""
+    """Without an end: of so many as are wanted, each call and the middle of each write, if there is room for all, and
+    then moments, of which some come too late."""
     at_calls = [Point(scenario, "kill", at) for at in range(1, len(scenario.calls) + 1)]
     at_calls += [Point(scenario, "torn", p.at) for p in at_calls if scenario.calls[p.at - 1][0] == "write"]
     moments = max(many // 5, many - len(at_calls))
     if len(at_calls) > many - moments:
         at_calls = draw.sample(at_calls, many - moments)
     yield from at_calls
-    for _ in range(moments):
+    while True:
         yield Point(scenario, "moment", seconds=draw.uniform(0, scenario.seconds))
 
 
@@ -68,8 +69,10 @@ def campaign(starts: Starts, some: Sequence[Scenario], many: int, until: float, 
     found = Found()
     draw = random.Random(seed)
     for number, scenario in enumerate(some):
-        share = many // len(some) + (number < many % len(some))
-        for point in points(scenario, share, draw):
+        until_kills = found.kills + many // len(some) + (number < many % len(some))
+        for point in points(scenario, until_kills - found.kills, draw):
+            if found.kills >= until_kills:
+                break
             if time.monotonic() > until:
                 return found
             starts.put(scenario.before)

@@ -73,12 +73,17 @@ def campaign(starts: Starts, some: Sequence[Scenario], until: float, most: int |
         found.told += start.code != 0
         kind, path = start.log[at - 1]
         where = f"{scenario.verb}, {scenario.name}: {how}{' from' if forever else ' at'} call {at}, {kind} of {path}"
-        found.faults += [f"{where}: {fault}" for fault in after(starts, scenario, start, kind, forever=forever)]
+        # Removing a directory begins with opening it.
+        removes = kind == "remove" or (kind == "open" and is_hidden(path.rpartition("/")[2]) and start.code == 0)
+        found.faults += [f"{where}: {fault}" for fault in after(starts, scenario, start, excused=forever or removes)]
     return found
 
 
-def after(starts: Starts, scenario: Scenario, start: Start, kind: str, *, forever: bool) -> Iterator[str]:
-    """What is wrong with how a start took a refusal, with what it left, and with the next one."""
+def after(starts: Starts, scenario: Scenario, start: Start, *, excused: bool) -> Iterator[str]:
+    """What is wrong with how a start took a refusal, with what it left, and with the next one.
+
+    ``excused``: what is hidden may be left, since it could not be removed.
+    """
     left = contents(starts.work)
     lines = [line for line in start.err.splitlines() if line.startswith("zreplay: ")]
     if start.code == 0:
@@ -98,7 +103,7 @@ def after(starts: Starts, scenario: Scenario, start: Start, kind: str, *, foreve
     yield from not_whole(scenario, left)
     before = contents(scenario.before) if scenario.before else {}
     litter = [name for name in left if is_hidden(name) and name not in {**scenario.expected, **before}]
-    if litter and not forever and kind != "remove" and ".sweep.lock" not in " ".join(litter):
+    if litter and not excused and ".sweep.lock" not in " ".join(litter):
         yield f"leaves {', '.join(litter)}"
     yield from next_start(starts, scenario, left)
 
