@@ -306,6 +306,12 @@ def test_size_of_an_allocation_whose_answer_cannot_be_read_is_no_size() -> None:
     assert found.columns("op", "size", "result") == [("store", None, -12)]
 
 
+def test_no_errno_ends_a_writeback_from_zram() -> None:
+    """Found by tests/fuzz: the rows of a shrink whose end is another probe's took whatever that one answered."""
+    log = ftrace(("shrink", {}), ("zwriteback_ret", {"ret": -4096}))
+    assert Imported(log).messages == ["line 2: expected ret= a length or an errno, -4095 to -1, found -4096"]
+
+
 def test_text_that_no_event_is_in_is_not_kept_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the text is has to be known before its first line is read; a gigabyte of other things does not tell."""
     from zreplay.trace.formats import ftrace as reader

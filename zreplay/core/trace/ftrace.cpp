@@ -154,12 +154,15 @@ bool FtraceImporter::contradicts(const FtraceLine& line) {
                              " as in the lines before: a text is of one kernel";
         return true;
     }
-    if (!line.is_return || !line.has(Key::ret) || line.probe == Probe::alloc || line.probe == Probe::zwriteback) return false;
-    const bool boolean = is_boolean(line.probe);
+    if (!line.is_return || !line.has(Key::ret) || line.probe == Probe::alloc) return false;
+    const bool boolean = is_boolean(line.probe), counts_bytes = line.probe == Probe::zwriteback;
     const uint64_t value = line[Key::ret];
-    if (line.probe == Probe::visit ? value <= lru_stop : boolean ? value <= 1 : is_errno(value)) return false;
+    if (line.probe == Probe::visit ? value <= lru_stop : boolean ? value <= 1 : (counts_bytes && value <= INT32_MAX) || is_errno(value)) return false;
     unreadable(std::string("expected ret= ") +
-               (line.probe == Probe::visit ? "0 to 5, an LRU status" : boolean ? "0 or 1" : "0 or an errno, -4095 to -1") +
+               (line.probe == Probe::visit ? "0 to 5, an LRU status"
+                : boolean                  ? "0 or 1"
+                : counts_bytes             ? "a length or an errno, -4095 to -1"
+                                           : "0 or an errno, -4095 to -1") +
                ", found " + std::to_string(static_cast<int64_t>(value)));
     return true;
 }
