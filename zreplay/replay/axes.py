@@ -10,7 +10,7 @@ from typing import Any
 
 from zreplay.errors import UsageError
 from zreplay.replay.config import Config
-from zreplay.replay.directory import read_manifest
+from zreplay.replay.directory import file_of, read_manifest
 from zreplay.replay.run import Run, run_together
 from zreplay.trace.files import open_trace
 from zreplay.version import __version__
@@ -43,17 +43,18 @@ class Cell:
     trace_sha256: str
 
     def kept(self) -> Run | None:
-        """The run that is already there: complete, of the same trace, configuration and zreplay; else None."""
+        """The run that is already there: whole, of the same trace, configuration and zreplay; else None."""
         try:
             manifest = read_manifest(self.config.out)
+            same = (
+                manifest.get("zreplay") == __version__
+                and manifest.get("config") == json.loads(json.dumps(self.config.model_settings()))
+                and manifest.get("trace", {}).get("sha256") == self.trace_sha256
+            )
+            for name in manifest.get("files", ()) if same else ():
+                file_of(self.config.out, manifest, name.removesuffix(".parquet"))
         except UsageError:
             return None
-        same = (
-            manifest.get("zreplay") == __version__
-            and manifest.get("config") == json.loads(json.dumps(self.config.model_settings()))
-            and manifest.get("trace", {}).get("sha256") == self.trace_sha256
-            and all((self.config.out / name).is_file() for name in manifest.get("files", ()))
-        )
         return Run(self.config.out, manifest) if same else None
 
 
