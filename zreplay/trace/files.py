@@ -575,7 +575,9 @@ def _range_of(kind: pa.DataType) -> tuple[int, int]:
 
 
 def _as_bytes(words: pa.Array) -> list[bytes | None]:
-    found: list[bytes | None] = words.cast(pa.large_binary()).to_pylist()
+    # A view: a cast would load pyarrow.compute.
+    kind = pa.large_binary() if pa.types.is_large_string(words.type) else pa.binary()
+    found: list[bytes | None] = words.view(kind).to_pylist()
     return found
 
 
