@@ -125,7 +125,8 @@ def test_no_two_classes_of_the_core_have_one_name():
     """Two SlotBits were one class to the linker: without inlining, the one's destructor freed the other's memory."""
     defined: dict[str, list[Path]] = defaultdict(list)
     scope = re.compile(
-        r"^namespace ?([\w:]*) \{|^(?:class|struct) (?:alignas\(\w+\) )?(\w+)(?: final)?(?: : .*)? \{", re.MULTILINE
+        r"^namespace ?([\w:]*) \{|^(?:class|struct|enum|enum class) (?:alignas\(\w+\) )?(\w+)(?: final)?(?: : .*)? \{",
+        re.MULTILINE,
     )
     for path in [*CORE.rglob("*.hpp"), *CORE.rglob("*.cpp")]:
         inside = ""

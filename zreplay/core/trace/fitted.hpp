@@ -141,8 +141,8 @@ class FittedPart {
     uint64_t below(uint64_t limit) {
         return static_cast<uint64_t>(__extension__ static_cast<unsigned __int128>(random_.next()) * limit >> 64);
     }
-    AgeList32& list(Place place) { return lists_[static_cast<size_t>(place)]; }
-    const AgeList32& list(Place place) const { return lists_[static_cast<size_t>(place)]; }
+    AgeList32& list(SlotPlace place) { return lists_[static_cast<size_t>(place)]; }
+    const AgeList32& list(SlotPlace place) const { return lists_[static_cast<size_t>(place)]; }
 
     const FittedTables& tables_;
     const FittedRecipe& recipe_;
