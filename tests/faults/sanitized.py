@@ -17,9 +17,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
-from programs import ROOT, program
+from programs import HERE, ROOT, program
 
 #: What of the Python tests replays in parallel.
 PARALLEL = ("tests/replay/test_threads.py", "tests/replay/test_cells.py", "tests/replay/test_curve.py")
@@ -55,8 +56,10 @@ def programs(kind: str, operations: float) -> int:
 def tests(kind: str, paths: list[str], budget: float | None) -> int:
     """The Python tests on that engine: 1 if one fails or something of ours is reported."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from engines import environment
+    from engines import CORE, environment
 
+    only_structures = not any(path.startswith("tests/") and not path.startswith("tests/core") for path in paths)
+    source = HERE / "structures" if only_structures else CORE
     with tempfile.TemporaryDirectory() as folder:
         log = f"log_path={folder}/log"
         options = {
@@ -67,7 +70,10 @@ def tests(kind: str, paths: list[str], budget: float | None) -> int:
         }
         # -x: that one failed is the exit code even if the budget ends the others.
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *paths]
-        begun = subprocess.Popen(command, cwd=ROOT, env=os.environ | options | environment(kind))
+        # In a shell's background SIGINT is ignored, and would be in pytest.
+        heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        variables = os.environ | options | environment(kind, source)
+        begun = subprocess.Popen(command, cwd=ROOT, env=variables, preexec_fn=heeds)
         ended_by_us = False
         try:
             begun.wait(budget)
