@@ -24,7 +24,7 @@
 #include <vector>
 
 #include "random.hpp"
-#include "trace/slot_bits.hpp"
+#include "trace/place_bits.hpp"
 #include "trace/slot_lives.hpp"
 #include "trace/swap_area.hpp"
 
@@ -153,7 +153,7 @@ class FittedPart {
     static constexpr uint32_t place_shift = 29, position_mask = (1u << place_shift) - 1;
     std::vector<uint32_t> lives_;     // by slot: its place in the upper three bits, where it stands there in the others
     static constexpr uint16_t unknown = 0xffff;
-    SlotBits slots_;                  // of each place
+    PlaceBits slots_;                  // of each place
     std::vector<uint16_t> sizes_;     // by slot: of its last store, in bytes up to a page, or unknown
     std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
