@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+CORE = ROOT / "zreplay" / "core"
 # kind → flags of the compiler; Debug and Release both keep asserts.
 KINDS = {
     "plain": "-O0",
@@ -25,12 +26,15 @@ KINDS = {
 RUNTIMES = {"address": ("libasan.so", "libubsan.so"), "thread": ("libtsan.so",)}
 
 
-def engine(kind: str) -> Path:
-    """The folder with `_zreplay` of a kind, built; CalledProcessError if it does not compile."""
-    folder = ROOT / "build" / f"engine-{kind}"
+def engine(kind: str, source: Path = CORE) -> Path:
+    """The folder with `_zreplay` of a kind, built; CalledProcessError if it does not compile.
+
+    `source` is a CMake project of the whole engine, or of a part of it.
+    """
+    folder = ROOT / "build" / (f"engine-{kind}" if source == CORE else f"{source.name}-{kind}")
     ninja = ["-G", "Ninja"] if shutil.which("ninja") else []
     launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
-    configure = ["cmake", "-S", str(ROOT / "zreplay" / "core"), "-B", str(folder), *ninja, *launcher]
+    configure = ["cmake", "-S", str(source), "-B", str(folder), *ninja, *launcher]
     configure += [
         "-DCMAKE_BUILD_TYPE=None",
         f"-DCMAKE_CXX_FLAGS={KINDS[kind]}",
@@ -42,9 +46,9 @@ def engine(kind: str) -> Path:
     return folder
 
 
-def environment(kind: str) -> dict[str, str]:
+def environment(kind: str, source: Path = CORE) -> dict[str, str]:
     """The variables that make a Python load that engine: where it is, and what must be loaded before anything else."""
-    found = {"PYTHONPATH": os.pathsep.join([str(engine(kind)), str(ROOT)])}
+    found = {"PYTHONPATH": os.pathsep.join([str(engine(kind, source)), str(ROOT)])}
     if kind in RUNTIMES:
         names = [
             subprocess.check_output(["g++", f"-print-file-name={name}"], text=True).strip() for name in RUNTIMES[kind]

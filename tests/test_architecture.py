@@ -119,3 +119,21 @@ def test_an_import_up_a_floor_is_seen():
     assert "__init__" not in floors("Python")["trace"]
     assert "errors" in floors("Python")["cli"]
     assert "swap" not in floors("the core")["pool"]
+
+
+def test_no_two_classes_of_the_core_have_one_name():
+    """Two SlotBits were one class to the linker: without inlining, the one's destructor freed the other's memory."""
+    defined: dict[str, list[Path]] = defaultdict(list)
+    scope = re.compile(
+        r"^namespace ?([\w:]*) \{|^(?:class|struct|enum|enum class) (?:alignas\(\w+\) )?(\w+)(?: final)?(?: : .*)? \{",
+        re.MULTILINE,
+    )
+    for path in [*CORE.rglob("*.hpp"), *CORE.rglob("*.cpp")]:
+        inside = ""
+        for namespace, name in scope.findall(path.read_text(encoding="utf-8")):
+            if name and inside:
+                defined[f"{inside}::{name}"].append(path.relative_to(CORE))
+            elif not name:
+                inside = namespace  # none: the file's own
+    assert len(defined) > 100
+    assert {name: paths for name, paths in defined.items() if len(paths) > 1} == {}

@@ -1,8 +1,9 @@
 """z3fold against the kernel model: golden numbers, the tiny trace, and every rule of work, reclaim and migration."""
 
 import pytest
-from _zreplay import Pool, Reclaim
+from _zreplay import CheckFailed, Pool, Reclaim
 from core.reference_pool_workload import Evictor, run_golden
+from core.structures import peek, poke
 
 FIRST, MIDDLE, LAST, HEADLESS = 0, 1, 2, 3
 EINVAL, ENOSPC, EAGAIN = 22, 28, 11
@@ -283,3 +284,140 @@ def test_other_cpus_lists_are_searched_for_an_exact_match_only(chunks, pages):
 def test_refuses_a_number_of_cpus_it_cannot_have():
     with pytest.raises(ValueError, match="z3fold on 0 CPUs, expected 1 to 127"):
         Pool("z3fold", cpus=0)
+
+
+def test_slots_object_lives_until_none_of_its_cells_is_in_use():
+    pool = Pool("z3fold")
+    headless = alloc(pool, 4000)
+    assert pool.handle_bytes == 0  # there it needs none
+    pool.free(headless)
+    home, foreign = page_with_a_foreign_object(pool)
+    assert pool.handle_bytes == 2 * 64  # of a page that has gone, and of the one where its object is
+    pool.free(home)
+    assert pool.handle_bytes == 64
+    beside = alloc(pool, 10 * CHUNK)
+    assert (pool.page_id(beside), pool.handle_bytes) == (pool.page_id(foreign), 2 * 64)
+    pool.free(foreign)
+    assert pool.handle_bytes == 64
+    pool.free(beside)
+    assert pool.handle_bytes == 0
+    pool.check()
+
+
+def test_page_frame_and_position_name_an_object():
+    pool = Pool("z3fold", frames=True, claimed_after_migration=False)
+    headless = alloc(pool, 4000)
+    objects = three_in_a_page(pool, 16, 10, 20)
+    alone = alloc(pool, 60 * CHUNK)
+    assert [pool.place(o) for o in (headless, *objects, alone)] == [(1, 0), (2, 0), (2, 2), (2, 1), (3, 0)]
+    assert pool.migrate(objects[0]) == 3  # the old page's frame is given back, and its number is the next
+    assert [pool.object_at(*pool.place(o)) for o in (headless, *objects, alone)] == [headless, *objects, alone]
+    pool.free(headless)
+    assert (pool.place(alloc(pool, 61 * CHUNK)), pool.place(alloc(pool, 61 * CHUNK))) == ((1, 0), (4, 0))
+    pool.check()
+
+
+def test_lone_object_s_frame_is_its_new_page_s_and_it_is_nowhere_foreign():
+    pool = Pool("z3fold", frames=True)
+    home, moved = page_with_a_foreign_object(pool)
+    assert (pool.place(moved)[0], pool.place(home)[0]) == (2, 2)
+    assert pool.migrate(home) == 2
+
+
+def test_who_has_moved_is_told():
+    pool = Pool("z3fold", claimed_after_migration=False)
+    told = []
+    pool.on_move(lambda *moved: told.append(moved))
+    home, foreign = page_with_a_foreign_object(pool)  # entries 1 and 2
+    assert told == [(0, 2, foreign)]
+    pool.free(foreign)
+    told.clear()
+    assert pool.migrate(home) == 1
+    assert told == [(0, 1, home)]
+    pool.free(home)
+    first, last, middle = three_in_a_page(pool, 16, 10, 20)
+    told.clear()
+    pool.free(first)  # up against last: nobody's place changes its name
+    assert told == []
+    pool.free(last)
+    assert told == [(0, 1, middle)]  # first now
+
+
+# Byte of a page at which it is told, in 96 of them; a handle begins with its page and its slots object.
+OBJECTS, CHUNKS, START_MIDDLE, FOREIGN, REFS, CPU, LISTED = 32, 64, 67, 68, 69, 70, 71
+IS_HEADLESS, NEEDS_COMPACTING, CLAIMED, UNDER_RECLAIM, FRAME = 75, 76, 77, 78, 80
+ENTRY_HOME, SIZE, POSITION = 8, 24, 26
+
+
+@pytest.mark.parametrize(
+    ("what", "at", "format", "words", "says"),
+    [
+        ("roomy", LISTED, "B", (21,), "a page knows its list"),
+        ("roomy", CPU, "B", (1,), "a page knows its list"),
+        ("roomy", CHUNKS, "B", (39,), "a page is listed by its largest hole: found 23, expected 22"),
+        ("roomy", CLAIMED, "B", (1,), "claimed and headless pages are on no list"),
+        ("roomy", IS_HEADLESS, "BB", (1, 1), "claimed and headless pages are on no list"),
+        ("full", UNDER_RECLAIM, "B", (1,), "pages under reclaim are off the LRU"),
+        ("full", NEEDS_COMPACTING, "B", (1,), "work is pending as the page says"),
+        ("full", START_MIDDLE, "B", (17,), "middle starts after first"),
+        ("full", START_MIDDLE, "B", (35,), "last starts after the others"),
+        ("full", FOREIGN, "B", (1,), "foreign handles"),
+        ("full", REFS, "B", (4,), "references are objects"),
+        ("full", REFS, "B", (2,), "references are objects"),
+        ("full", CHUNKS + 1, "B", (19,), "chunks = ceil"),
+        ("full", OBJECTS + 8, "Q", (0,), "chunks = ceil"),
+        ("headless", IS_HEADLESS, "B", (0,), "a handle names the place that names it"),
+        ("headless", NEEDS_COMPACTING, "B", (1,), "work is pending as the page says"),
+        ("middle", POSITION, "B", (0,), "a handle names the place that names it"),
+        ("middle", 0, "Q", (0,), "a handle names the place that names it"),
+        ("middle", SIZE, "H", (0,), "an object has bytes"),
+        ("middle", SIZE, "H", (20 * CHUNK + 1,), "chunks = ceil"),
+        ("middle", SIZE, "H", (19 * CHUNK,), "chunks = ceil"),
+        ("middle", SIZE, "H", (20 * CHUNK - 1,), "asked bytes"),
+        ("of headless", SIZE, "H", (4001,), "asked bytes"),
+        ("of headless", SIZE, "H", (0,), "objects by free chunks|assertion 12: objects"),
+        ("of headless", POSITION, "B", (0,), "a handle names the place that names it"),
+    ],
+)
+def test_check_names_what_is_wrong_with_a_page(what, at, format, words, says):
+    pool = Pool("z3fold")
+    _first, _last, middle = three_in_a_page(pool, 16, 10, 20)
+    roomy, headless = alloc(pool, 40 * CHUNK), alloc(pool, 4000)
+    pool.check()
+    page = {name: peek(handle, "Q")[0] for name, handle in [("full", middle), ("roomy", roomy), ("headless", headless)]}
+    poke({**page, "middle": middle, "of headless": headless}[what] + at, format, *words)
+    with pytest.raises(CheckFailed, match=says):
+        pool.check()
+
+
+def test_check_finds_a_page_with_room_that_is_on_no_list():
+    pool = Pool("z3fold")
+    _first, _last, middle = three_in_a_page(pool, 16, 10, 20)
+    page = peek(middle, "Q")[0]
+    poke(page + OBJECTS + 8, "Q", 0)
+    poke(page + CHUNKS + 1, "B", 0)
+    poke(page + REFS, "B", 2)
+    with pytest.raises(CheckFailed, match="a page with room is on a list"):
+        pool.check()
+
+
+def test_check_finds_a_slots_object_without_a_cell_and_one_that_names_another_page():
+    pool = Pool("z3fold")
+    first, last = alloc(pool, 61 * CHUNK), alloc(pool, 61 * CHUNK)
+    home = peek(first + ENTRY_HOME, "Q")[0]
+    poke(home, "Q", peek(last, "Q")[0])
+    with pytest.raises(CheckFailed, match="a slots object names its page"):
+        pool.check()
+    poke(home, "Q", peek(first, "Q")[0])
+    pool.check()
+    poke(first + ENTRY_HOME, "Q", 0)
+    with pytest.raises(CheckFailed, match="every slots object has a cell in use: found 2, expected 1"):
+        pool.check()
+
+
+def test_check_finds_a_frame_that_names_another_page():
+    pool = Pool("z3fold", frames=True)
+    page = peek(alloc(pool, 1000), "Q")[0]
+    poke(peek(page + FRAME, "Q")[0] + 8, "Q", 0)
+    with pytest.raises(CheckFailed, match="a frame names its page"):
+        pool.check()

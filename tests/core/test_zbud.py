@@ -1,8 +1,9 @@
 """zbud against the kernel model: its golden numbers, its tiny trace, and each rule of its lists by hand."""
 
 import pytest
-from _zreplay import Pool, Reclaim
+from _zreplay import CheckFailed, Pool, Reclaim
 from core.reference_pool_workload import Evictor, run_golden
+from core.structures import poke
 
 FIRST, LAST = 0, 1
 EINVAL, ENOSPC, EAGAIN = 22, 28, 11
@@ -238,3 +239,114 @@ def test_headers_read_one_for_each_page_looked_into():
     assert pool.headers_read == 1
     pool.free(first)
     assert pool.headers_read == 2
+
+
+def test_room_is_a_page_with_enough_free_chunks_beside_its_object():
+    pool = Pool("zbud")
+    assert not pool.has_room(1)
+    first = alloc(pool, 40 * 64)  # 23 chunks free
+    assert [pool.has_room(size) for size in (1, 23 * 64, 23 * 64 + 1, 64 * 63 + 1)] == [True, True, False, False]
+    other = alloc(pool, 64)
+    assert not pool.has_room(1)
+    pool.free(first)
+    assert [pool.has_room(size) for size in (62 * 64, 62 * 64 + 1)] == [True, False]
+    assert pool.page_id(other) == 0
+
+
+def test_allocation_that_is_to_have_its_own_page_leaves_room_elsewhere_alone():
+    pool = Pool("zbud")
+    first = alloc(pool, 1000)
+    own, error = pool.alloc(1000, own=True)
+    assert (error, pool.page_id(own), pool.position(own)) == (0, 1, FIRST)
+    assert pool.page_id(alloc(pool, 1000)) == 1  # the head of the list of 47 free chunks
+    assert pool.page_id(alloc(pool, 1000)) == pool.page_id(first)
+    pool.check()
+
+
+def test_buddy_is_the_other_object_of_the_page_while_there_is_one():
+    pool = Pool("zbud")
+    first, last = alloc(pool, 1000), alloc(pool, 2000)
+    assert (pool.buddy(first), pool.buddy(last)) == (last, first)
+    pool.free(first)
+    assert pool.buddy(last) == 0
+
+
+def test_page_knows_its_objects_by_their_entries():
+    pool = Pool("zbud")
+    first, last = (pool.alloc(1000, 3, offset)[0] for offset in (7, 8))
+    for location in (first, last):  # a slot names the page
+        found = [pool.find_in_page(location, *entry) for entry in [(3, 7), (3, 8), (3, 9), (4, 7)]]
+        assert found == [first, last, 0, 0]
+    pool.free(first)
+    assert [pool.find_in_page(last, 3, offset) for offset in (7, 8)] == [0, last]
+
+
+def test_migrated_page_is_told_object_by_object():
+    pool = Pool("zbud", movable=True)
+    _first, last = (pool.alloc(1000, 3, offset)[0] for offset in (7, 8))
+    told = []
+    pool.on_move(lambda *moved: told.append(moved))
+    headers = pool.headers_read
+    assert pool.migrate(last) == 2
+    assert told == [(3, 7, pool.locations()[0]), (3, 8, pool.locations()[1])]
+    assert pool.headers_read - headers == 2
+    assert [pool.entry(location) for location in pool.locations()] == [(3, 7), (3, 8)]
+    pool.free(pool.locations()[0])
+    told.clear()
+    assert pool.migrate(pool.locations()[0]) == 1
+    assert told == [(3, 8, pool.locations()[0])]
+
+
+def test_page_under_reclaim_is_not_moved_and_counts_as_none_that_could():
+    pool = Pool("zbud", movable=True)
+    only, _other = alloc(pool, 3000), alloc(pool, 3000)
+    attempt = Reclaim(pool, 8)
+    assert (attempt.victim, pool.usage()["movable_pages"], pool.migrate(only)) == (only, 1, None)
+
+
+# A page: two entries, stamp, place, number; then bits: two lengths of twelve, references, resident, under reclaim.
+STAMP, PLACE, BITS = 16, 20, 28
+ONE_REFERENCE, UNDER_RECLAIM = 1 << 24, 1 << 28
+
+
+@pytest.mark.parametrize(
+    ("page", "at", "word", "says"),
+    [
+        ("single", PLACE, 1, "an unbuddied page knows its place"),
+        ("single", STAMP, 0, "a page that is in use has a stamp"),
+        ("single", STAMP, 4, "a page has a stamp that was given out"),
+        ("single", BITS, 960 | ONE_REFERENCE, "an unbuddied page is on the list of its free chunks"),
+        ("single", BITS, 1000 | ONE_REFERENCE * 2 | UNDER_RECLAIM, "on a list exactly with one buddy"),
+        ("single", BITS, 936 | 64 << 12 | ONE_REFERENCE * 2, "on a list exactly with one buddy"),
+        ("single", BITS, 1000 | ONE_REFERENCE * 2, "references are objects, and one while under reclaim"),
+        ("single", BITS, 1001 | ONE_REFERENCE, "asked bytes"),
+        ("full", BITS, 2000 | 2049 << 12 | ONE_REFERENCE * 2, "first . last <= 63 chunks: found 65|63 chunks"),
+        ("full", BITS, 0, "only a page under reclaim may be empty"),
+        ("full", BITS, 2000 | 1984 << 12 | ONE_REFERENCE, "references are objects, and one while under reclaim"),
+        ("full", BITS, 2000 | 1984 << 12 | ONE_REFERENCE * 3 | UNDER_RECLAIM, "pages under reclaim are off the LRU"),
+        ("full", BITS, 2000 | ONE_REFERENCE, "every page with one buddy is on a list"),
+        ("full", BITS, 2000 | 1920 << 12 | ONE_REFERENCE * 2, "buddied pages by free chunks"),
+        ("full", BITS, 2000 | 1983 << 12 | ONE_REFERENCE * 2, "asked bytes"),
+    ],
+)
+def test_check_names_what_is_wrong_with_a_page(page, at, word, says):
+    pool = Pool("zbud")
+    full = alloc(pool, 2000)
+    alloc(pool, 1984)  # 32 and 31 chunks: all
+    single = alloc(pool, 1000)
+    pool.check()
+    poke({"full": full, "single": single}[page] + at, "I", word)
+    with pytest.raises(CheckFailed, match=says):
+        pool.check()
+
+
+def test_check_lets_a_page_be_full_to_its_last_chunk_and_empty_under_reclaim():
+    pool = Pool("zbud")
+    first, last = alloc(pool, 32 * 64), alloc(pool, 31 * 64)
+    assert pool.classes()[0]["free_chunks"] == 0
+    pool.check()
+    attempt = Reclaim(pool, 1)
+    pool.free(first), pool.free(last)
+    pool.check()
+    assert pool.classes() == []
+    assert attempt.victim == first

@@ -4,8 +4,9 @@ import csv
 from pathlib import Path
 
 import pytest
-from _zreplay import Pool
+from _zreplay import CheckFailed, Compaction, Pool
 from core.reference_pool_workload import run_golden
+from core.structures import poke, stretches
 
 EINVAL = 22
 DATA = Path(__file__).parent / "data"
@@ -280,3 +281,210 @@ def test_usage_counts_asked_and_class_bytes():
 def test_evicts_nothing_itself():
     with pytest.raises(TypeError, match="zsmalloc cannot reclaim"):
         Pool("zsmalloc").reclaim(8, lambda _: True)
+
+
+def test_room_is_an_open_zspage_of_the_class():
+    pool = Pool("zsmalloc")
+    assert [pool.has_room(size) for size in (0, 1, 800, 4096, 4097)] == [False] * 5
+    objects = [alloc(pool, 800) for _ in range(4)]  # class 816: five in a page
+    assert [pool.has_room(size) for size in (0, 760, 761, 808, 809, 4097)] == [False, False, True, True, False, False]
+    objects.append(alloc(pool, 800))
+    assert not pool.has_room(800)
+    pool.free(objects[2])
+    assert pool.has_room(800)
+    assert pool.pages == 1
+
+
+def test_allocation_that_is_to_have_its_own_zspage_leaves_room_elsewhere_alone():
+    pool = Pool("zsmalloc")
+    first = alloc(pool, 800)
+    own, error = pool.alloc(800, own=True)
+    assert (error, pool.pages, pool.page_id(own) != pool.page_id(first)) == (0, 2, True)
+    assert groups(pool) == (2, 0, 0)
+    pool.check()
+
+
+def test_handles_are_eight_bytes_an_object():
+    pool = Pool("zsmalloc")
+    objects = [alloc(pool, size) for size in (100, 2000, 4096)]
+    assert pool.handle_bytes == 24
+    pool.free(objects[1])
+    assert pool.handle_bytes == 16
+
+
+def test_page_frame_and_number_among_those_starting_there_name_an_object():
+    pool = Pool("zsmalloc", frames=True)
+    objects = [alloc(pool, 40) for _ in range(256)]  # class 48: 86 start in page 0, then 85 and 85
+    named = {0: (1, 0), 85: (1, 85), 86: (2, 0), 170: (2, 84), 171: (3, 0), 255: (3, 84)}
+    assert {k: pool.place(objects[k]) for k in named} == named
+    assert [pool.object_at(*pool.place(location)) for location in objects] == objects
+
+
+def test_migrated_page_has_a_new_frame_and_its_old_number_is_given_again():
+    pool = Pool("zsmalloc", frames=True)
+    objects = [alloc(pool, 40) for _ in range(256)]
+    assert pool.migrate(objects[90]) == 85  # page 1: its copy is taken before it is given back
+    assert [pool.place(objects[k]) for k in (85, 86, 171)] == [(1, 85), (4, 0), (3, 0)]
+    assert pool.object_at(4, 4) == objects[90]
+    assert pool.place(alloc(pool, 4000)) == (2, 0)
+    assert pool.place(alloc(pool, 4000)) == (5, 0)
+    for location in objects:
+        pool.free(location)
+    assert [pool.place(alloc(pool, 4000))[0] for _ in range(4)] == [3, 4, 1, 6]  # the one given back last comes first
+    pool.check()
+
+
+def test_any_page_of_a_zspage_is_moved_by_its_number():
+    pool = Pool("zsmalloc")
+    objects = [alloc(pool, 1700, offset) for offset in range(7)]  # class 1744: in pages 0 0 0 1 1 2 2
+    told = []
+    pool.on_move(lambda *moved: told.append(moved))
+    headers = pool.headers_read
+    assert [pool.migrate_page(objects[0], page) for page in (1, 2)] == [2, 2]
+    assert told == [(0, k, objects[k]) for k in (3, 4, 5, 6)]
+    assert [pool.page_id(o) for o in objects] == [0, 0, 0, 3, 3, 4, 4]
+    assert pool.headers_read - headers == 2 + 4  # the zspage's, twice, and each object's
+    for location in objects[3:5]:
+        pool.free(location)
+    told.clear()
+    assert (pool.migrate_page(objects[0], 1), told) == (0, [])  # nobody starts in it any more
+    assert pool.moves()["pages_migrated"] == 3
+
+
+def test_compaction_tells_who_has_moved():
+    pool = Pool("zsmalloc")
+    a, b = ([alloc(pool, 2000, 10 * k + i) for i in range(2)] for k in range(2))
+    told = []
+    pool.on_move(lambda *moved: told.append(moved))
+    pool.free(a[0]), pool.free(b[1])
+    assert pool.compact() == 1  # the list is b a, so b is the source
+    assert told == [(0, 10, b[0])]
+
+
+def test_step_of_a_compaction_since_6_4_shows_if_it_frees_a_page():
+    pool = Pool("zsmalloc", fullness_groups="twelve")
+    a, b, c = ([alloc(pool, 1000) for _ in range(4)] for _ in range(3))  # class 1024: four in a page
+    for location in [a[0], b[0], b[1], c[0]]:
+        pool.free(location)  # a 75 %, b 50 %, then c 75 %
+    compaction = Compaction(pool)
+    assert not compaction.next_step_shows  # one of b's two fills c
+    assert (compaction.step(), compaction.pages_freed, pool.pages) == (True, 0, 3)
+    assert compaction.next_step_shows  # the other fills a
+    assert (compaction.step(), compaction.pages_freed, pool.pages) == (True, 1, 2)
+    assert compaction.next_step_shows  # there is none
+    assert (compaction.step(), compaction.pages_freed) == (False, 1)
+
+
+def test_classes_without_a_zspage_to_give_do_not_hide_the_step_that_does_not_show():
+    pool = Pool("zsmalloc", fullness_groups="twelve")
+    alloc(pool, 3000)  # compacted before class 1024, but one of four in three pages is all there is
+    b, c = ([alloc(pool, 1000) for _ in range(4)] for _ in range(2))
+    pool.free(b[0]), pool.free(b[1]), pool.free(c[0]), pool.free(alloc(pool, 1000, 7))
+    compaction = Compaction(pool)
+    assert compaction.next_step_shows  # three free, no page's worth: no step at all
+    d = [alloc(pool, 1000) for _ in range(4)]  # fills c, then b; then the first of another
+    pool.free(c[1]), pool.free(b[2]), pool.free(b[3])
+    assert [pool.can_compact(), compaction.next_step_shows] == [1, True]  # d's one fits into c
+    assert (compaction.step(), pool.page_id(d[3])) == (True, pool.page_id(c[2]))
+
+
+def test_compaction_of_four_groups_shows_at_each_step():
+    pool = Pool("zsmalloc")
+    alloc(pool, 2000), pool.alloc(2000, own=True)
+    compaction = Compaction(pool)
+    assert (compaction.next_step_shows, compaction.step(), compaction.pages_freed) == (True, True, 1)
+    assert (compaction.next_step_shows, compaction.step()) == (True, False)
+
+
+def test_pages_of_a_sample_are_as_if_each_class_filled_half_a_zspage():
+    """Of one slot in two. A class of n objects in p pages of which f < n are free has 2·2·f − (n − 1) over 2·2·n
+    zspages too many: as a machine's, twice as large, has half a zspage free. Whole pages are taken off the sum.
+    """
+    pool = Pool("zsmalloc", sample=(1, 2))
+    objects = [alloc(pool, 3000)]  # class 3072: four in three pages; (12 − 3) / 16 · 3 = 1.69
+    pages = [pool.pages]
+    for _ in range(4):  # 5/16 · 3 = 0.94, 0.19, less than none, and five: 1.69 again
+        objects.append(alloc(pool, 3000))
+        pages.append(pool.pages)
+    assert pages == [3 - 1, 3, 3, 3, 6 - 1]
+    alloc(pool, 1700)  # class 1744: seven in three pages; (24 − 6) / 28 · 3 = 1.93, 3.62 in all
+    assert (pool.pages, pool.usage()["pages"], pool.usage()["movable_pages"]) == (9 - 3, 6, 6)
+    pool.free(objects[4])  # 1.93 and none: −0.56
+    assert pool.pages == 6 - 1
+    for location in objects[:3]:
+        pool.free(location)
+    assert pool.pages == 6 - 3
+
+
+def test_sample_that_is_more_than_half_empty_has_half_a_zspage_of_it_too_many():
+    pool = Pool("zsmalloc", sample=(1, 4))
+    zspages = [[alloc(pool, 3000) for _ in range(4)] for _ in range(3)]
+    for location in [*zspages[0][:2], *zspages[1][:2], *zspages[2][:1]]:
+        pool.free(location)
+    # Five of twelve free: (4 − 1) · (4 − 1) / (2 · 4 · 4) · 3 = 0.84 pages.
+    assert pool.pages == 9
+    pool.alloc(1700, own=True), pool.alloc(1700, own=True)
+    # And 12 of class 1744's 14, in six pages: 3 · 6 / (2 · 4 · 7) · 3 = 0.96; 1.81 in all.
+    assert pool.pages == 15 - 1
+    assert Pool("zsmalloc", sample=(3, 3)).pages == 0
+
+
+@pytest.mark.parametrize(
+    ("at", "format", "words", "says"),
+    [
+        (12, "H", (3,), "assertion 2: a handle names the object that names it"),
+        (8, "I", (1,), "assertion 2: a handle names the object that names it"),
+        (14, "H", (2001,), "assertion 12: asked bytes: found 5000, expected 5001"),
+        (14, "H", (0,), "assertion 12: an object is in the class of its size"),
+        (14, "H", (2041,), "assertion 12: an object is in the class of its size"),
+    ],
+    ids=["index", "zspage", "length", "no length", "class"],
+)
+def test_check_names_the_handle_that_is_broken(at, format, words, says):
+    pool = Pool("zsmalloc")
+    second, _ = alloc(pool, 2000), alloc(pool, 3000)
+    pool.check()
+    poke(second + at, format, *words)
+    with pytest.raises(CheckFailed, match=says):
+        pool.check()
+
+
+# A zspage in memory: place, first page id, in use, first free, class, group; cells from byte 16 on.
+@pytest.mark.parametrize(
+    ("at", "format", "words", "says"),
+    [
+        (0, "I", (1,), "a zspage knows its place on the list"),
+        (8, "H", (4,), "a zspage is in the group of its objects in use"),
+        (8, "H", (2,), "objects in use of a zspage|objects of a class"),
+        (8, "H", (0,), "a zspage is on the list of its group"),
+        (10, "H", (0,), "the free stack holds free objects"),
+        (10, "H", (5,), "the free stack holds free objects"),
+        (10, "H", (4,), "every object is in use or in the free stack"),
+        (12, "B", (0,), "a zspage knows its class"),
+        (13, "B", (2,), "a zspage is in the group of its objects in use"),
+        (16 + 4 * 4, "I", (3 << 1,), "the free stack has no loop"),
+        (16 + 4 * 3, "I", (0xFFFF << 1,), "every object is in use or in the free stack"),
+    ],
+    ids=[
+        "place",
+        "group",
+        "in use",
+        "empty",
+        "first free is used",
+        "first free is none",
+        "lost free",
+        "class",
+        "other group",
+        "loop",
+        "end of the stack",
+    ],
+)
+def test_check_names_what_is_wrong_with_a_zspage(at, format, words, says):
+    before, pool = stretches(), Pool("zsmalloc")
+    handle = alloc(pool, 800)  # class 816: five in a page, 3 and 4 free
+    alloc(pool, 800), alloc(pool, 800)
+    pool.check()
+    [zspage] = stretches() - before - {handle}
+    poke(zspage + at, format, *words)
+    with pytest.raises(CheckFailed, match=says):
+        pool.check()

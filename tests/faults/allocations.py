@@ -16,6 +16,7 @@ import gc
 import io
 import mmap
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,7 @@ def indexes() -> Iterator[tuple[str, Scenario]]:
             def use(name: str = name, small: bool = small) -> object:
                 index = _zreplay.Index(name, small)
                 old = bytes_of(index.apply(batches[small], check_every=100, warm=True))
-                found = index.items(0), index.cost()
+                found = index.items(0), index.warm([(0, offset) for offset in range(50)]), index.cost()
                 index.check()
                 return old, found
 
@@ -184,6 +185,7 @@ def verbs() -> Iterator[tuple[str, Scenario]]:
     yield "verb/synth-pattern", in_folder(synthesised(PatternRecipe(events=500, resident=300, seed=1)))
     yield "verb/synth-workload", in_folder(synthesised(with_events(workload, 500)))
     yield "verb/synth-fitted", in_folder(synthesised(fit(small_trace(MANY))))
+    yield "verb/record-page", recorded
     inputs = ROOT / "tests" / "trace" / "inputs"
     for name, release in (("bool68", "6.8.0"), ("folio_hand", "6.13.0"), ("largefolio", "6.8.0")):
         context = Context(pool="zsmalloc", kernel_release=release)
@@ -192,6 +194,21 @@ def verbs() -> Iterator[tuple[str, Scenario]]:
             return convert(str(inputs / f"{name}.txt"), out / "t.parquet", context, allow_partial=True).rows
 
         yield f"verb/convert-{name}", in_folder(converted)
+
+
+def recorded() -> object:
+    """A page of a kernel's ring buffer as text: 100 records of 24 bytes, 1,000 ns apart."""
+    import _zreplay
+
+    ring = _zreplay.RingBuffer()
+    fields = [("type", 8, 4, "unsigned"), ("offset", 16, 8, "hex")]
+    ring.add_event(7, "store", "zswap_store_of_a_long_name", False, fields)
+    head = 1000 << 5 | 24 // 4
+    records = b"".join(struct.pack("<IHBBiIIQ", head, 7, 0, 0, 41, 1, 0, offset) for offset in range(100))
+    ring.feed(0, struct.pack("<QQ", 10**9, len(records)) + records)
+    text = ring.take(2 * 10**9)
+    assert text.count(b"zswap_store_of_a_long_name+0x0/0x0) type=1 offset=0x") == 100
+    return text
 
 
 def ready() -> tuple[str, ...]:

@@ -42,6 +42,13 @@ def test_an_allocation_of_an_index_or_pool_that_fails_is_a_memory_error_and_leav
     assert (wrong, len(counts)) == ([], 8)
 
 
+def test_an_allocation_of_the_importer_that_fails_is_a_memory_error_and_leaves_nothing():
+    """The binding library made a map of the importer's dictionary where it must not throw: the process ended."""
+    counts, wrong = allocations.campaign("verb/convert-bool68", every=41, lasting=False, budget=60)
+    assert (wrong, list(counts)) == ([], ["verb/convert-bool68"])
+    assert min(counts.values()) >= 5
+
+
 @pytest.mark.slow
 def test_parallel_replay_is_without_a_race():
     done = subprocess.run([program("races", "thread"), "2"], capture_output=True, text=True)

@@ -64,7 +64,9 @@ class GrowingMemory {
 template <class T>
 class NumberedArena {
   public:
-    T& operator[](uint32_t number) const { return reinterpret_cast<T*>(memory_.begin())[number]; }
+    T& operator[](uint32_t number) const { return *at(number); }
+    // Where it would be: no memory need be there.
+    T* at(uint32_t number) const { return reinterpret_cast<T*>(memory_.begin()) + number; }
 
     // What was in the place is left as it is. Throws std::bad_alloc.
     uint32_t make() {
@@ -72,7 +74,7 @@ class NumberedArena {
         if (!free_.empty()) {
             const uint32_t number = free_.back();
             free_.pop_back();
-            if (free_.size() >= 8) prefetch_to_write(&(*this)[free_[free_.size() - 8]]);
+            if (free_.size() >= 8) prefetch_to_write(at(free_[free_.size() - 8]));
             return number;
         }
         if ((++last_ + 1) * sizeof(T) > memory_.bytes()) memory_.grow(std::max(memory_.bytes() * 2, size_t{2} << 20));

@@ -106,7 +106,7 @@ class CompactNodes {
     }
     void release(Ref ref) { arena_.release(ref); }
     const uint64_t& live() const { return arena_.live(); }
-    void fetch(Ref ref) const { prefetch(&arena_[ref]); }
+    void fetch(Ref ref) const { prefetch(arena_.at(ref)); }
 
   private:
     NumberedArena<CompactEntry> arena_;

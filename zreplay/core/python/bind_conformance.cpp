@@ -139,8 +139,8 @@ std::pair<std::string, std::vector<Step>> shrunk(const Setup& setup, const std::
 
 void bind_conformance(nb::module_& module) {
     nb::class_<Suite>(module, "Conformance", "Random operations on one variant, case by case.")
-        .def("__init__", [](Suite* self, std::string_view kind, std::string name, std::string like, uint64_t seed) {
-            new (self) Suite(kind_of(kind), std::move(name), std::move(like), seed);
+        .def("__init__", [](Suite* self, std::string_view kind, std::string_view name, std::string_view like, uint64_t seed) {
+            new (self) Suite(kind_of(kind), std::string(name), std::string(like), seed);
         }, "kind"_a, "name"_a, "like"_a, "seed"_a)
         .def_prop_ro("cases", [](const Suite& self) {
             std::vector<std::string> names;
@@ -169,18 +169,18 @@ void bind_conformance(nb::module_& module) {
                               read_call(bytes_of(log)));
     }, "log"_a, "What a process that is gone was doing: all steps, the last of them, how many, the call of the plugin's under way.");
 
-    module.def("conformance_replay", [](std::string_view text, std::string name, Buffer buffer) {
+    module.def("conformance_replay", [](std::string_view text, std::string_view name, Buffer buffer) {
         auto [setup, steps] = parse(text);
-        setup.name = std::move(name);
+        setup.name = name;
         Account account;
         Log log(bytes_of(buffer));
         const auto failure = replay(setup, steps, account, true, &log);
         return failure ? to_object(Failed{*failure, setup, 0, steps}) : nb::object(nb::none());
     }, "text"_a, "name"_a, "log"_a, "Makes the steps; what fails, or None.");
 
-    module.def("conformance_shrink", [](std::string_view text, std::string name, bool isolated, double seconds) {
+    module.def("conformance_shrink", [](std::string_view text, std::string_view name, bool isolated, double seconds) {
         auto [setup, steps] = parse(text);
-        setup.name = std::move(name);
+        setup.name = name;
         const auto [property, fewer] = shrunk(setup, steps, isolated, seconds);
         return nb::make_tuple(property, text_of(setup, fewer));
     }, "text"_a, "name"_a, "isolated"_a, "seconds"_a,

@@ -39,8 +39,8 @@ size_t number_of(const std::array<std::string_view, N>& words, nb::handle word) 
 RowKind kind_of(nb::dict row) {
     RowKind kind;
     kind.op = static_cast<Op>(number_of(op_names, row["op"]));
-    kind.from = static_cast<Place>(number_of(place_names, row["of"]));
-    kind.to = static_cast<Place>(number_of(place_names, row["to"]));
+    kind.from = static_cast<SlotPlace>(number_of(place_names, row["of"]));
+    kind.to = static_cast<SlotPlace>(number_of(place_names, row["to"]));
     if (row.contains("result")) kind.result = nb::cast<int32_t>(row["result"]);
     if (row.contains("asked_by")) kind.asked_by = nb::cast<uint8_t>(row["asked_by"]);
     kind.sized = nb::cast<bool>(row["sized"]);

@@ -15,6 +15,7 @@
 #include "index/registry.hpp"
 #include "index/time_index.hpp"
 #include "mm/registry.hpp"
+#include "python/converted.hpp"
 #include "module.hpp"
 #include "python/arrow.hpp"
 
@@ -257,9 +258,9 @@ void bind_indexes(nb::module_& module) {
             });
             return items;
         }, nb::arg("type"), "(offset, word) of each entry, in ascending order of offset.")
-        .def("warm", [](PythonIndex& self, const std::vector<std::pair<uint64_t, uint64_t>>& keys) {
+        .def("warm", [](PythonIndex& self, nb::sequence keys) {
             std::vector<SwapEntry> entries;
-            for (auto [type, offset] : keys) entries.push_back(entry_of(type, offset));
+            for (auto [type, offset] : converted<std::vector<std::pair<uint64_t, uint64_t>>>(keys)) entries.push_back(entry_of(type, offset));
             return self.found(entries);
         }, nb::arg("keys"), "What find() would give for each (type, offset); counts nothing.")
         .def("apply", &PythonIndex::apply, nb::arg("columns"), nb::arg("check_every") = 0, nb::arg("warm") = false,

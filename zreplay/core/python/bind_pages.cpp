@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "converted.hpp"
 #include "module.hpp"
 #include "trace/parquet_footer.hpp"
 #include "trace/parquet_pages.hpp"
@@ -37,7 +38,8 @@ void bind_pages(nanobind::module_& module) {
                nb::arg("footer"));
     using Told = std::tuple<uint32_t, uint32_t, uint64_t, bool>;
     module.def("parquet_pages",
-               [](int file, const std::vector<std::pair<uint64_t, uint64_t>>& chunks) {
+               [](int file, nb::sequence chunks_given) {
+                   const auto chunks = converted<std::vector<std::pair<uint64_t, uint64_t>>>(chunks_given);
                    ParquetPages pages;
                    std::vector<Told> told;
                    {

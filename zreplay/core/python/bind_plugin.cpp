@@ -92,13 +92,14 @@ void bind_plugin(nb::module_& module) {
     }, "path"_a, "suffix"_a, "Load a shared object and register what it has, as name@suffix. PluginFailed names what is wrong with it.");
     bind_python_plugin(module);
     module.def("plug_in_class",
-               [](const std::string& kind, const std::string& suffix, std::string origin, std::string name, std::string version,
-                  std::string summary, std::string like, uint64_t capabilities, uint32_t positions_64, uint32_t positions_32,
-                  std::vector<std::string> optional, nb::object make, nb::object told) {
+               [](std::string_view kind, std::string_view suffix, std::string_view origin, std::string_view name,
+                  std::string_view version, std::string_view summary, std::string_view like, uint64_t capabilities,
+                  uint32_t positions_64, uint32_t positions_32, nb::sequence optional, nb::object make, nb::object told) {
                    const auto number = kind == "index" ? Plugged::Kind::index : kind == "pool" ? Plugged::Kind::pool : Plugged::Kind::mm;
-                   return to_dict(plug_in_class(number, {std::move(name), std::move(version), std::move(summary), std::move(like),
-                                                         std::move(origin), capabilities, positions_64, positions_32, std::move(optional),
-                                                         std::move(make), std::move(told), {}}, suffix));
+                   return to_dict(plug_in_class(number, {std::string(name), std::string(version), std::string(summary),
+                                                         std::string(like), std::string(origin), capabilities, positions_64,
+                                                         positions_32, converted<std::vector<std::string>>(optional),
+                                                         std::move(make), std::move(told), {}}, std::string(suffix)));
                },
                "kind"_a, "suffix"_a, nb::kw_only(), "origin"_a, "name"_a, "version"_a, "summary"_a, "like"_a, "capabilities"_a,
                "positions_64"_a, "positions_32"_a, "optional"_a, "make"_a, "told"_a,

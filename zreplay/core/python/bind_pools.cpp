@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -57,6 +59,8 @@ void set_option(ZsmallocOptions& options, std::string_view option, nb::handle va
         options.chain_limit = nb::cast<uint32_t>(value);
     } else if (option == "frames") {
         options.frames = nb::cast<bool>(value);
+    } else if (option == "sample") {
+        std::tie(options.sample_keep, options.sample_of) = converted<std::pair<uint64_t, uint64_t>>(value);
     } else {
         throw nb::type_error(("zsmalloc has no option '" + std::string(option) + "'").c_str());
     }
@@ -168,9 +172,23 @@ class AnyPool {
         visit([&](auto& pool) { pool.charge(cost_); });
     }
 
-    std::pair<uint64_t, int> alloc(uint32_t size_bytes, uint32_t type, uint64_t offset) {
-        Allocation made = visit([&](auto& pool) { return pool.alloc(size_bytes, SwapEntry(type, offset)); });
+    std::pair<uint64_t, int> alloc(uint32_t size_bytes, uint32_t type, uint64_t offset, bool own) {
+        const SwapEntry entry(type, offset);
+        Allocation made = visit([&](auto& pool) {
+            if constexpr (requires { pool.alloc(size_bytes, entry, own); }) return pool.alloc(size_bytes, entry, own);
+            else if (own) cannot(name_, "be made to take a new page");
+            else return pool.alloc(size_bytes, entry);
+        });
         return {made.location.word(), made.error};
+    }
+
+    void on_move(nb::callable told) {
+        visit([&](auto& pool) {
+            pool.on_move([told](SwapEntry entry, Location now) {
+                nb::gil_scoped_acquire locked;  // apply() has let go of it
+                told(entry.type(), entry.offset(), now.word());
+            });
+        });
     }
 
     int reclaim(uint32_t retries, nb::callable evict) {
@@ -224,11 +242,35 @@ AnyReclaim::AnyReclaim(AnyPool& pool, uint32_t retries) {
     });
 }
 
+// zsmalloc's compaction, with others' calls between its steps.
+class AnyCompaction {
+  public:
+    explicit AnyCompaction(AnyPool& pool) {
+        pool.visit([&]<class P>(P& kind) {
+            if constexpr (std::is_same_v<P, Zsmalloc>) steps_.emplace(kind);
+            else cannot(pool.name(), "compact in steps");
+        });
+    }
+    bool step() { return steps_->step(); }
+    bool next_step_shows() const { return steps_->next_step_shows(); }
+    uint64_t pages_freed() const { return steps_->pages_freed(); }
+
+  private:
+    std::optional<Zsmalloc::Compaction> steps_;
+};
+
 // Binds a method that every pool has, locations as words.
 #define ON_LOCATION(method)                                                                   \
     [](AnyPool& any, uint64_t word) {                                                         \
         return any.visit([&](auto& pool) { return pool.method(Location::from_word(word)); }); \
     }
+
+// Gives what the expression gives for a pool that has it.
+#define OF_SOME_POOLS(Result, what, ...)                                                 \
+    any.visit([&](auto& pool) -> Result {                                                \
+        if constexpr (requires { __VA_ARGS__; }) return static_cast<Result>(__VA_ARGS__); \
+        else cannot(any.name(), what);                                                   \
+    })
 
 }  // namespace
 
@@ -248,7 +290,11 @@ void bind_pools(nb::module_& module) {
             "__init__",
             [](AnyPool* self, std::string_view name, nb::kwargs options) { new (self) AnyPool(name, options); },
             nb::arg("name"), nb::arg("options"))
-        .def("alloc", &AnyPool::alloc, nb::arg("size_bytes"), nb::arg("type") = 0, nb::arg("offset") = 0)
+        .def("alloc", &AnyPool::alloc, nb::arg("size_bytes"), nb::arg("type") = 0, nb::arg("offset") = 0,
+             nb::arg("own") = false)
+        .def("has_room", [](AnyPool& any, uint32_t size_bytes) {
+            return OF_SOME_POOLS(bool, "say whether it has room", pool.has_room(size_bytes));
+        }, nb::arg("size_bytes"))
         .def("free", ON_LOCATION(free), nb::arg("location"))
         .def("size", ON_LOCATION(size), nb::arg("location"))
         .def(
@@ -313,6 +359,29 @@ void bind_pools(nb::module_& module) {
                 return migration.error ? std::nullopt : std::optional(migration.objects);
             });
         }, nb::arg("location"), "Moves the object's page. The objects in it, or None when the move was refused.")
+        .def("migrate_page", [](AnyPool& any, uint64_t word, uint32_t page) {
+            return OF_SOME_POOLS(uint32_t, "move a page by its number", pool.migrate(Location::from_word(word), page).objects);
+        }, nb::arg("location"), nb::arg("page"), "Moves that page of the object's zspage. The objects that start in it.")
+        .def("on_move", &AnyPool::on_move, nb::arg("told"), "told(type, offset, location) of each object that moves from now on.")
+        .def("place", [](AnyPool& any, uint64_t word) {
+            return any.visit([&](auto& pool) -> std::pair<uint64_t, uint32_t> {
+                if constexpr (requires { pool.place(Location()); }) {
+                    Place place = pool.place(Location::from_word(word));
+                    return {place.frame->number, place.nth};
+                }
+                cannot(any.name(), "say an object's page frame");
+            });
+        }, nb::arg("location"), "With frames: the number of the page frame, and which object of it.")
+        .def("object_at", [](AnyPool& any, uint64_t frame, uint32_t nth) {
+            return OF_SOME_POOLS(uint64_t, "find an object by its page frame", pool.object_at({pool.frame(frame), nth}).word());
+        }, nb::arg("frame"), nb::arg("nth"), "The location of which place() says this.")
+        .def("buddy", [](AnyPool& any, uint64_t word) {
+            return OF_SOME_POOLS(uint64_t, "say an object's buddy", pool.buddy(Location::from_word(word)).word());
+        }, nb::arg("location"), "The other object of the page; 0: there is none.")
+        .def("find_in_page", [](AnyPool& any, uint64_t word, uint32_t type, uint64_t offset) {
+            return OF_SOME_POOLS(uint64_t, "find an object by its entry",
+                                 pool.find_in_page(Location::from_word(word), SwapEntry(type, offset)).word());
+        }, nb::arg("location"), nb::arg("type"), nb::arg("offset"), "Of the entry, in the location's page; 0: not there.")
         .def("locations", [](AnyPool& any) {
             std::vector<uint64_t> words;
             any.visit([&](auto& pool) {
@@ -342,6 +411,9 @@ void bind_pools(nb::module_& module) {
         .def("apply", &AnyPool::apply, nb::arg("steps"))
         .def_prop_ro("pages", [](AnyPool& any) { return any.visit([](auto& pool) { return pool.pages(); }); })
         .def_prop_ro("headers_read", [](AnyPool& any) { return any.cost().headers_read; })
+        .def_prop_ro("handle_bytes", [](AnyPool& any) {
+            return OF_SOME_POOLS(uint64_t, "say the bytes of handles, as it has none", pool.handle_bytes());
+        })
         .def("usage", [](AnyPool& any) { return to_dict(any.visit([](auto& pool) { return pool.usage(); })); })
         .def("classes",
              [](AnyPool& any) {
@@ -357,6 +429,12 @@ void bind_pools(nb::module_& module) {
         .def_prop_ro("victim", &AnyReclaim::victim)
         .def("result", &AnyReclaim::result, nb::arg("evicted"))
         .def_prop_ro("error", &AnyReclaim::error);
+
+    nb::class_<AnyCompaction>(module, "Compaction", "zsmalloc's compaction under way: step() until it gives False.")
+        .def(nb::init<AnyPool&>(), nb::arg("pool"), nb::keep_alive<1, 2>())
+        .def("step", &AnyCompaction::step)
+        .def_prop_ro("next_step_shows", &AnyCompaction::next_step_shows)
+        .def_prop_ro("pages_freed", &AnyCompaction::pages_freed);
 }
 
 }  // namespace zreplay

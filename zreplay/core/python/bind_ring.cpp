@@ -1,8 +1,8 @@
 // The ring buffer of a kernel that is being recorded.
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include "converted.hpp"
 #include "module.hpp"
 #include "trace/ring_buffer.hpp"
 
@@ -14,10 +14,10 @@ void bind_ring(nanobind::module_& module) {
     nb::class_<RingBuffer>(module, "RingBuffer")
         .def(nb::init<>())
         .def("add_event",
-             [](RingBuffer& ring, uint16_t number, std::string name, std::string function, bool at_return,
-                const std::vector<Field>& fields) {
-                 RingEvent event{std::move(name), std::move(function), at_return, {}};
-                 for (const auto& [field, offset, size, kind] : fields)
+             [](RingBuffer& ring, uint16_t number, std::string_view name, std::string_view function, bool at_return,
+                nb::sequence fields) {
+                 RingEvent event{std::string(name), std::string(function), at_return, {}};
+                 for (const auto& [field, offset, size, kind] : converted<std::vector<Field>>(fields))
                      event.fields.push_back({field, offset, size, kind == "signed", kind == "hex", kind == "string"});
                  ring.add_event(number, std::move(event));
              },

@@ -98,6 +98,21 @@ std::unique_ptr<ColumnsOut> renumbered(nanobind::handle indices, nanobind::handl
     return std::make_unique<ColumnsOut>(std::move(out));
 }
 
+// Any object's bytes, lent for as long as this lives.
+class BorrowedText {
+  public:
+    explicit BorrowedText(nanobind::handle of) {
+        if (PyObject_GetBuffer(of.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nanobind::python_error();
+    }
+    ~BorrowedText() { PyBuffer_Release(&view_); }
+    BorrowedText(const BorrowedText&) = delete;
+    BorrowedText& operator=(const BorrowedText&) = delete;
+    std::string_view text() const { return {static_cast<const char*>(view_.buf), static_cast<size_t>(view_.len)}; }
+
+  private:
+    Py_buffer view_;
+};
+
 // Rows that have left the importer, which may go on meanwhile.
 struct TakenRows {
     std::vector<TraceRow> rows;
@@ -136,27 +151,23 @@ void bind_trace(nanobind::module_& module) {
         .def("__init__",
              [](FtraceImporter* importer, uint32_t header_bytes, bool packed_slots, bool taken_is_one, bool load_is_errno,
                 bool loads_take, bool same_filled_in_pool, bool allocs_unanswered, bool answers_errno, uint64_t max_pages, uint64_t accept_pages,
-                uint32_t chain, Functions functions) {
+                uint32_t chain, nb::dict functions) {
                  PagesMade made;
                  if (chain == 1) made = PagesMade::one();
                  else if (chain) made = PagesMade(ClassTable(chain == 4 ? ClassRule::a : ClassRule::b, chain));
                  new (importer) FtraceImporter({packed_slots, taken_is_one, load_is_errno, loads_take, same_filled_in_pool,
                                                 allocs_unanswered, answers_errno},
-                                               header_bytes, {max_pages, accept_pages}, made, std::move(functions));
+                                               header_bytes, {max_pages, accept_pages}, made, converted<Functions>(functions));
              },
              nb::arg("header_bytes"), nb::kw_only(), nb::arg("packed_slots") = false, nb::arg("taken_is_one") = false,
              nb::arg("load_is_errno") = false, nb::arg("loads_take") = false, nb::arg("same_filled_in_pool") = true,
              nb::arg("allocs_unanswered") = false, nb::arg("answers_errno") = false, nb::arg("max_pages") = 0, nb::arg("accept_pages") = 0, nb::arg("chain") = 0,
-             nb::arg("functions") = Functions{})
+             nb::arg("functions") = nb::dict())
         .def("feed",
              [](FtraceImporter& importer, nb::handle text) {
-                 Py_buffer view;
-                 if (PyObject_GetBuffer(text.ptr(), &view, PyBUF_SIMPLE) != 0) throw nb::python_error();
-                 {
-                     nb::gil_scoped_release release;
-                     importer.feed({static_cast<const char*>(view.buf), static_cast<size_t>(view.len)});
-                 }
-                 PyBuffer_Release(&view);
+                 const BorrowedText borrowed(text);
+                 nb::gil_scoped_release release;
+                 importer.feed(borrowed.text());
              },
              nb::arg("text"))
         .def("finish", &FtraceImporter::finish, nb::call_guard<nb::gil_scoped_release>())
@@ -187,11 +198,12 @@ void bind_trace(nanobind::module_& module) {
         .def_ro("names_zsmalloc", &Sighting::names_zsmalloc)
         .def_ro("stores_answer_errno", &Sighting::stores_answer_errno)
         .def_ro("stores_answer_boolean", &Sighting::stores_answer_boolean);
-    module.def("sight", [](nb::bytes text, const Functions& functions) {
+    module.def("sight", [](nb::bytes text, nb::dict functions_given) {
         const std::string_view view(text.c_str(), text.size());
+        const auto functions = converted<Functions>(functions_given);
         nb::gil_scoped_release release;
         return sight(view, functions);
-    }, nb::arg("text"), nb::arg("functions") = Functions{});
+    }, nb::arg("text"), nb::arg("functions") = nb::dict());
     module.def("find_bad_row",
                [](nb::handle batch, int64_t previous_ts_ns) -> nb::object {
                    ArrowBatch arrow(batch);
@@ -238,13 +250,14 @@ void bind_trace(nanobind::module_& module) {
     nb::class_<Check>(module, "Check")
         .def(nb::init<uint64_t>(), nb::kw_only(), nb::arg("pause_ns"))
         .def("add",
-             [](Check& check, nb::handle batch, const std::vector<int64_t>& unread) {
+             [](Check& check, nb::handle batch, nb::sequence unread_given) {
+                 const auto unread = converted<std::vector<int64_t>>(unread_given);
                  ArrowBatch arrow(batch);
                  EventBatch rows = numbered_events(arrow);
                  nb::gil_scoped_release release;
                  check.add(rows, unread);
              },
-             nb::arg("batch"), nb::arg("unread") = std::vector<int64_t>{})
+             nb::arg("batch"), nb::arg("unread") = nb::tuple())
         .def("findings", &Check::findings)
         .def_ro("events", &Check::events)
         .def_ro("rows", &Check::rows)
@@ -259,8 +272,9 @@ void bind_trace(nanobind::module_& module) {
     nb::class_<Cut>(module, "Cut")
         .def("__init__",
              [](Cut* cut, uint64_t reach, std::pair<int64_t, int64_t> rows, std::pair<int64_t, int64_t> ts_ns, uint32_t types,
-                const std::vector<uint64_t>& cgroups, std::pair<uint64_t, uint64_t> offsets,
+                nb::sequence cgroups_given, std::pair<uint64_t, uint64_t> offsets,
                 std::pair<uint64_t, uint64_t> sample) {
+                 const auto cgroups = converted<std::vector<uint64_t>>(cgroups_given);
                  CutWhat what{rows.first, rows.second, ts_ns.first, ts_ns.second, types, {cgroups.begin(), cgroups.end()},
                               offsets.first, offsets.second, {sample.first, sample.second}};
                  new (cut) Cut(std::move(what), reach);

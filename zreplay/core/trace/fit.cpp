@@ -29,7 +29,7 @@ void Fit::add(const EventBatch& batch) {
         const auto phase = static_cast<uint32_t>(step / steps_);
         const bool has_slot = batch.type.has(i) && batch.offset.has(i);
         const SwapEntry slot = has_slot ? batch.entry(i) : SwapEntry{};
-        Life life{Place::none, 0};
+        Life life{SlotPlace::none, 0};
         if (has_slot)
             if (auto found = lives_.find(slot.word); found != lives_.end()) life = found->second;
         const RowKind kind = kind_of(batch, i, life.place);
@@ -50,7 +50,7 @@ void Fit::add(const EventBatch& batch) {
         ++here.rows;
         here.runs += number != last_kind_ || here.rows == 1;
         last_kind_ = number;
-        if (life.place != Place::none) count_place(number, phase, slot, life);
+        if (life.place != SlotPlace::none) count_place(number, phase, slot, life);
         if (kind.op == Op::store) {
             count_size(batch, i, number, phase, life.size_bytes);
             types |= 1u << slot.type();
@@ -62,23 +62,23 @@ void Fit::add(const EventBatch& batch) {
     }
 }
 
-RowKind Fit::kind_of(const EventBatch& batch, int64_t row, Place from) const {
+RowKind Fit::kind_of(const EventBatch& batch, int64_t row, SlotPlace from) const {
     RowKind kind{.op = batch.op(row), .from = from, .to = from};
     const bool has_result = batch.result.has(row);
     const int32_t result = batch.result.get(row, 0);
-    const bool compressed = from == Place::fresh || from == Place::read;
+    const bool compressed = from == SlotPlace::fresh || from == SlotPlace::read;
     switch (kind.op) {
         case Op::store:
-            kind.to = result < 0 ? Place::refused : Place::fresh;
+            kind.to = result < 0 ? SlotPlace::refused : SlotPlace::fresh;
             kind.sized = batch.size.has(row);
             break;
         case Op::load:
             kind.takes = result >= 0 && (batch.call_rows.has(row) || batch.call_ts_ns.has(row));
-            if (from != Place::none) kind.to = kind.takes || result < 0 || !compressed ? Place::back : Place::read;
+            if (from != SlotPlace::none) kind.to = kind.takes || result < 0 || !compressed ? SlotPlace::back : SlotPlace::read;
             break;
-        case Op::invalidate: kind.to = Place::none; break;
+        case Op::invalidate: kind.to = SlotPlace::none; break;
         case Op::writeback:
-            if (result >= 0 && compressed) kind.to = Place::written;
+            if (result >= 0 && compressed) kind.to = SlotPlace::written;
             break;
         default: break;
     }
@@ -98,7 +98,7 @@ uint32_t Fit::number_of(const RowKind& kind) {
     return static_cast<uint32_t>(kinds_.size() - 1);
 }
 
-bool Fit::can_be_of(const RowKind& kind, Place place, uint32_t phase) const {
+bool Fit::can_be_of(const RowKind& kind, SlotPlace place, uint32_t phase) const {
     for (size_t i = 0; i < counted_->kinds_.size(); ++i) {
         const RowKind& other = counted_->kinds_[i];
         if (other.from == place && kind.goes_on_as(other) && counted_->counts(i, phase).rows) return true;
@@ -211,8 +211,8 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
 void Fit::move(SwapEntry slot, const RowKind& kind, uint32_t size_bytes) {
     const bool stays = kind.to == kind.from && kind.op != Op::load && kind.op != Op::store;
     if (stays) return;
-    if (kind.from != Place::none) lists_[static_cast<size_t>(kind.from)].remove(lives_.at(slot.word).position);
-    if (kind.to == Place::none) {
+    if (kind.from != SlotPlace::none) lists_[static_cast<size_t>(kind.from)].remove(lives_.at(slot.word).position);
+    if (kind.to == SlotPlace::none) {
         lives_.erase(slot.word);
         return;
     }
@@ -227,7 +227,7 @@ void Fit::move(SwapEntry slot, const RowKind& kind, uint32_t size_bytes) {
 void Fit::count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase, uint32_t before) {
     if (!kinds_[kind].sized) return;
     const uint32_t size = batch.size[row];
-    if (kinds_[kind].to == Place::fresh) {
+    if (kinds_[kind].to == SlotPlace::fresh) {
         Counts& counts = counts_[size_t{kind} * phases_ + phase];
         if (before != unknown) {
             const bool same = size == before, near = !same && size <= before + near_bytes && before <= size + near_bytes;

@@ -82,15 +82,15 @@ class Fit {
 
   private:
     struct Life {
-        Place place;
+        SlotPlace place;
         uint64_t position;
         uint32_t size_bytes = unknown;  // of the last store that said one
     };
     static constexpr uint32_t no_kind = ~0u, unknown = ~0u;
 
-    RowKind kind_of(const EventBatch& batch, int64_t row, Place from) const;
+    RowKind kind_of(const EventBatch& batch, int64_t row, SlotPlace from) const;
     uint32_t number_of(const RowKind& kind);
-    bool can_be_of(const RowKind& kind, Place place, uint32_t phase) const;
+    bool can_be_of(const RowKind& kind, SlotPlace place, uint32_t phase) const;
     void count_size_group(const Life& life, std::array<uint32_t, weight_groups>& counts) const;
     bool is_crumb(uint64_t word, const RowKind& kind, uint32_t phase) const;
     bool is_edge(SwapEntry slot, const RowKind& kind, uint32_t phase) const;

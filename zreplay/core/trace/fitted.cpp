@@ -76,7 +76,7 @@ void FittedPart::enter_step() {
 bool FittedPart::can(size_t kind) const {
     const RowKind& row = recipe_.kinds[kind].row;
     if (!left_[kind].rows) return false;
-    if (row.from != Place::none) return list(row.from).size() > 0;
+    if (row.from != SlotPlace::none) return list(row.from).size() > 0;
     return row.op != Op::store || area_.used() < area_.pages();
 }
 
@@ -153,7 +153,7 @@ void FittedPart::begin_anew() {
 
 DrawnRow FittedPart::draw_one() {
     Chosen chosen{kind_, AgeList::nowhere};
-    if (recipe_.kinds[kind_].row.from != Place::none) chosen = choose(kind_);
+    if (recipe_.kinds[kind_].row.from != SlotPlace::none) chosen = choose(kind_);
     const FittedRecipe::Kind& kind = recipe_.kinds[chosen.kind];
     if (--left_[chosen.kind].rows == 0) {
         has_rows_ &= ~(uint64_t{1} << chosen.kind);
@@ -165,7 +165,7 @@ DrawnRow FittedPart::draw_one() {
     row.kind = static_cast<uint32_t>(chosen.kind);
     row.cpu = cpu_;
     uint64_t slot = 0;
-    if (kind.row.from != Place::none) {
+    if (kind.row.from != SlotPlace::none) {
         slot = list(kind.row.from).slot(chosen.position);
         cursors_[chosen.kind] = chosen.position;
         last_slots_[static_cast<size_t>(kind.row.op)] = slot;
@@ -351,7 +351,7 @@ FittedPart::Chosen FittedPart::at_edge(Chosen chosen) {
 
 uint32_t FittedPart::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
     if (!kind.sizes.empty()) return kind.sizes[below(kind.sizes.size())];
-    if (const uint32_t before = sizes_[slot]; kind.row.from != Place::none && before != unknown) {
+    if (const uint32_t before = sizes_[slot]; kind.row.from != SlotPlace::none && before != unknown) {
         if (const uint32_t size = resized(kind, before); size != unknown) return size;
     }
     const std::vector<uint32_t>& ranks = recipe_.size_ranks[phase_];
@@ -395,12 +395,12 @@ uint32_t FittedPart::resized(const FittedRecipe::Kind& kind, uint32_t before) {
 
 void FittedPart::move(size_t number, uint64_t position, uint64_t slot) {
     const RowKind& kind = recipe_.kinds[number].row;
-    if (kind.to == kind.from && (kind.from == Place::none || (kind.op != Op::load && kind.op != Op::store))) return;
-    if (kind.from != Place::none) {
+    if (kind.to == kind.from && (kind.from == SlotPlace::none || (kind.op != Op::load && kind.op != Op::store))) return;
+    if (kind.from != SlotPlace::none) {
         list(kind.from).remove(position);
         slots_.remove(static_cast<uint32_t>(kind.from), slot);
     }
-    if (kind.to == Place::none) {
+    if (kind.to == SlotPlace::none) {
         area_.free(static_cast<uint32_t>(slot));
         lives_[slot] = 0;
         sizes_[slot] = unknown;

@@ -24,7 +24,7 @@
 #include <vector>
 
 #include "random.hpp"
-#include "trace/slot_bits.hpp"
+#include "trace/place_bits.hpp"
 #include "trace/slot_lives.hpp"
 #include "trace/swap_area.hpp"
 
@@ -141,8 +141,8 @@ class FittedPart {
     uint64_t below(uint64_t limit) {
         return static_cast<uint64_t>(__extension__ static_cast<unsigned __int128>(random_.next()) * limit >> 64);
     }
-    AgeList32& list(Place place) { return lists_[static_cast<size_t>(place)]; }
-    const AgeList32& list(Place place) const { return lists_[static_cast<size_t>(place)]; }
+    AgeList32& list(SlotPlace place) { return lists_[static_cast<size_t>(place)]; }
+    const AgeList32& list(SlotPlace place) const { return lists_[static_cast<size_t>(place)]; }
 
     const FittedTables& tables_;
     const FittedRecipe& recipe_;
@@ -153,7 +153,7 @@ class FittedPart {
     static constexpr uint32_t place_shift = 29, position_mask = (1u << place_shift) - 1;
     std::vector<uint32_t> lives_;     // by slot: its place in the upper three bits, where it stands there in the others
     static constexpr uint16_t unknown = 0xffff;
-    SlotBits slots_;                  // of each place
+    PlaceBits slots_;                  // of each place
     std::vector<uint16_t> sizes_;     // by slot: of its last store, in bytes up to a page, or unknown
     std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood

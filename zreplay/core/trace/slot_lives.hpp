@@ -21,7 +21,7 @@
 
 namespace zreplay {
 
-enum class Place : uint8_t {
+enum class SlotPlace : uint8_t {
     none,     // no slot, or one that the trace has not stored to since it was freed
     fresh,    // compressed, and not loaded since its store
     read,     // compressed, and loaded
@@ -38,19 +38,19 @@ struct RowKind {
     static constexpr uint8_t nobody = 255;
 
     Op op = Op::store;
-    Place from = Place::none, to = Place::none;
+    SlotPlace from = SlotPlace::none, to = SlotPlace::none;
     int32_t result = no_result;
     uint8_t asked_by = nobody;
     bool sized = false;  // of a store
     bool takes = false;  // of a load: the entry, as since 6.9
     friend bool operator==(const RowKind&, const RowKind&) = default;
 
-    bool names_slot() const { return op <= Op::invalidate || op == Op::visit || from != Place::none; }
+    bool names_slot() const { return op <= Op::invalidate || op == Op::visit || from != SlotPlace::none; }
 
     // Whether a row of the other kind may stand here for one of this, if the slot that comes next is of its place: what a load or
     // an invalidate finds is the slot's affair, and all else is as it was.
     bool goes_on_as(const RowKind& other) const {
-        if (op != other.op || other.from == Place::none) return false;
+        if (op != other.op || other.from == SlotPlace::none) return false;
         return op == Op::load || op == Op::invalidate || (result == other.result && sized == other.sized);
     }
 };

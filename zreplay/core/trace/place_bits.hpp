@@ -15,7 +15,7 @@
 
 namespace zreplay {
 
-class SlotBits {
+class PlaceBits {
   public:
     static constexpr uint64_t nowhere = ~uint64_t{0};
 
