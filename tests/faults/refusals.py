@@ -75,14 +75,16 @@ def campaign(starts: Starts, some: Sequence[Scenario], until: float, most: int |
         where = f"{scenario.verb}, {scenario.name}: {how}{' from' if forever else ' at'} call {at}, {kind} of {path}"
         # Removing a directory begins with opening it.
         removes = kind == "remove" or (kind == "open" and is_hidden(path.rpartition("/")[2]) and start.code == 0)
-        found.faults += [f"{where}: {fault}" for fault in after(starts, scenario, start, excused=forever or removes)]
+        named = [path.rpartition("/")[2], *names(scenario)]
+        said = after(starts, scenario, start, named, excused=forever or removes)
+        found.faults += [f"{where}: {fault}" for fault in said]
     return found
 
 
-def after(starts: Starts, scenario: Scenario, start: Start, *, excused: bool) -> Iterator[str]:
+def after(starts: Starts, scenario: Scenario, start: Start, named: Sequence[str], *, excused: bool) -> Iterator[str]:
     """What is wrong with how a start took a refusal, with what it left, and with the next one.
 
-    ``excused``: what is hidden may be left, since it could not be removed.
+    ``named``: what an error may be of; ``excused``: what is hidden may be left, since it could not be removed.
     """
     left = contents(starts.work)
     lines = [line for line in start.err.splitlines() if line.startswith("zreplay: ")]
@@ -98,7 +100,7 @@ def after(starts: Starts, scenario: Scenario, start: Start, *, excused: bool) ->
         pass  # a line for each cell
     elif len([line for line in lines if "warning:" not in line]) != 1 or len(lines) != len(start.err.splitlines()):
         yield f"not one line: {start.err[-700:]!r}"
-    elif not any(name in start.err for name in names(scenario)):
+    elif not any(name in start.err for name in named):
         yield f"names nothing: {start.err!r}"
     yield from not_whole(scenario, left)
     before = contents(scenario.before) if scenario.before else {}

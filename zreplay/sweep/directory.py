@@ -72,6 +72,7 @@ class SweepDirectory:
                 print(os.getpid(), file=lock, flush=True)
                 directory._begin()
             except OSError as error:
+                directory._end()
                 raise cannot_write(path, error) from error
             try:
                 yield directory

@@ -84,7 +84,7 @@ def read_footer(path: Path) -> Footer:
         Unsafe: the checksum is another one, or column chunks that Arrow would end the process for.
         OSError: the file cannot be read.
     """
-    with path.open("rb", buffering=0) as file:
+    with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size < _LENGTH_BYTES:
             return Footer()

@@ -61,13 +61,16 @@ struct Header {
     }
 };
 
+// As many bytes as there are: a read may be interrupted, or give less than it was asked for.
 size_t read_at(int file, uint64_t at, std::vector<uint8_t>& into, size_t bytes) {
     into.resize(bytes);
-    for (;;) {
-        const ssize_t got = pread(file, into.data(), bytes, static_cast<off_t>(at));
-        if (got >= 0) return static_cast<size_t>(got);
-        if (errno != EINTR) throw std::system_error(errno, std::generic_category());
+    for (size_t done = 0; done < bytes;) {
+        const ssize_t got = pread(file, into.data() + done, bytes - done, static_cast<off_t>(at + done));
+        if (got == 0) return done;
+        if (got > 0) done += static_cast<size_t>(got);
+        else if (errno != EINTR) throw std::system_error(errno, std::generic_category());
     }
+    return bytes;
 }
 
 }  // namespace
