@@ -101,6 +101,28 @@ def test_array_costs_one_line_a_call_and_eight_bytes_an_entry():
         index.check()
 
 
+def test_array_s_check_names_the_word_that_is_none():
+    index = _zreplay.Index("array")
+    index.insert(0, 5, FIRST)
+    poke(index.root_address(0) + 8 * 5, "Q", FIRST | 1)
+    with pytest.raises(_zreplay.CheckFailed, match="word is no value at type 0, offset 5: found 17"):
+        index.check()
+
+
+def test_check_finds_an_entry_and_a_table_that_nobody_counted():
+    index = _zreplay.Index("swap-table")
+    index.insert(0, 515, FIRST)
+    table, _used = cluster(index, 1)
+    poke(table + 8 * 4, "Q", FIRST)
+    poke(index.root_address(0) + 16 + 8, "Q", 2)
+    with pytest.raises(_zreplay.CheckFailed, match="swap table entries: found 1, expected 2"):
+        index.check()
+    poke(table + 8 * 4, "Q", 0)
+    poke(index.root_address(0) + 16, "QQ", 0, 0)
+    with pytest.raises(_zreplay.CheckFailed, match="swap table entries: found 1, expected 0"):
+        index.check()
+
+
 def test_no_index_gets_below_the_array_s_bytes():
     offsets = range(1 << 18)  # dense: the others' best case
     sizes = {}

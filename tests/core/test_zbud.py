@@ -214,6 +214,18 @@ def test_migrated_page_keeps_its_place_in_an_lru_that_is_half_gone_through():
     assert evicted == [3, 2, 0]
 
 
+def test_list_keeps_its_order_when_its_gaps_are_closed():
+    """A list is tidied when it would grow and more than half of it are gaps: eight pages, of which six have gone."""
+    pool = Pool("zbud")
+    objects = [alloc(pool, 40 * 64) for _ in range(8)]
+    for location in objects[:6]:
+        pool.free(location)
+    for _ in range(3):
+        objects.append(alloc(pool, 40 * 64))
+        pool.check()
+    assert [pool.page_id(alloc(pool, 64)) for _ in range(6)] == [10, 9, 8, 7, 6, 11]
+
+
 def test_usage_and_classes():
     pool = Pool("zbud")
     alloc(pool, 1000)  # 16 chunks, joined by
