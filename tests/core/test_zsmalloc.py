@@ -278,6 +278,25 @@ def test_usage_counts_asked_and_class_bytes():
     assert pool.usage() == usage
 
 
+def test_object_that_is_read_is_looked_for_in_its_zspage_s_header():
+    pool = Pool("zsmalloc")
+    location = alloc(pool, 1000)
+    pool.map(location, length_known=True)
+    assert pool.headers_read == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "huge_bytes"),
+    [({}, 3257), ({"class_rule": "b", "chain_limit": 8}, 3625), ({"class_rule": "b", "chain_limit": 16}, 3833)],
+)
+def test_smallest_request_that_is_given_a_page(options, huge_bytes):
+    pool = Pool("zsmalloc", **options)
+    assert (pool.huge_bytes, pool.movable) == (huge_bytes, True)
+    objects = [alloc(pool, size) for size in (huge_bytes, huge_bytes - 1)]
+    assert [row["class_size"] == 4096 for row in pool.classes()] == [False, True]
+    assert pool.locations() == objects
+
+
 def test_evicts_nothing_itself():
     with pytest.raises(TypeError, match="zsmalloc cannot reclaim"):
         Pool("zsmalloc").reclaim(8, lambda _: True)
