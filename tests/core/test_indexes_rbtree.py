@@ -101,15 +101,42 @@ def test_entry_lies_in_memory_as_zswap_s():
 @pytest.mark.parametrize(
     ("breaks", "says"),
     [
-        (lambda root, ten, thirty: (ten, "Q", root | RED), "black height, left against right at type 0, offset 20"),
-        (lambda root, ten, thirty: (root, "Q", RED), "root is black at type 0, offset 20"),
-        (lambda root, ten, thirty: (thirty, "Q", root | RED), "red entry has a black parent at type 0, offset 40"),
+        (
+            lambda root, ten, thirty: (ten, "Q", root | RED),
+            "black height, left against right at type 0, offset 20: found 0, expected 1",
+        ),
+        (lambda root, ten, thirty: (root, "Q", RED), "root is black at type 0, offset 20: found 0, expected 1"),
+        (
+            lambda root, ten, thirty: (thirty, "Q", root | RED),
+            "red entry has a black parent at type 0, offset 40: found 0, expected 1",
+        ),
         (lambda root, ten, thirty: (ten, "Q", thirty | BLACK), "entry's parent at type 0, offset 10"),
         (lambda root, ten, thirty: (ten + 24, "Q", 25), "offsets ascend at type 0, offset 20: found 25, expected 20"),
-        (lambda root, ten, thirty: (ten + 48, "Q", 17), "handle is a location at type 0, offset 10: found 17"),
+        (
+            lambda root, ten, thirty: (ten + 48, "Q", 17),
+            "handle is a location at type 0, offset 10: found 17, expected 16",
+        ),
+        (
+            lambda root, ten, thirty: (ten + 48, "Q", 0),
+            "handle is a location at type 0, offset 10: found 0, expected 0",
+        ),
+        (
+            lambda root, ten, thirty: (ten + 32, "I", 2),
+            "references are the tree's at type 0, offset 10: found 2, expected 1",
+        ),
         (lambda root, ten, thirty: (thirty + RIGHT, "Q", 0), "allocated but not in a tree: found 4, expected 3"),
     ],
-    ids=["black height", "red root", "red below red", "parent", "order", "bit 0", "lost entry"],
+    ids=[
+        "black height",
+        "red root",
+        "red below red",
+        "parent",
+        "order",
+        "bit 0",
+        "no handle",
+        "references",
+        "lost entry",
+    ],
 )
 def test_check_names_what_is_broken_and_where(breaks, says):
     index = tree_of(10, 20, 30, 40)
