@@ -3,6 +3,7 @@
     python tests/covered.py                 # the fast tests
     python tests/covered.py -m "slow or not slow" --workers 2
 
+Of a Hypothesis test ten examples are enough to reach what it reaches (`ZREPLAY_EXAMPLES` says another number).
 Builds the engine with counters (`tests/engines.py`, no optimisation), runs pytest on it under coverage.py, and prints
 both tables, the files with most left out first. Ends with 1 if a figure is below its bar: what CI or a developer runs.
 """
@@ -20,15 +21,28 @@ BUILD, RULES = ROOT / "build" / "coverage", ROOT / "tests" / "coverage.ini"
 CORE_LINES, CORE_BRANCHES, PYTHON_LINES = 95.0, 90.0, 95.0
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """In pytest, of which this file is a plugin then."""
+    most = int(os.environ.get("ZREPLAY_EXAMPLES", "10"))
+    for item in items:
+        if given := getattr(getattr(item, "function", None), "_hypothesis_internal_use_settings", None):
+            from hypothesis import settings
+
+            few = settings(given, max_examples=min(given.max_examples, most))
+            item.function._hypothesis_internal_use_settings = few
+
+
 def run_tests(arguments: list[str], workers: str, add: bool) -> int:
     if not add:
         shutil.rmtree(BUILD, ignore_errors=True)
         for counted in engine("coverage").rglob("*.gcda"):
             counted.unlink()
     BUILD.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pytest", *(["-n", workers] if workers != "0" else []), *arguments]
-    measured = {"COVERAGE_PROCESS_START": str(RULES), "COVERAGE_FILE": str(BUILD / "data")}
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment("coverage"), **measured}).returncode
+    command = [sys.executable, "-m", "pytest", "-p", "covered"]
+    command += [*(["-n", workers] if workers != "0" else []), *arguments]
+    measured = environment("coverage") | {"COVERAGE_PROCESS_START": str(RULES), "COVERAGE_FILE": str(BUILD / "data")}
+    measured["PYTHONPATH"] += os.pathsep + str(RULES.parent)
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **measured}).returncode
 
 
 def python_lines() -> tuple[float, list[tuple[str, int, int]]]:

@@ -202,6 +202,13 @@ def test_reclaim_runs_pending_work_first():
     assert pool.pages == 0
 
 
+def test_reclaim_without_a_page_or_without_retries_is_invalid():
+    pool = Pool("z3fold")
+    assert pool.reclaim(8, Evictor(pool)) == -EINVAL
+    alloc(pool, 1000)
+    assert (pool.reclaim(0, Evictor(pool)), pool.pages) == (-EINVAL, 1)
+
+
 def test_reclaim_evicts_middle_then_first_then_last():
     pool = Pool("z3fold")
     first, last, middle = three_in_a_page(pool, 16, 10, 20)

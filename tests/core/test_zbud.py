@@ -181,6 +181,16 @@ def test_page_under_reclaim_is_not_allocated_from():
     assert attempt.victim == other
 
 
+def test_page_under_reclaim_is_not_taken_by_another_reclaimer_who_looks_anew():
+    pool = Pool("zbud")
+    a, b = alloc(pool, 3000), alloc(pool, 3000)
+    first, second = Reclaim(pool, 1), Reclaim(pool, 1)
+    c = alloc(pool, 3000)  # younger than when the two oldest were looked for
+    third = Reclaim(pool, 1)
+    assert (first.victim, second.victim, third.victim) == (a, b, c)
+    pool.check()
+
+
 def test_object_freed_by_another_task_during_its_eviction_lets_the_page_go():
     pool = Pool("zbud")
     first, last = alloc(pool, 100), alloc(pool, 200)

@@ -194,6 +194,7 @@ def test_zspage_with_fewer_objects_than_the_head_is_listed_second():
     a, _b = two_almost_empty_zspages(pool)
     assert pool.can_compact() == 0  # nine free objects are less than a zspage: the source, b, is only put back
     assert pool.compact() == 0
+    pool.check()
     assert pool.page_id(alloc(pool, 240)) == pool.page_id(a[0])
 
 
@@ -446,6 +447,9 @@ def test_sample_that_is_more_than_half_empty_has_half_a_zspage_of_it_too_many():
     # And 12 of class 1744's 14, in six pages: 3 · 6 / (2 · 4 · 7) · 3 = 0.96; 1.81 in all.
     assert pool.pages == 15 - 1
     assert Pool("zsmalloc", sample=(3, 3)).pages == 0
+    most = Pool("zsmalloc", sample=(3, 4))
+    alloc(most, 40)  # class 48: 256 in three pages; (2 · 4 − 3) · 255 / (2 · 4 · 256) · 3 = 1.87
+    assert most.pages == 3 - 1
 
 
 @pytest.mark.parametrize(
