@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 from engines import ROOT, engine, environment
 
@@ -65,26 +66,31 @@ def core() -> tuple[float, float, list[tuple[str, int, int, int, int]]]:
 
     Left out by rule, none by a mark in the source: branches that are there because any call may throw; those of lines
     with no code of ours (destructors of what an exception leaves behind); and the branch of an assert that ends the
-    process, which no test can take.
+    process, which no test can take. Of a template, a line is one, and reached if any instance does.
     """
     command = [sys.executable, "-m", "gcovr", "--root", ROOT, "--filter", f"{ROOT}/zreplay/core/"]
     command += ["--exclude-throw-branches", "--exclude-unreachable-branches"]
     command += ["--exclude-branches-by-pattern", r"\s*assert\(.*"]
     command += ["--merge-mode-functions=separate", "--gcov-ignore-parse-errors=negative_hits.warn", "-j", "2"]
-    command += ["--json-summary", BUILD / "core.json", "--json", BUILD / "core-lines.json", engine("coverage")]
+    command += ["--json", BUILD / "core.json", engine("coverage")]
     subprocess.run(command, cwd=BUILD, check=True)  # gcov leaves its files there if it is ended
-    read = json.loads((BUILD / "core.json").read_text())
-    rows = [
-        (
-            of["filename"],
-            of["line_total"],
-            of["line_total"] - of["line_covered"],
-            of["branch_total"],
-            of["branch_total"] - of["branch_covered"],
-        )
-        for of in read["files"]
-    ]
-    return read["line_percent"], read["branch_percent"], rows
+    rows = []
+    for of in json.loads((BUILD / "core.json").read_text())["files"]:
+        lines: Counter[int] = Counter()
+        branches: Counter[tuple[int, int]] = Counter()
+        for line in of["lines"]:
+            number = line["line_number"]
+            if line.get("gcovr/excluded") or line.get("gcovr/noncode"):
+                continue
+            lines[number] += line["count"]
+            taken = [branch["count"] for branch in line["branches"] if not branch.get("gcovr/excluded")]
+            branches.update({(number, k): count for k, count in enumerate(taken)})
+        missed = [sum(not count for count in counted.values()) for counted in (lines, branches)]
+        rows.append((of["file"], len(lines), missed[0], len(branches), missed[1]))
+    lines_reached, branches_taken = (
+        100 - 100 * sum(row[k + 1] for row in rows) / max(1, sum(row[k] for row in rows)) for k in (1, 3)
+    )
+    return lines_reached, branches_taken, rows
 
 
 def main() -> int:

@@ -250,6 +250,13 @@ def test_check_names_the_shape_that_is_wrong(kind, breaks, says):
         index.check()
 
 
+def test_check_of_the_tree_that_uses_no_tag_names_one():
+    index = filled("radix-lowbit", [0])  # in the root itself
+    poke(index.root_address(0) + 4, "I", 2)
+    with pytest.raises(_zreplay.CheckFailed, match="radix-lowbit sets no tag at type 0, offset 0: found 2, expected 0"):
+        index.check()
+
+
 @both
 def test_leaf_that_the_directory_does_not_name_is_found(kind):
     """The leaf of 64 to 127 comes to stand where that of 128 to 191 was looked for."""
