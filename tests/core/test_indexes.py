@@ -147,6 +147,21 @@ def test_warming_changes_no_answer_and_no_cost(kind, small, rows):
     assert plain.cost() == warmed.cost()
 
 
+@every_index
+def test_looking_ahead_finds_what_find_gives(kind, small):
+    index = _zreplay.Index(kind, small)
+    offsets = (0, 1, 2, 3, 4, 63, 64, 511, 512, 1 << 15, 1 << 23, 1 << 40)
+    keys = [(type, offset) for offset in offsets for type in (0, 3)]
+    assert index.warm(keys) == [0] * len(keys)
+    for number, key in enumerate(keys[::3], 1):
+        index.insert(*key, word(number, number % 4))
+    before = index.cost()
+    found = index.warm(keys)
+    assert index.cost() == before
+    assert found[::3] == [word(number, number % 4) for number in range(1, len(keys[::3]) + 1)]
+    assert found[1::3] + found[2::3] == [0] * (len(keys) - len(keys[::3]))
+
+
 @every_index_and_words
 @given(keys=st.lists(offsets, unique=True, min_size=1, max_size=60), order=st.randoms(use_true_random=False))
 @settings(max_examples=40, deadline=None)

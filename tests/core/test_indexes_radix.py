@@ -199,3 +199,77 @@ def test_a_leaf_whose_count_is_kept_beside_it_is_checked_too(kind):
     poke(leaf + 24 + 8 * 6, "Q", 0)
     with pytest.raises(_zreplay.CheckFailed, match="radix leaf's count at type 0, offset 64: found 2, expected 1"):
         index.check()
+
+
+@both
+@pytest.mark.parametrize(
+    ("breaks", "says"),
+    [
+        (
+            lambda root, top, leaf: [(root + 8, "Q", top)],
+            "root above height 0 names a node at type 0, offset 0: found 0, expected 1",
+        ),
+        (
+            lambda root, top, leaf: [(root, "I", 0)],
+            "root of height 0 holds an entry at type 0, offset 0: found 1, expected 0",
+        ),
+        (
+            lambda root, top, leaf: [(leaf + 24 + 8 * 6, "Q", 0), (leaf + 4, "I", 0)],
+            "radix node is not empty at type 0, offset 64: found 0, expected 1",
+        ),
+        (
+            lambda root, top, leaf: [(top + 24 + 8, "QQ", 0, 0), (top + 4, "I", 1)],
+            "radix height is the least that reaches at type 0, offset 5: found 2, expected 1",
+        ),
+        (
+            lambda root, top, leaf: [(top + 24 + 8, "Q", 0), (top + 4, "I", 2)],
+            "radix nodes allocated but not in a tree: found 4, expected 3",
+        ),
+        (
+            lambda root, top, leaf: [(leaf + 24 + 8 * 7, "Q", FIRST), (leaf + 4, "I", 2)],
+            "radix tree's number of entries: found 3, expected 4",
+        ),
+        (
+            lambda root, top, leaf: [(top + 4, "I", 2)],
+            "radix node's count at type 0, offset 0: found 2, expected 3",
+        ),
+    ],
+    ids=["no node", "height 0", "empty leaf", "too high", "lost leaf", "one entry more", "upper count"],
+)
+def test_check_names_the_shape_that_is_wrong(kind, breaks, says):
+    index = _zreplay.Index(kind, kernels_layout=True)
+    for offset in (5, 70, 140):
+        index.insert(0, offset, FIRST)
+    index.check()
+    root = index.root_address(0)
+    top = peek(root + 8, "Q")[0] - 1
+    leaf = peek(top + 24 + 8, "Q")[0] - 1
+    for place in breaks(root, top, leaf):
+        poke(*place)
+    with pytest.raises(_zreplay.CheckFailed, match=says):
+        index.check()
+
+
+def test_check_of_the_tree_that_uses_no_tag_names_one():
+    index = filled("radix-lowbit", [0])  # in the root itself
+    poke(index.root_address(0) + 4, "I", 2)
+    with pytest.raises(_zreplay.CheckFailed, match="radix-lowbit sets no tag at type 0, offset 0: found 2, expected 0"):
+        index.check()
+
+
+@both
+def test_leaf_that_the_directory_does_not_name_is_found(kind):
+    """The leaf of 64 to 127 comes to stand where that of 128 to 191 was looked for."""
+    index = filled(kind, [70, 140])
+    top = peek(index.root_address(0) + 8, "Q")[0] - 1
+    poke(top + 24 + 8, "QQ", *reversed(peek(top + 24 + 8, "QQ")))
+    with pytest.raises(_zreplay.CheckFailed, match="directory of radix leaves at type 0, offset 64"):
+        index.check()
+
+
+def test_root_s_own_entry_has_its_tags_and_nobody_else_has():
+    index = _zreplay.Index("radix-tag")
+    assert (index.erase(0, 5), index.find(0, 5), index.warm([(0, 5), (0, 0)])) == (0, 0, [0, 0])
+    index.insert(0, 0, LAST)  # in the root, tagged
+    assert index.warm([(0, 0), (0, 1), (1, 0)]) == [LAST, 0, 0]
+    assert (index.find(0, 1), index.find(0, 64)) == (0, 0)

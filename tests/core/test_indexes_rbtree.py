@@ -101,15 +101,42 @@ def test_entry_lies_in_memory_as_zswap_s():
 @pytest.mark.parametrize(
     ("breaks", "says"),
     [
-        (lambda root, ten, thirty: (ten, "Q", root | RED), "black height, left against right at type 0, offset 20"),
-        (lambda root, ten, thirty: (root, "Q", RED), "root is black at type 0, offset 20"),
-        (lambda root, ten, thirty: (thirty, "Q", root | RED), "red entry has a black parent at type 0, offset 40"),
+        (
+            lambda root, ten, thirty: (ten, "Q", root | RED),
+            "black height, left against right at type 0, offset 20: found 0, expected 1",
+        ),
+        (lambda root, ten, thirty: (root, "Q", RED), "root is black at type 0, offset 20: found 0, expected 1"),
+        (
+            lambda root, ten, thirty: (thirty, "Q", root | RED),
+            "red entry has a black parent at type 0, offset 40: found 0, expected 1",
+        ),
         (lambda root, ten, thirty: (ten, "Q", thirty | BLACK), "entry's parent at type 0, offset 10"),
         (lambda root, ten, thirty: (ten + 24, "Q", 25), "offsets ascend at type 0, offset 20: found 25, expected 20"),
-        (lambda root, ten, thirty: (ten + 48, "Q", 17), "handle is a location at type 0, offset 10: found 17"),
+        (
+            lambda root, ten, thirty: (ten + 48, "Q", 17),
+            "handle is a location at type 0, offset 10: found 17, expected 16",
+        ),
+        (
+            lambda root, ten, thirty: (ten + 48, "Q", 0),
+            "handle is a location at type 0, offset 10: found 0, expected 0",
+        ),
+        (
+            lambda root, ten, thirty: (ten + 32, "I", 2),
+            "references are the tree's at type 0, offset 10: found 2, expected 1",
+        ),
         (lambda root, ten, thirty: (thirty + RIGHT, "Q", 0), "allocated but not in a tree: found 4, expected 3"),
     ],
-    ids=["black height", "red root", "red below red", "parent", "order", "bit 0", "lost entry"],
+    ids=[
+        "black height",
+        "red root",
+        "red below red",
+        "parent",
+        "order",
+        "bit 0",
+        "no handle",
+        "references",
+        "lost entry",
+    ],
 )
 def test_check_names_what_is_broken_and_where(breaks, says):
     index = tree_of(10, 20, 30, 40)
@@ -117,6 +144,54 @@ def test_check_names_what_is_broken_and_where(breaks, says):
     root = peek(index.root_address(0), "Q")[0]
     poke(*breaks(root, *(peek(root + link, "Q")[0] for link in (LEFT, RIGHT))))
     with pytest.raises(_zreplay.CheckFailed, match=says):
+        index.check()
+
+
+# Beside a compact tree: its root, then where each offset's depth and entry are told, how many offsets, how many beyond.
+DEPTHS, ENTRIES, UNCOVERED = 8, 24, 48
+
+
+def depths_of(index, kept=DEPTHS):
+    return peek(index.root_address(0) + kept, "Q")[0]
+
+
+def test_depth_and_number_of_each_entry_are_told_beside_a_compact_tree():
+    index = _zreplay.Index("rbtree")
+    for offset in (10, 20, 30, 40, 1 << 40):
+        index.insert(0, offset, W)
+    # 10, 20, 30 with 40 red, then the far one: 40 rises over 30.
+    assert peek(depths_of(index), "41B") == tuple({10: 2, 20: 1, 30: 3, 40: 2}.get(offset, 0) for offset in range(41))
+    assert peek(depths_of(index, ENTRIES) + 4 * 10, "I") == (1,)
+    assert peek(depths_of(index, ENTRIES) + 4 * 40, "I") == (4,)
+    assert peek(index.root_address(0) + UNCOVERED, "Q") == (1,)
+
+
+@pytest.mark.parametrize(
+    ("kept", "at", "format", "value", "says"),
+    [
+        (DEPTHS, 10, "B", 3, "rbtree entry's depth at type 0, offset 10: found 2, expected 1"),
+        (DEPTHS, 10, "B", 0, "rbtree entry's number at type 0, offset 10"),
+        (DEPTHS, 15, "B", 2, "rbtree entry before at type 0, offset 20: found 15, expected 10"),
+        (DEPTHS, 9, "B", 2, "rbtree entry before at type 0, offset 10: found 9"),
+        (DEPTHS, 45, "B", 2, "rbtree has no further entry at type 0, offset 40: found 45"),
+        (ENTRIES, 4 * 20, "I", 1, "rbtree entry's number at type 0, offset 20: found 1, expected 2"),
+    ],
+)
+def test_check_names_the_entry_that_is_told_wrongly(kept, at, format, value, says):
+    index = _zreplay.Index("rbtree")
+    for offset in (10, 20, 30, 40, 1 << 40):
+        index.insert(0, offset, W)
+    index.check()
+    poke(depths_of(index, kept) + at, format, value)
+    with pytest.raises(_zreplay.CheckFailed, match=says):
+        index.check()
+
+
+def test_check_counts_the_entries_beyond_those_told():
+    index = _zreplay.Index("rbtree")
+    index.insert(0, 1 << 40, W)
+    poke(index.root_address(0) + UNCOVERED, "Q", 2)
+    with pytest.raises(_zreplay.CheckFailed, match="rbtree entries beyond those covered at type 0, offset 0: found 2"):
         index.check()
 
 

@@ -70,8 +70,14 @@ def test_costs_are_the_descriptor_s_line_and_the_word_s():
     ("breaks", "says"),
     [
         (lambda table, used: (used, "Q", 2), "swap cluster's used slots at type 0, offset 512: found 2, expected 1"),
-        (lambda table, used: (used, "Q", 0), "swap table is there while its cluster has entries at type 0, offset 512"),
-        (lambda table, used: (table + 8 * 3, "Q", 33), "swap table's word is no value at type 0, offset 515: found 33"),
+        (
+            lambda table, used: (used, "Q", 0),
+            "swap table is there while its cluster has entries at type 0, offset 512: found 1, expected 0",
+        ),
+        (
+            lambda table, used: (table + 8 * 3, "Q", 33),
+            "swap table's word is no value at type 0, offset 515: found 33, expected 32",
+        ),
     ],
     ids=["used", "none used", "value"],
 )
@@ -98,6 +104,28 @@ def test_array_costs_one_line_a_call_and_eight_bytes_an_entry():
     assert_costs(index, index.erase, 0, 5, lines=1, words=1)
     poke(index.root_address(0) + 8 * 9, "Q", 16)
     with pytest.raises(_zreplay.CheckFailed, match="array entries: found 1, expected 2"):
+        index.check()
+
+
+def test_array_s_check_names_the_word_that_is_none():
+    index = _zreplay.Index("array")
+    index.insert(0, 5, FIRST)
+    poke(index.root_address(0) + 8 * 5, "Q", FIRST | 1)
+    with pytest.raises(_zreplay.CheckFailed, match="is no value at type 0, offset 5: found 17, expected 16"):
+        index.check()
+
+
+def test_check_finds_an_entry_and_a_table_that_nobody_counted():
+    index = _zreplay.Index("swap-table")
+    index.insert(0, 515, FIRST)
+    table, _used = cluster(index, 1)
+    poke(table + 8 * 4, "Q", FIRST)
+    poke(index.root_address(0) + 16 + 8, "Q", 2)
+    with pytest.raises(_zreplay.CheckFailed, match="swap table entries: found 1, expected 2"):
+        index.check()
+    poke(table + 8 * 4, "Q", 0)
+    poke(index.root_address(0) + 16, "QQ", 0, 0)
+    with pytest.raises(_zreplay.CheckFailed, match="swap table entries: found 1, expected 0"):
         index.check()
 
 

@@ -239,3 +239,22 @@ def test_check_names_what_is_broken_and_where(kind, breaks, says):
     poke(*breaks(root, top, leaf))
     with pytest.raises(_zreplay.CheckFailed, match=says):
         index.check()
+
+
+@pytest.mark.parametrize(("slot", "offset"), [(5, 5 << 12), (4, 4 << 12)], ids=["far beyond", "first beyond"])
+def test_check_names_an_offset_that_is_another_range_s(slot, offset):
+    index = filled("xarray-64m", [4096])  # below slot 1 of the top; the range ends with slot 3
+    top = head(index) - 2
+    marked = peek(top + SLOTS + 8, "Q")[0]
+    poke(top + SLOTS + 8, "Q", 0)
+    poke(top + SLOTS + 8 * slot, "Q", marked)
+    poke(marked - 2 + 1, "B", slot)
+    says = f"radix tree's range has the offset at type 0, offset {offset}: found {offset}, expected 0"
+    with pytest.raises(_zreplay.CheckFailed, match=says):
+        index.check()
+
+
+def test_last_offset_of_a_range_is_its_own():
+    index = filled("xarray-64m", [(1 << 14) - 1, 1 << 14, (1 << 15) - 1])
+    index.check()
+    assert index.nodes == 3 + 5  # below 64^3: three levels; two leaves, two above them, one top

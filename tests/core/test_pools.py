@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from _zreplay import Pool, Reclaim, pool_kinds
+from _zreplay import Compaction, Pool, Reclaim, pool_kinds
 from core.reference_pool_ideal import ReferenceIdeal, ReferenceIdealPacking
 from core.reference_pool_z3fold import ReferenceZ3fold
 from core.reference_pool_zbud import ReferenceMovableZbud, ReferenceZbud
@@ -356,6 +356,78 @@ def test_reclaim_in_steps_is_reclaim_by_callback_when_nothing_intervenes(case):
         assert attempt.error == error
         assert by_callback.usage() == in_steps.usage()
     in_steps.check()
+
+
+@each_case
+def test_objects_are_visited_from_any_place_on_and_round_until_enough(case):
+    pool = Pool(case.name, **case.options)
+    objects = [pool.alloc(size)[0] for size in (3000, 3100, 3200, 3300)]  # none beside another
+    pool.free(objects.pop(1))
+    assert [pool.locations(first) for first in (0, 1, 3, 4, 7)] == [
+        objects,
+        [*objects[1:], objects[0]],
+        [objects[2], *objects[:2]],
+        objects,
+        [objects[2], *objects[:2]],
+    ]
+    assert [pool.locations(2, most) for most in (1, 2)] == [objects[1:2], objects[1:]]
+    for location in objects:
+        pool.free(location)
+    assert pool.locations() == []
+
+
+@each_case
+def test_only_kernels_pools_have_pages_to_be_moved(case):
+    can = case.name in ("z3fold", "zsmalloc") or case.options.get("movable", False)
+    pool = Pool(case.name, **case.options)
+    assert pool.movable == can
+    assert (pool.migrate(pool.alloc(1000)[0]) is not None) == can
+
+
+@pytest.mark.parametrize(
+    ("name", "asks"),
+    [
+        ("z3fold", lambda pool: pool.alloc(100, own=True)),
+        ("z3fold", lambda pool: pool.has_room(100)),
+        ("zbud", lambda pool: pool.handle_bytes),
+        ("zbud", lambda pool: pool.huge_bytes),
+        ("zbud", lambda pool: Compaction(pool)),
+        ("zsmalloc", lambda pool: Reclaim(pool, 8)),
+        ("zbud", lambda pool: pool.place(pool.alloc(100)[0])),
+        ("zbud", lambda pool: pool.object_at(1, 0)),
+        ("z3fold", lambda pool: pool.buddy(pool.alloc(100)[0])),
+        ("z3fold", lambda pool: pool.find_in_page(pool.alloc(100)[0], 0, 0)),
+        ("z3fold", lambda pool: pool.migrate_page(pool.alloc(100)[0], 0)),
+        ("ideal", lambda pool: pool.object_index(pool.alloc(100)[0])),
+        ("ideal", lambda pool: pool.start_bytes(pool.alloc(100)[0])),
+        ("zbud", lambda pool: pool.moves()),
+        ("zbud", lambda pool: pool.compact()),
+        ("ideal", lambda pool: pool.can_compact()),
+        ("ideal", lambda pool: pool.run_work()),
+        ("ideal", lambda pool: pool.set_cpu(1)),
+        ("ideal", lambda pool: pool.is_resident(pool.alloc(100)[0])),
+        ("ideal", lambda pool: pool.set_resident(pool.alloc(100)[0])),
+        ("ideal", lambda pool: pool.reclaim(1, lambda _: True)),
+    ],
+)
+def test_what_a_pool_cannot_is_refused_by_its_name(name, asks):
+    with pytest.raises(TypeError, match=f"^{name} cannot"):
+        asks(Pool(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("zbud", {"cpus": 1}, "zbud has no option 'cpus'"),
+        ("z3fold", {"movable": True}, "z3fold has no option 'movable'"),
+        ("zsmalloc", {"work": "deferred"}, "zsmalloc has no option 'work'"),
+        ("ideal", {"work": "deferred"}, "ideal has no options"),
+        ("z3fold", {"work": "late"}, "work 'late', expected immediate or deferred"),
+    ],
+)
+def test_option_that_a_pool_has_not_is_refused_by_its_name(name, options, says):
+    with pytest.raises((TypeError, ValueError), match=says):
+        Pool(name, **options)
 
 
 def test_registry_names_every_pool_once_with_a_summary():

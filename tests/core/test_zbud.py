@@ -1,5 +1,7 @@
 """zbud against the kernel model: its golden numbers, its tiny trace, and each rule of its lists by hand."""
 
+import re
+
 import pytest
 from _zreplay import CheckFailed, Pool, Reclaim
 from core.reference_pool_workload import Evictor, run_golden
@@ -113,6 +115,11 @@ def test_resident_mark_is_the_object_s_own_and_ends_with_it():
     again = alloc(pool, 500)
     assert again == last
     assert not pool.is_resident(again)
+    pool.set_resident(first)
+    assert (pool.is_resident(first), pool.is_resident(again)) == (True, False)
+    pool.set_resident(first, False)
+    assert not pool.is_resident(first)
+    assert (pool.size(first), pool.usage()["objects"]) == (500, 2)
 
 
 def test_allocation_moves_a_page_to_the_lru_head_and_freeing_does_not():
@@ -174,6 +181,16 @@ def test_page_under_reclaim_is_not_allocated_from():
     assert attempt.victim == other
 
 
+def test_page_under_reclaim_is_not_taken_by_another_reclaimer_who_looks_anew():
+    pool = Pool("zbud")
+    a, b = alloc(pool, 3000), alloc(pool, 3000)
+    first, second = Reclaim(pool, 1), Reclaim(pool, 1)
+    c = alloc(pool, 3000)  # younger than when the two oldest were looked for
+    third = Reclaim(pool, 1)
+    assert (first.victim, second.victim, third.victim) == (a, b, c)
+    pool.check()
+
+
 def test_object_freed_by_another_task_during_its_eviction_lets_the_page_go():
     pool = Pool("zbud")
     first, last = alloc(pool, 100), alloc(pool, 200)
@@ -214,6 +231,18 @@ def test_migrated_page_keeps_its_place_in_an_lru_that_is_half_gone_through():
     assert evicted == [3, 2, 0]
 
 
+def test_list_keeps_its_order_when_its_gaps_are_closed():
+    """A list is tidied when it would grow and more than half of it are gaps: eight pages, of which six have gone."""
+    pool = Pool("zbud")
+    objects = [alloc(pool, 40 * 64) for _ in range(8)]
+    for location in objects[:6]:
+        pool.free(location)
+    for _ in range(3):
+        objects.append(alloc(pool, 40 * 64))
+        pool.check()
+    assert [pool.page_id(alloc(pool, 64)) for _ in range(6)] == [10, 9, 8, 7, 6, 11]
+
+
 def test_usage_and_classes():
     pool = Pool("zbud")
     alloc(pool, 1000)  # 16 chunks, joined by
@@ -239,6 +268,11 @@ def test_headers_read_one_for_each_page_looked_into():
     assert pool.headers_read == 1
     pool.free(first)
     assert pool.headers_read == 2
+    [last] = pool.locations()
+    pool.map(last)
+    assert pool.headers_read == 3  # where the length is
+    pool.map(last, length_known=True)
+    assert pool.headers_read == 3
 
 
 def test_room_is_a_page_with_enough_free_chunks_beside_its_object():
@@ -306,37 +340,78 @@ def test_page_under_reclaim_is_not_moved_and_counts_as_none_that_could():
 
 # A page: two entries, stamp, place, number; then bits: two lengths of twelve, references, resident, under reclaim.
 STAMP, PLACE, BITS = 16, 20, 28
-ONE_REFERENCE, UNDER_RECLAIM = 1 << 24, 1 << 28
+ONE, UNDER_RECLAIM = 1 << 24, 1 << 28
 
 
 @pytest.mark.parametrize(
     ("page", "at", "word", "says"),
     [
-        ("single", PLACE, 1, "an unbuddied page knows its place"),
-        ("single", STAMP, 0, "a page that is in use has a stamp"),
-        ("single", STAMP, 4, "a page has a stamp that was given out"),
-        ("single", BITS, 960 | ONE_REFERENCE, "an unbuddied page is on the list of its free chunks"),
-        ("single", BITS, 1000 | ONE_REFERENCE * 2 | UNDER_RECLAIM, "on a list exactly with one buddy"),
-        ("single", BITS, 936 | 64 << 12 | ONE_REFERENCE * 2, "on a list exactly with one buddy"),
-        ("single", BITS, 1000 | ONE_REFERENCE * 2, "references are objects, and one while under reclaim"),
-        ("single", BITS, 1001 | ONE_REFERENCE, "asked bytes"),
-        ("full", BITS, 2000 | 2049 << 12 | ONE_REFERENCE * 2, "first . last <= 63 chunks: found 65|63 chunks"),
-        ("full", BITS, 0, "only a page under reclaim may be empty"),
-        ("full", BITS, 2000 | 1984 << 12 | ONE_REFERENCE, "references are objects, and one while under reclaim"),
-        ("full", BITS, 2000 | 1984 << 12 | ONE_REFERENCE * 3 | UNDER_RECLAIM, "pages under reclaim are off the LRU"),
-        ("full", BITS, 2000 | ONE_REFERENCE, "every page with one buddy is on a list"),
-        ("full", BITS, 2000 | 1920 << 12 | ONE_REFERENCE * 2, "buddied pages by free chunks"),
-        ("full", BITS, 2000 | 1983 << 12 | ONE_REFERENCE * 2, "asked bytes"),
+        ("single", PLACE, 1, "12: an unbuddied page knows its place: {single}: found 1, expected 0"),
+        ("single", STAMP, 0, "12: a page that is in use has a stamp: {single}: found 0, expected 1"),
+        ("single", STAMP, 4, "7: a page has a stamp that was given out: {single}: found 4, expected 3"),
+        (
+            "single",
+            BITS,
+            960 | ONE,
+            "12: an unbuddied page is on the list of its free chunks: {single}: found 48, expected 47",
+        ),
+        (
+            "single",
+            BITS,
+            1000 | 2 * ONE | UNDER_RECLAIM,
+            "12: on a list exactly with one buddy: {single}: found 1, expected 1",
+        ),
+        (
+            "single",
+            BITS,
+            936 | 64 << 12 | 2 * ONE,
+            "12: on a list exactly with one buddy: {single}: found 2, expected 1",
+        ),
+        (
+            "single",
+            BITS,
+            1000 | 2 * ONE,
+            "10: references are objects, and one while under reclaim: {single}: found 2, expected 1",
+        ),
+        ("single", BITS, 1001 | ONE, "assertion 12: asked bytes: found 4984, expected 4985"),
+        ("full", BITS, 2000 | 2049 << 12 | 2 * ONE, "12: first + last <= 63 chunks: {full}: found 65, expected 63"),
+        ("full", BITS, 0, "7: only a page under reclaim may be empty: page 0, type 3, offset 8: found 0, expected 1"),
+        (
+            "full",
+            BITS,
+            1984 << 12,
+            "10: references are objects, and one while under reclaim: page 0, type 3, offset 8: found 0, expected 1",
+        ),
+        (
+            "full",
+            BITS,
+            2000 | 1984 << 12 | ONE,
+            "10: references are objects, and one while under reclaim: {full}: found 1, expected 2",
+        ),
+        (
+            "full",
+            BITS,
+            2000 | 1984 << 12 | 2 * ONE | UNDER_RECLAIM,
+            "10: references are objects, and one while under reclaim: {full}: found 2, expected 3",
+        ),
+        (
+            "full",
+            BITS,
+            2000 | 1984 << 12 | 3 * ONE | UNDER_RECLAIM,
+            "assertion 7: pages under reclaim are off the LRU: found 0, expected 1",
+        ),
+        ("full", BITS, 2000 | ONE, "assertion 12: every page with one buddy is on a list: found 1, expected 2"),
+        ("full", BITS, 2000 | 1920 << 12 | 2 * ONE, "assertion 12: buddied pages by free chunks: found 1, expected 0"),
+        ("full", BITS, 2000 | 1983 << 12 | 2 * ONE, "assertion 12: asked bytes: found 4984, expected 4983"),
     ],
 )
 def test_check_names_what_is_wrong_with_a_page(page, at, word, says):
     pool = Pool("zbud")
-    full = alloc(pool, 2000)
-    alloc(pool, 1984)  # 32 and 31 chunks: all
-    single = alloc(pool, 1000)
+    full, _last, single = (pool.alloc(size, 3, offset)[0] for size, offset in [(2000, 7), (1984, 8), (1000, 9)])
     pool.check()
     poke({"full": full, "single": single}[page] + at, "I", word)
-    with pytest.raises(CheckFailed, match=says):
+    says = says.format(full="page 0, type 3, offset 7", single="page 1, type 3, offset 9")
+    with pytest.raises(CheckFailed, match=re.escape(says)):
         pool.check()
 
 

@@ -194,6 +194,7 @@ def test_zspage_with_fewer_objects_than_the_head_is_listed_second():
     a, _b = two_almost_empty_zspages(pool)
     assert pool.can_compact() == 0  # nine free objects are less than a zspage: the source, b, is only put back
     assert pool.compact() == 0
+    pool.check()
     assert pool.page_id(alloc(pool, 240)) == pool.page_id(a[0])
 
 
@@ -276,6 +277,25 @@ def test_usage_counts_asked_and_class_bytes():
     alloc(pool, 3000)
     usage = {"pages": 4, "objects": 2, "asked_bytes": 4000, "used_bytes": 1024 + 3072, "movable_pages": 4}
     assert pool.usage() == usage
+
+
+def test_object_that_is_read_is_looked_for_in_its_zspage_s_header():
+    pool = Pool("zsmalloc")
+    location = alloc(pool, 1000)
+    pool.map(location, length_known=True)
+    assert pool.headers_read == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "huge_bytes"),
+    [({}, 3257), ({"class_rule": "b", "chain_limit": 8}, 3625), ({"class_rule": "b", "chain_limit": 16}, 3833)],
+)
+def test_smallest_request_that_is_given_a_page(options, huge_bytes):
+    pool = Pool("zsmalloc", **options)
+    assert (pool.huge_bytes, pool.movable) == (huge_bytes, True)
+    objects = [alloc(pool, size) for size in (huge_bytes, huge_bytes - 1)]
+    assert [row["class_size"] == 4096 for row in pool.classes()] == [False, True]
+    assert pool.locations() == objects
 
 
 def test_evicts_nothing_itself():
@@ -427,6 +447,9 @@ def test_sample_that_is_more_than_half_empty_has_half_a_zspage_of_it_too_many():
     # And 12 of class 1744's 14, in six pages: 3 · 6 / (2 · 4 · 7) · 3 = 0.96; 1.81 in all.
     assert pool.pages == 15 - 1
     assert Pool("zsmalloc", sample=(3, 3)).pages == 0
+    most = Pool("zsmalloc", sample=(3, 4))
+    alloc(most, 40)  # class 48: 256 in three pages; (2 · 4 − 3) · 255 / (2 · 4 · 256) · 3 = 1.87
+    assert most.pages == 3 - 1
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,8 @@ ASSIGN = {"+=": "-=", "-=": "+=", "|=": "&=", "&=": "|=", "^=": "|=", "<<=": ">>
 DECLARES = re.compile(
     r"\b(static_assert|enum|alignas|template|requires|concept|using|case|if constexpr|virtual|explicit)\b|^\s*#"
 )
+# Of what is only brought into the cache, nothing can be seen.
+FETCHES = re.compile(r"\b(prefetch\w*|fetch)\(")
 CONSTANT = re.compile(r"\bconstexpr\b[^({]*[={]|\bconstexpr\b.*;$")
 
 
@@ -245,7 +247,7 @@ def mutants(text: str) -> list[Mutant]:
     for kind in (binary, logical, conditions, numbers, statements):
         for mutant in kind(code):
             line = lines[mutant.line(text) - 1]
-            if not DECLARES.search(line) and not CONSTANT.search(line):
+            if not any(skipped.search(line) for skipped in (DECLARES, FETCHES, CONSTANT)):
                 found.append(mutant)
     return sorted(found, key=lambda mutant: (mutant.begin, mutant.end, mutant.instead))
 

@@ -49,6 +49,8 @@ def test_statement_is_left_out_or_counts_the_other_way():
         "template <class T, class U>",
         "uint32_t a;",
         "const Page& page;",
+        "if (a < b) prefetch_to_write(a + 1);",
+        "nodes_.fetch(a + 1);",
     ],
 )
 def test_what_is_no_expression_is_left_alone(line):

@@ -40,19 +40,18 @@ class Pieces {
 
     void clear_type(uint32_t type) {
         near_[type] = {};
+        numbers_[type].clear();
         std::erase_if(far_, [type](const auto& item) { return item.first.type() == type; });
     }
 
     // In ascending order of offset: visit(offset of the piece's first slot, piece).
     template <class Visit>
     void for_each(uint32_t type, Visit&& visit) const {
-        for (uint64_t number = 0; number < near_[type].count; ++number)
-            if (const Piece* piece = near_[type].pieces[number].get()) visit(number << piece_bits, *piece);
-        std::vector<uint64_t> numbers;
+        std::vector<uint64_t> numbers = numbers_[type];
         for (const auto& [key, piece] : far_)
             if (key.type() == type) numbers.push_back(key.offset());
         std::ranges::sort(numbers);
-        for (uint64_t number : numbers) visit(number << piece_bits, *far_.at({type, number}));
+        for (uint64_t number : numbers) visit(number << piece_bits, *find({type, number << piece_bits}));
     }
 
     // Where a type's pieces begin.
@@ -86,10 +85,16 @@ class Pieces {
         const uint64_t number = entry.offset() >> piece_bits;
         Near& near = near_[entry.type()];
         if (number < near_pieces && number >= near.count) near.grow(number + 1);
-        auto& piece = number < near_pieces ? near.pieces[number] : far_[far_key(entry)];
-        piece = std::make_unique<Piece>();
+        auto piece = std::make_unique<Piece>();
+        Piece& made = *piece;
+        if (number < near_pieces) {
+            numbers_[entry.type()].push_back(number);
+            near.pieces[number] = std::move(piece);
+        } else {
+            far_[far_key(entry)] = std::move(piece);
+        }
         ++made_;
-        return *piece;
+        return made;
     }
 
     struct Hash {
@@ -97,6 +102,7 @@ class Pieces {
     };
 
     std::array<Near, swap_types> near_;
+    std::array<std::vector<uint64_t>, swap_types> numbers_;  // of those that are near: few of many, where all are walked
     std::unordered_map<SwapEntry, std::unique_ptr<Piece>, Hash> far_;
     uint64_t made_ = 0;
 };

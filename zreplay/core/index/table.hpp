@@ -126,7 +126,7 @@ class Table final : public SwapIndex {
         return old;
     }
 
-    Pieces<Piece, PieceBits, 28> pieces_;
+    Pieces<Piece, PieceBits, PieceBits + 20> pieces_;
     uint64_t entries_ = 0;
     uint64_t pages_ = 0;
 };

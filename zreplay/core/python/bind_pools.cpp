@@ -322,13 +322,16 @@ void bind_pools(nb::module_& module) {
                 cannot(any.name(), "evict, so nothing in it is marked resident");
             });
         }, nb::arg("location"))
-        .def("set_resident", [](AnyPool& any, uint64_t word) {
+        .def("set_resident", [](AnyPool& any, uint64_t word, bool resident) {
             any.visit([&]<class P>(P& pool) {
                 if constexpr (P::evictable)
-                    if (evicts(pool)) return pool.set_resident(Location::from_word(word), true);
+                    if (evicts(pool)) return pool.set_resident(Location::from_word(word), resident);
                 cannot(any.name(), "evict, so nothing in it is marked resident");
             });
-        }, nb::arg("location"))
+        }, nb::arg("location"), nb::arg("resident") = true)
+        .def("map", [](AnyPool& any, uint64_t word, bool length_known) {
+            any.visit([&](auto& pool) { pool.map(Location::from_word(word), length_known); });
+        }, nb::arg("location"), nb::arg("length_known") = false, "The object is read.")
         .def("object_index", [](AnyPool& any, uint64_t word) {
             return any.visit([&]<class P>(P& pool) -> uint32_t {
                 if constexpr (requires { pool.object_index(Location()); }) return pool.object_index(Location::from_word(word));
@@ -382,13 +385,14 @@ void bind_pools(nb::module_& module) {
             return OF_SOME_POOLS(uint64_t, "find an object by its entry",
                                  pool.find_in_page(Location::from_word(word), SwapEntry(type, offset)).word());
         }, nb::arg("location"), nb::arg("type"), nb::arg("offset"), "Of the entry, in the location's page; 0: not there.")
-        .def("locations", [](AnyPool& any) {
+        .def("locations", [](AnyPool& any, uint64_t first, uint64_t most) {
             std::vector<uint64_t> words;
             any.visit([&](auto& pool) {
-                pool.objects_from(0, [&](Location object) { words.push_back(object.word()); return true; });
+                pool.objects_from(first, [&](Location object) { words.push_back(object.word()); return words.size() < most; });
             });
             return words;
-        }, "Of the objects there are, in order of address.")
+        }, nb::arg("first") = 0, nb::arg("most") = ~uint64_t{0},
+           "Of the objects there are, in order of address from that place on and round.")
         .def("moves", [](AnyPool& any) {
             return any.visit([&]<class P>(P& pool) -> nb::dict {
                 if constexpr (MovesObjects<P>) return to_dict(pool.moves());
@@ -411,6 +415,10 @@ void bind_pools(nb::module_& module) {
         .def("apply", &AnyPool::apply, nb::arg("steps"))
         .def_prop_ro("pages", [](AnyPool& any) { return any.visit([](auto& pool) { return pool.pages(); }); })
         .def_prop_ro("headers_read", [](AnyPool& any) { return any.cost().headers_read; })
+        .def_prop_ro("movable", [](AnyPool& any) { return any.visit([](auto& pool) { return pool.movable(); }); })
+        .def_prop_ro("huge_bytes", [](AnyPool& any) {
+            return OF_SOME_POOLS(uint32_t, "say from which size on an object is given a page", pool.huge_bytes());
+        })
         .def_prop_ro("handle_bytes", [](AnyPool& any) {
             return OF_SOME_POOLS(uint64_t, "say the bytes of handles, as it has none", pool.handle_bytes());
         })

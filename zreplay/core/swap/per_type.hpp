@@ -166,7 +166,9 @@ class PerType {
     }
 
     static constexpr int warm_steps = P::warm_steps;
-    void warm(Location location, int step, bool freeing) const { (step ? of_object(location) : any()).warm(location, step, freeing); }
+    void warm(Location location, int step, bool freeing) const {
+        if (!made_.empty()) (step ? of_object(location) : any()).warm(location, step, freeing);
+    }
     static constexpr int warm_alloc_steps = P::warm_alloc_steps;
     void warm_alloc(uint32_t size_bytes) const {
         if (!made_.empty()) any().warm_alloc(size_bytes);
