@@ -1,6 +1,7 @@
 """What commands share: rare options under headings of their own, and an allocator for those that replay."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,6 +153,20 @@ def spare_memory() -> None:
 
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     keep_freed_memory()
+
+
+def spare_numpy() -> None:
+    """Load pyarrow without numpy, which has nothing to do in a run and would be most of the time of a short one.
+
+    Pyarrow does without where there is none. Who wants it imports it after that, a plugin in Python for instance.
+    """
+    if "pyarrow" in sys.modules or "numpy" in sys.modules:
+        return
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+    try:
+        import pyarrow.parquet  # noqa: F401
+    finally:
+        del sys.modules["numpy"]
 
 
 #: One document on standard output, and nothing else there.

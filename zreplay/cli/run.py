@@ -17,6 +17,7 @@ from zreplay.cli.options import (
     complete_names,
     complete_variants,
     spare_memory,
+    spare_numpy,
 )
 from zreplay.cli.progress import bytes_bar
 from zreplay.cli.table import aligned, fitted, number
@@ -226,6 +227,7 @@ def command(isolate: bool, **options: Any) -> None:
     zreplay run TRACE --design two-index --json -o runs/two-index
     """
     spare_memory()
+    spare_numpy()
     if not isolate:
         _run(None, **options)
         return
