@@ -21,7 +21,7 @@ KINDS = {
     "plain": "-O0",
     "address": "-O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all",
     "thread": "-O1 -g1 -fno-omit-frame-pointer -fsanitize=thread",
-    "coverage": "-O0 --coverage -fprofile-update=atomic",
+    "coverage": "-O0 -DZREPLAY_COUNTED --coverage -fprofile-update=atomic",
 }
 RUNTIMES = {"address": ("libasan.so", "libubsan.so"), "thread": ("libtsan.so",)}
 

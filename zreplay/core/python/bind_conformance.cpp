@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "counted.hpp"
 #include "module.hpp"
 #include "plugin/conformance.hpp"
 #include "plugin/shrink.hpp"
@@ -87,6 +88,7 @@ int in_a_child(const Setup& setup, const std::vector<Step>& steps, double second
             *outcome = number_of(replay(setup, steps, account, true));
         } catch (...) {
         }
+        write_counts();
         _exit(0);
     }
     const auto begin = Clock::now();

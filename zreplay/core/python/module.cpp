@@ -3,6 +3,7 @@
 
 #include <malloc.h>
 
+#include "counted.hpp"
 #include "types.hpp"
 
 NB_MODULE(_zreplay, module) {
@@ -19,6 +20,13 @@ NB_MODULE(_zreplay, module) {
         mallopt(M_TRIM_THRESHOLD, large);
         mallopt(M_TOP_PAD, step);
     }, "Have the process's allocator keep what is freed, for the rest of the process.");
+#ifdef ZREPLAY_COUNTED
+    nanobind::module_ os = nanobind::module_::import_("os");
+    os.attr("_exit") = nanobind::cpp_function([leave = nanobind::object(os.attr("_exit"))](int code) {
+        zreplay::write_counts();
+        leave(code);
+    });
+#endif
     nanobind::exception<zreplay::CheckFailed>(module, "CheckFailed", PyExc_AssertionError);
     zreplay::bind_arrow(module);
     zreplay::bind_plugin(module);

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <memory>
 
+#include "counted.hpp"
+
 namespace zreplay {
 
 namespace {
@@ -97,11 +99,13 @@ void exiting_untold() {
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, names, std::strlen(names));
     say_to(STDERR_FILENO, ": called exit() after event ", events(), "; nothing was written\n");
     constexpr int plugin_failed = 7;  // zreplay/errors.py
+    write_counts();
     _exit(plugin_failed);
 }
 
 void exiting() {
     say("exit ", events());
+    write_counts();
     _exit(1);  // what others have registered would find threads at work
 }
 
