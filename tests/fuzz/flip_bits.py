@@ -7,7 +7,7 @@
 A trace is read whole: its rows, its metadata, and how far ahead a replay of it would look. A replay is a function of
 these, so that what is the same here is the same there; what is harmless is replayed all the same. A run directory is
 read as `compare` and `report` do. In a child, so that a crash has a place: the flip is printed and the command exits
-with 1.
+with 1. Every 200,000 flips, which is each bit of the trace, other rows of the recording take their place.
 """
 
 import argparse
@@ -33,7 +33,8 @@ from zreplay.trace.files import open_trace
 
 ROOT = Path(__file__).parents[2]
 RECORDING = ROOT / "traces" / "linux-6.1-zbud-lzo-mixed.parquet"
-ROWS = (2_000, 2_600)
+FIRST_ROW, ROWS = 2_000, 600
+ROUND = 200_000
 _STRIDE = 1_000_003  # a prime, so that it comes to every bit
 _MEASURED = ("seconds", "events_per_second", "ns_per_event")
 
@@ -98,27 +99,39 @@ class Flips:
         return "harmless"
 
 
-def work(folder: Path, flips: int, budget: float, seed: int) -> None:
-    """The flips; each is named before it is tried."""
-    pa.set_cpu_count(1)  # a hand-over to a thread takes longer than what it is handed
+def things_of(folder: Path, number: int) -> list[Flips]:
+    """A trace and a run of it, of the rows of round ``number``."""
+    folder.mkdir()
+    first = FIRST_ROW + ROWS * number
     trace = folder / "trace.parquet"
-    cut(RECORDING, trace, Selection(rows=ROWS))
+    cut(RECORDING, trace, Selection(rows=(first, first + ROWS)))
     directory = run(Config(trace=trace, out=folder / "run", index="rbtree", pool="zbud")).directory
-    things = [
+    return [
         Flips([trace], lambda: read_trace(trace), lambda: replay(trace, folder / "again")),
         Flips(sorted(directory.iterdir()), lambda: read_run(directory), lambda: None),
     ]
+
+
+def work(folder: Path, flips: int, budget: float, seed: int) -> None:
+    """The flips; each is named before it is tried."""
+    pa.set_cpu_count(1)  # a hand-over to a thread takes longer than what it is handed
     ends = time.monotonic() + budget
     counts: Counter[str] = Counter()
+    things: list[Flips] = []
+    bits: list[int] = []
     for number in range(flips):
         if time.monotonic() > ends:
             break
-        thing = things[number % 2]
+        at, of_round = divmod(number, ROUND)
+        if not of_round:
+            things = things_of(folder / str(at), seed + at)
+            bits = [of + thing.bits for of, thing in zip(bits or [0, 0], things, strict=True)]
+        thing = things[of_round % 2]
         # Spread over all of it, and no bit twice before each has had its turn.
-        counts[thing.flip((seed + number // 2 * _STRIDE) % thing.bits)] += 1
-    bits = "+".join(str(thing.bits) for thing in things)
+        counts[thing.flip((seed + at + of_round // 2 * _STRIDE) % thing.bits)] += 1
     print(
-        f"end {bits} flips {sum(counts.values())} detected {counts['detected']} harmless {counts['harmless']}",
+        f"end {'+'.join(map(str, bits))} flips {sum(counts.values())} detected {counts['detected']} harmless "
+        f"{counts['harmless']}",
         flush=True,
     )
 
@@ -128,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--flips", type=int, metavar="N", help="so many (default: as many as the budget allows)")
     parser.add_argument("--budget", type=float, metavar="SECONDS")
-    parser.add_argument("--seed", type=int, default=1, help="the first bit")
+    parser.add_argument("--seed", type=int, default=0, help="of the first rows and bits")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     flips = options.flips or (sys.maxsize if options.budget else 10_000)

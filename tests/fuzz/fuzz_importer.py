@@ -1,7 +1,7 @@
 """libFuzzer with AddressSanitizer and UBSan over the importer in C++: tests/fuzz/fuzz_importer.cpp, built and run.
 
     python tests/fuzz/fuzz_importer.py --budget 60                # CI's
-    python tests/fuzz/fuzz_importer.py --runs 100000000           # the whole campaign
+    python tests/fuzz/fuzz_importer.py --runs 1e8 --workers 2     # the whole campaign
     python tests/fuzz/fuzz_importer.py --input FILE               # one input again
 
 Starts from tests/fuzz/corpus.zip (what earlier campaigns found, minimised) and the texts of tests/trace; prints how
@@ -79,7 +79,8 @@ def main() -> None:
     """Build, fuzz, and say how many inputs there were."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", type=int, default=60, metavar="SECONDS")
-    parser.add_argument("--runs", type=int, metavar="N", help="so many inputs instead")
+    parser.add_argument("--runs", type=float, metavar="N", help="so many inputs instead")
+    parser.add_argument("--workers", type=int, default=1, help="processes; each has its share, and a seed of its own")
     parser.add_argument("--input", type=Path, help="one input, again")
     parser.add_argument("--merge", action="store_true", help="take what was found into the committed corpus, minimised")
     options = parser.parse_args()
@@ -101,7 +102,7 @@ def main() -> None:
             for file in sorted(merged.iterdir()):
                 corpus.writestr(ZipInfo(file.name), file.read_bytes(), ZIP_DEFLATED)
         return
-    bound = f"-runs={options.runs}" if options.runs else f"-max_total_time={options.budget}"
+    bound = f"-runs={int(options.runs / options.workers)}" if options.runs else f"-max_total_time={options.budget}"
     common = [
         f"-max_len={MOST_BYTES}",
         "-entropic=0",
@@ -109,16 +110,31 @@ def main() -> None:
         "-rss_limit_mb=2048",
         f"-artifact_prefix={BUILD}/",
     ]
-    command = [program, bound, *common, "-print_final_stats=1", "-reload=0", found, seeds()]
     variables = {"ASAN_OPTIONS": ASAN_OPTIONS, **os.environ}
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", env=variables)
-    executions = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
-    if done.returncode or executions is None:
-        print(done.stderr[-6000:])
-        sys.exit(1)
-    speed = re.search(r"stat::average_exec_per_sec:\s*(\d+)", done.stderr)
-    rate = int(speed[1]) if speed else 0
-    print(f"importer: {int(executions[1]):,} executions ({rate:,} a second), nothing found")
+    executions = rate = 0
+    working = []
+    for number in range(options.workers):
+        # What is found is written to the first folder.
+        of_worker = found if number == 0 else BUILD / f"found-{number + 1}"
+        of_worker.mkdir(exist_ok=True)
+        folders = [of_worker, *([found] if number else []), seeds()]
+        command = [program, bound, *common, "-print_final_stats=1", "-reload=0", *folders]
+        log = (BUILD / f"log-{number + 1}").open("w+", errors="replace")
+        working.append((log, subprocess.Popen(command, stderr=log, env=variables)))
+    for log, process in working:
+        process.wait()
+        log.seek(0)
+        said = log.read()
+        tried = re.search(r"stat::number_of_executed_units:\s*(\d+)", said)
+        speed = re.search(r"stat::average_exec_per_sec:\s*(\d+)", said)
+        executions += int(tried[1]) if tried else 0
+        rate += int(speed[1]) if speed else 0
+        if process.returncode or not tried:
+            print(said[-6000:])
+            for _, other in working:
+                other.kill()
+            sys.exit(1)
+    print(f"importer: {executions:,} executions ({rate:,} a second), nothing found")
 
 
 if __name__ == "__main__":
