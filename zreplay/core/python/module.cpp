@@ -8,6 +8,8 @@
 
 NB_MODULE(_zreplay, module) {
     module.doc() = "The replay engine of zreplay.";
+    // Threads that an interrupt leaves behind have a replay in their hands when the process ends: no mistake to tell a user.
+    nanobind::set_leak_warnings(false);
 #ifdef __clang__
     module.attr("compiler") = __VERSION__;
 #else
