@@ -1,7 +1,7 @@
 """Designs are names for choices: what each resolves to, what beats what, what bounds bound."""
 
 import pytest
-from byhand import load, store, trace
+from byhand import event, load, store, trace
 from comparing import small_trace
 
 import zreplay
@@ -112,6 +112,17 @@ def test_belady_evicts_what_is_loaded_last_and_refuses_a_page_that_would_be(repl
     # 1 is stored again before it is loaded, so what is there now is never loaded: it goes.
     summary = replay([*LOADED_LATER, store(1, 4000), load(4), load(3), load(2)], **options)
     assert (summary["written_back_pages"], summary["loads_hit"]) == (1, 3)
+
+
+def test_an_area_that_goes_takes_its_future_loads_along(replay):
+    options = {"design": "belady", "pool": "zsmalloc", "totalram_pages": 30, "max_pool_percent": 10}
+    # What is loaded after its area has gone is not what was stored: 1 and 3 have no future, and one of them goes for 4.
+    # Of another type the load still counts.
+    area, other = event("invalidate_area", type=0), store(2, 4000, type=1)
+    summary = replay(
+        [store(1, 4000), other, store(3, 4000), store(4, 4000), load(4), area, load(1), load(2, type=1)], **options
+    )
+    assert (summary["written_back_pages"], summary["loads_hit"], summary["loads_missed"]) == (1, 2, 1)
 
 
 def test_no_order_of_eviction_misses_less_than_belady(tmp_path):

@@ -87,6 +87,12 @@ def test_cma_takes_as_many_pages_as_its_row_says(replay):
     assert more["pages_migrated"] == 40
 
 
+@pytest.mark.parametrize("options", [{"kernel": "6.12"}, {"kernel": "latest"}, {"model": "zram", "kernel": "6.12"}])
+def test_cma_takes_pages_of_every_model(replay, options):
+    summary = replay([*PAGES, event("cma", size=7)], pool="zsmalloc", movable=True, **options)
+    assert (summary["evacuations"], summary["evacuations_failed"], summary["pages_migrated"]) == (1, 0, 7)
+
+
 def test_cma_without_a_number_takes_a_share_rounded_up(replay):
     events = [*PAGES, store(41, 3000), event("cma")]
     assert replay(events, design="radix-lowbit")["pages_migrated"] == 5  # 10 % of 41

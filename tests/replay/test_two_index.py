@@ -132,3 +132,11 @@ def test_writing_a_page_back_changes_its_tags_once_whatever_is_in_it(run):
     # The new page is given the number freed last, 1, which takes a node.
     timeline = done.timeline().select(pl.col("mm_nodes").last(), pl.col("pages_reclaimed").last()).collect()
     assert timeline.row(0) == (1, 2)
+
+
+def test_an_areas_pages_go_and_what_was_known_of_its_ordinary_pages(two_index):
+    # 9 was loaded before 1 was stored, and is forgotten with its area: stored again, it is no older than the page of 1.
+    events = [store(5, 100, type=1), load(9), event("invalidate_area", type=0), store(1, 3000), store(9, 3000)]
+    summary = two_index(events)
+    assert reclaimed(summary) == (0, 0, 0, 0)
+    assert summary["stored_pages"] == 3

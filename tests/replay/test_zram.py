@@ -3,7 +3,7 @@
 from functools import partial
 
 import pytest
-from byhand import event, invalidate, load, store, trace
+from byhand import event, invalidate, load, store, trace, writeback
 
 import zreplay
 
@@ -77,3 +77,14 @@ def test_a_recording_of_zram_is_replayed_as_one(tmp_path):
     path = trace(tmp_path / "t.parquet", [store(1, 100)], model="zram", pool="zsmalloc")
     config = zreplay.run(zreplay.Config(trace=path, out=tmp_path / "run")).summary()["config"]
     assert (config["model"], config["index"], config["pool"]) == ("zram", "table", "zsmalloc")
+
+
+def test_only_a_write_that_succeeded_takes_a_page_to_the_device(replay):
+    events = [store(1, 100), store(2, 100), writeback(1, result=-5), event("writeback", result=0), writeback(3)]
+    summary = replay([*events, writeback(2), load(1), load(2)])
+    assert (summary["written_back_pages"], summary["stored_pages"]) == (1, 1)
+    assert (summary["loads_hit"], summary["loads_missed"], summary["loads_unknown"]) == (1, 1, 0)
+
+
+def test_what_zram_has_not_is_passed_over(replay):
+    assert replay([store(1, 100), event("shrink", result=0), load(1)])["loads_hit"] == 1

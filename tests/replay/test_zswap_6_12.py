@@ -9,7 +9,7 @@ from byhand import event, invalidate, load, store, trace, writeback
 
 from zreplay.analysis.validate import validate
 
-REMOVED_RETRY, ROTATE, RETRY, STOP = 1, 2, 4, 5
+REMOVED_RETRY, ROTATE, SKIP, RETRY, STOP = 1, 2, 3, 4, 5
 #: What the model says to a visit that it does not make.
 NOT_MADE = -1
 
@@ -270,11 +270,53 @@ def test_paced_work_gives_up_after_sixteen_failures_and_the_next_after_fifteen(o
     assert results[53:69] == [ROTATE] * 15 + [NOT_MADE]
 
 
+def test_recorded_end_of_the_work_is_the_models_too_and_the_rest_happens_at_once(observe):
+    # The recorded work made three visits. The model takes the other seven bits, evicts slot 1, and 9 pages are enough.
+    seen = observe([*fill(11), *work(TEN_BITS[:3]), load(1), load(2)], paced=True)
+    assert seen["stored_pages"].to_list()[14:] == [10, 9, 9, 8]
+    assert seen["result"].to_list()[-2:] == [-1, 0]
+    # Limit 31, so that sixteen failures come first: two that were recorded, and fourteen.
+    seen = observe([*fill(32), *work(TEN_BITS[:2])], paced=True, totalram_pages=155)
+    assert seen["stored_pages"].to_list()[-1] == 31
+
+
+def test_end_of_the_work_passes_over_a_cgroup_that_has_nothing_left(observe):
+    # Threshold 10·50/100 = 5. It is cgroup 2's turn, whose two pages are gone; 2 to 8 lose their bits, 1 to 3 go.
+    stores = [*fill(8, cgroup=1), *fill(3, cgroup=2, first=9)]
+    begin, bit, end = work([visit(1, ROTATE, cgroup=1)])
+    events = [*stores, begin, bit, invalidate(9), invalidate(10), end, visit(4, REMOVED_RETRY, by="pressure", cgroup=1)]
+    seen = observe(events, paced=True, accept_threshold_percent=50)
+    assert seen["stored_pages"].to_list()[-3:] == [8, 5, 5]
+    assert seen["visited"].to_list()[-1] == 4
+
+
+def test_page_for_which_there_was_no_memory_stays_when_its_write_is_recorded_to_have_failed(observe):
+    visits = [visit(1, ROTATE, by="pressure"), visit(1, REMOVED_RETRY, by="pressure"), writeback(1, result=-12)]
+    seen = observe([*fill(1), *visits, load(1)], paced=True)
+    assert seen["stored_pages"].to_list()[-2:] == [1, 0]
+    assert seen["result"].to_list()[-1] == 0
+
+
 def test_paced_visits_by_pressure_leave_when_their_page_has_been_written(observe):
     visits = [visit(1, ROTATE, by="pressure"), visit(1, REMOVED_RETRY, by="pressure"), load(99), writeback(1)]
     seen = observe([*fill(1), *visits], paced=True)
     assert seen["result"].to_list()[1:3] == [ROTATE, REMOVED_RETRY]
     assert seen["stored_pages"].to_list()[2:] == [1, 1, 0]
+
+
+# ---- driven ----
+
+
+def test_driven_visits_say_what_they_did_to_the_entry_they_name(observe):
+    visits = [visit(3, ROTATE), visit(1, RETRY), visit(2, SKIP), visit(2, STOP), visit(1, REMOVED_RETRY)]
+    seen = observe([*fill(2), *visits, writeback(1), writeback(2, result=-12)], driven=True)
+    assert seen["result"].to_list()[2:7] == [NOT_MADE, RETRY, SKIP, STOP, REMOVED_RETRY]
+    assert seen["stored_pages"].to_list()[6:] == [2, 1, 1]
+
+
+def test_driven_visits_that_failed_are_counted(replay):
+    summary = replay([*fill(2), visit(1, RETRY), visit(2, STOP), visit(2, ROTATE)], driven=True)
+    assert (summary["writebacks_failed"], summary["writebacks"], summary["stored_pages"]) == (2, 0, 2)
 
 
 # ---- held against the kernel ----

@@ -122,3 +122,19 @@ def test_entries_are_56_bytes_beside_the_index(replay):
 def test_index_without_nodes_has_a_peak_of_bytes_too(replay):
     summary = replay([store(1, 100), store(2, 100), invalidate(1)], index="array")
     assert (summary["index_nodes_peak"], summary["index_bytes_peak"]) == (0, 2 * 8)
+
+
+def test_an_area_goes_with_all_its_entries_and_no_other_type(replay):
+    events = [*fill(3), store(1, 4096, type=1), event("invalidate_area", type=0), load(1), load(1, type=1)]
+    summary = replay(events)
+    assert (summary["stored_pages"], summary["loads_missed"], summary["loads_hit"]) == (0, 1, 1)
+    assert summary["invalidates"] == 0
+
+
+def test_a_store_is_refused_where_making_room_evicts_nothing(replay):
+    # LRU order: room is made by evicting. Without exclusive loads both pages are resident, so neither goes.
+    options = {"mm": "lru", "exclusive_loads": False, "totalram_pages": 10}
+    summary = replay([*fill(2), load(1), load(2), store(3, 4096)], **options)
+    assert (summary["stores_rejected"], summary["writebacks"], summary["stored_pages"]) == (1, 0, 2)
+    # With a limit of no page there is nobody to evict.
+    assert replay(fill(1), mm="lru", totalram_pages=1)["stores_rejected"] == 1
