@@ -104,7 +104,6 @@ def main() -> None:
         return
     bound = f"-runs={int(options.runs / options.workers)}" if options.runs else f"-max_total_time={options.budget}"
     common = [
-        f"-max_len={MOST_BYTES}",
         "-entropic=0",
         "-timeout=10",
         "-rss_limit_mb=2048",
@@ -114,11 +113,12 @@ def main() -> None:
     executions = rate = 0
     working = []
     for number in range(options.workers):
-        # What is found is written to the first folder.
+        # What is found is written to the first folder. The second worker has texts half as long, and tries half as many again.
         of_worker = found if number == 0 else BUILD / f"found-{number + 1}"
         of_worker.mkdir(exist_ok=True)
         folders = [of_worker, *([found] if number else []), seeds()]
-        command = [program, bound, *common, "-print_final_stats=1", "-reload=0", *folders]
+        length = f"-max_len={max(MOST_BYTES >> number, 256)}"
+        command = [program, bound, length, *common, "-print_final_stats=1", "-reload=0", *folders]
         log = (BUILD / f"log-{number + 1}").open("w+", errors="replace")
         working.append((log, subprocess.Popen(command, stderr=log, env=variables)))
     for log, process in working:
