@@ -423,6 +423,8 @@ def test_what_a_pool_cannot_is_refused_by_its_name(name, asks):
         ("zsmalloc", {"work": "deferred"}, "zsmalloc has no option 'work'"),
         ("ideal", {"work": "deferred"}, "ideal has no options"),
         ("z3fold", {"work": "late"}, "work 'late', expected immediate or deferred"),
+        ("z3fold", {"cpus": 0}, "z3fold on 0 CPUs, expected 1 to 127"),
+        ("z3fold", {"cpus": 128}, "z3fold on 128 CPUs, expected 1 to 127"),
     ],
 )
 def test_option_that_a_pool_has_not_is_refused_by_its_name(name, options, says):

@@ -70,3 +70,5 @@ def test_answers_are_those_of_a_dict(name: str, timing: bool) -> None:
 def test_number_of_entries_out_of_range_is_named() -> None:
     with pytest.raises(ValueError, match=r"entries 0, expected 1 to 2\^31 - 1"):
         _zreplay.TimedIndex("array", 0, 1)
+    with pytest.raises(ValueError, match=r"entries 2147483648, expected 1 to 2\^31 - 1"):
+        _zreplay.TimedIndex("array", 1 << 31, 1)

@@ -113,7 +113,7 @@ def main() -> None:
     executions = rate = 0
     working = []
     for number in range(options.workers):
-        # What is found is written to the first folder. The second worker has texts half as long, and tries half as many again.
+        # What is found is written to the first folder. The texts of the second worker are half as long.
         of_worker = found if number == 0 else BUILD / f"found-{number + 1}"
         of_worker.mkdir(exist_ok=True)
         folders = [of_worker, *([found] if number else []), seeds()]

@@ -155,6 +155,59 @@ def test_every_tenth_of_64_limits_on_the_g_recording_is_its_own_replay(tmp_path)
     assert_as_replayed(Curve(**{**vars(found), "rows": found.rows[9::10]}), 6, tmp_path)
 
 
+def visit(slot: int, result: int) -> dict[str, Any]:
+    return event("visit", type=0, offset=slot, result=result, asked_by="pressure")
+
+
+ROTATED, REMOVED, RETRIED = 2, 1, 4
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        # Nobody there yet; a second chance; a page that was resident, before its second chance and after; nobody left.
+        [
+            visit(1, ROTATED),
+            *(store(slot, 4096) for slot in (1, 2, 3)),
+            visit(1, ROTATED),
+            visit(2, RETRIED),
+            visit(3, ROTATED),
+            visit(1, RETRIED),
+            visit(9, RETRIED),
+            load(1),
+            load(2),
+            invalidate(3),
+            visit(3, REMOVED),
+            store(4, 4096),
+            load(4),
+        ],
+        [
+            store(1, None),
+            store(1, 3000),
+            store(1, None),
+            load(1),
+            load(1),
+            invalidate(7),
+        ],  # no length, for want of others
+        [
+            store(1, 100, result=-12),
+            store(1, 5000, result=-22),
+            store(2, 3000),
+            event("compact", result=0),
+            load(2),
+            load(1),
+        ],
+    ],
+    ids=["visits", "lengths", "refused"],
+)
+@pytest.mark.parametrize("mm", ["entry-lru", "lru"])
+def test_what_is_rare_is_as_replayed_at_each_limit(tmp_path, events, mm):
+    path = byhand.trace(tmp_path / "t.parquet", events)
+    for pool in ("zsmalloc", "zbud", "ideal-packing"):
+        found = of(path, Limits(given=(1, 2, 3, 8)), kernel="6.12", mm=mm, pool=pool)
+        assert_as_replayed(found, 4, tmp_path / pool)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mm", ["entry-lru", "lru"])
 def test_every_recording_at_ten_limits_is_its_own_replay(tmp_path, mm):

@@ -1,5 +1,6 @@
 """Designs are names for choices: what each resolves to, what beats what, what bounds bound."""
 
+import _zreplay
 import pytest
 from byhand import event, load, store, trace
 from comparing import small_trace
@@ -135,3 +136,18 @@ def test_no_order_of_eviction_misses_less_than_belady(tmp_path):
     }
     assert misses["belady"]["loads_missed"] < misses["latest"]["loads_missed"]
     assert misses["belady"]["pool_pages_peak"] <= 120
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"model": "zcache"}, "no model 'zcache latest entry-lru'; there are zswap 3.12"),
+        ({"mm": "belady"}, "mm 'belady' without future_loads, expected those of the trace"),
+        ({"kernel": "3.12", "mm": "inactive-lru", "pool": "z3fold"}, "reclaim by page of pool 'z3fold', expected zbud"),
+    ],
+)
+def test_what_the_engine_has_not_it_names_itself(resolved, changed, says):
+    """Settings that the command line would have refused before."""
+    engine_settings = resolved(kernel="latest").engine_settings() | changed
+    with pytest.raises(ValueError, match=says):
+        _zreplay.Replay.make(None, None, **engine_settings)
