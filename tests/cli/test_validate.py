@@ -53,3 +53,6 @@ def test_the_plot_is_an_svg_and_is_not_written_over(tmp_path):
     again = validate("a.parquet", "--plot", "p.svg", cwd=tmp_path)
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
     assert "--force replaces it" in again.stderr
+    nowhere = validate("a.parquet", "--plot", "nowhere/p.svg", cwd=tmp_path)
+    assert nowhere.returncode == 2
+    assert "nowhere/p.svg: cannot be written: No such file or directory; --plot names another place" in nowhere.stderr

@@ -122,7 +122,7 @@ def names(scenario: Scenario) -> list[str]:
     """What an error may be of: an argument, or what the verb reads and writes below it."""
     words = scenario.arguments
     outputs = [words[number + 1] for number, word in enumerate(words) if word == "-o"]
-    return ["standard output", *outputs, *(word for word in words if "/" in word or word.endswith(".html"))]
+    return ["standard output", *outputs, *(word for word in words if "/" in word or word.endswith((".html", ".svg")))]
 
 
 def main() -> None:

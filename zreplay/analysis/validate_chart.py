@@ -50,5 +50,5 @@ def draw(result: Validation, place: Path) -> None:
         title=title
     )
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
-    with new_file(place) as file:
+    with new_file(place, mend="--plot names another place") as file:
         file.write(svg.encode())

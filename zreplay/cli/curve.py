@@ -125,7 +125,7 @@ def command(
         write_curve(found, out)
     if chart:
         drawn = chart_bytes(found, checked, chart.suffix.lower())
-        with new_file(chart, parents=True) as file:
+        with new_file(chart, parents=True, mend="--chart names another place") as file:
             file.write(drawn)
     if quiet and not as_json:
         return
