@@ -138,6 +138,7 @@ def test_words_that_do_not_print_are_spaces_and_what_is_no_utf_8_a_question_mark
         b"\xf0\x8f\xbf\xbf \xf4\x90\x80\x80 \xf5 \x80": "???? ???? ? ?",  # overlong; beyond U+10FFFF; never
         b"  \x7f\ta\x01 \n": "a",
         b"\x7f\x1f": "",
+        b"the end \xf0\x9f": "the end ??",
     }
     given = b"|".join(shown)
     octal = "".join(f"\\{byte:03o}" for byte in given)

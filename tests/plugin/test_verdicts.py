@@ -471,6 +471,49 @@ class HasManyClasses(Shelf):
         return [*super().classes(), *((16 * n, 0, 0, 0) for n in range(1, 100))]
 
 
+@fails("pool; alloc key=1 size=9", "answers", "alloc(9, COOKIE) gave True, expected a handle, −12, −22 or −28")
+class AllocatesTruth(Shelf):
+    def alloc(self, size_bytes: int, cookie: int) -> int:
+        return True
+
+
+@fails(f"{TWO}; free key=1; map key=2; free key=2", "", "")
+class CountsFromTheEnd(Shelf):
+    """The largest word is a handle as any other."""
+
+    def put(self, page: int, size_bytes: int, cookie: int) -> int:
+        self.next_handle = (self.next_handle - 2) % 2**64
+        return super().put(page, size_bytes, cookie)
+
+
+@fails(f"{TWO}; migrate key=1; migrate key=2", "", "")
+class IsBusy(Shelf):
+    def migrate(self, handle: int) -> int:
+        return -errno.EBUSY if handle == 1 else -errno.EAGAIN
+
+
+@fails(f"{PAIRS}; migrate key=1", "", "")
+class IsBusyAsZbud(Zbud):
+    def migrate(self, handle: int) -> int:
+        return -errno.EBUSY
+
+
+@fails(f"{TWO}; migrate key=1; compact; reclaim; map key=1; check", "", "")
+class UnknownWhereabouts(Shelf):
+    capabilities = frozenset()
+    where = Pool.where
+
+
+@fails(f"{THREE}; migrate key=1; reclaim", "", "")
+class TakesWhatHasNotMoved(Shelf):
+    """A page that has been moved may go when it likes."""
+
+
+@fails("pool; alloc key=1 size=3000; alloc key=2 size=3000; reclaim_beside_one; reclaim size=2", "", "")
+class SpanningTwo(Shelf):
+    capabilities = frozenset({"spans"})
+
+
 # ---- reclaim orders ----
 
 
@@ -673,6 +716,18 @@ class SaysALot(Words):
         return "x" * 1000  # type: ignore[return-value]
 
 
+@fails("index like=radix-lowbit; insert key=1 value=64; find key=1", "like", "nodes_visited: found 0, expected 1")
+@fails("index; " + "; ".join(f"insert key={n} value={64 * n + 64}" for n in range(300)), "", "")
+class Plain(Words):
+    pass
+
+
+@fails(f"{BOTH}; check", "memory", "memory() gave None, expected entries, nodes and bytes")
+class ForgetsItsSums(Words):
+    def memory(self) -> tuple[int, int, int]:
+        return None if len(self.words) == 2 else super().memory()  # type: ignore[return-value]
+
+
 @fails(f"{BOTH}; find key=1", "answers", "find() raised KeyboardInterrupt: by itself")
 class InterruptsItself(Words):
     def find(self, type: int, offset: int) -> int | None:
@@ -775,6 +830,9 @@ def test_a_wrong_answer_in_c_fails_what_it_is(build_plugin, name: str, steps: st
     assert replayed(f"{plugin}:{name}", steps) == (of, message)
 
 
-def test_more_allocations_than_are_made_to_fail(build_plugin) -> None:
+def test_what_c_may_ask_of_its_host(build_plugin) -> None:
+    """To evict and to tell of a move is a pool's, and nothing comes of it elsewhere; more allocations than are made to
+    fail one by one, and one that no machine has the memory for."""
     plugin = build_plugin(Path(__file__).with_name("wrong.c"), name="wrong")
+    assert replayed(f"{plugin}:inserts-and-asks", ONE) is None
     assert replayed(f"{plugin}:creates-by-many", "index; create_without_memory") is None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from byhand import store, trace
 from comparing import small_trace
-from plugin.right import Queue, Shelf, Words
+from plugin.right import Queue, Queues, Shelf, Words
 
 import zreplay
 from zreplay.errors import PluginError
@@ -34,6 +34,8 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"kernel": "6.12", "mm": "plugin.right:Queues", "exclusive_loads": False}, "writebacks"),
         ({"kernel": "6.12", "mm": "plugin.right:Queue", "exclusive_loads": False, "cgroups": (1, 2)}, "writebacks"),
         ({"kernel": "6.12", "mm": "plugin.right:Queues", "cgroups": (0, 7, 8)}, "writebacks"),
+        ({"kernel": "6.12", "mm": f"{__name__}:MakesRoom"}, "writebacks"),
+        ({"kernel": "6.1", "pool": f"{__name__}:Spanning"}, "written_back_pages"),
         ({"kernel": "6.1", "index": "radix-lowbit", "pool": f"{__name__}:Restless"}, "stores_rejected"),
     ],
 )
@@ -73,6 +75,18 @@ class Restless(Shelf):
         self.pages[page][position] = handle
         self.objects[handle] = (page, position, *rest)
         return handle
+
+
+class MakesRoom(Queues):
+    """Asked by name, before anything is there, too."""
+
+    capabilities = frozenset({"groups", "makes-room"})
+
+
+class Spanning(Shelf):
+    """Objects may lie across two pages: how much is in one says nothing."""
+
+    capabilities = frozenset({"spans"})
 
 
 # ---- and what is wrong ----
@@ -199,6 +213,18 @@ class UsesMore(Shelf):
 class NamesNobody(Queue):
     def next(self, group: int) -> int | None:
         return None
+
+
+@is_told(
+    "next() of a group that never had an entry gave the entry of type 0, offset 1, expected nothing",
+    FULL,
+    kernel="6.12",
+    totalram_pages=50,
+    max_pool_percent=4,
+    cgroups=(7,),
+)
+class NamesOthers(Queue):
+    capabilities = frozenset({"groups"})
 
 
 @pytest.mark.parametrize(("message", "rows", "settings"), WRONG)

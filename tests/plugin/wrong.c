@@ -71,6 +71,12 @@ static int inserts(void *index, uint32_t type, uint64_t offset, uint64_t locatio
     cost->nodes_allocated += ((struct array *)index)->count - before;
     return error;
 }
+static int erases(void *index, uint32_t type, uint64_t offset, uint64_t *old, struct zr_cost *cost) {
+    const int error = array_erase(index, type, offset, old, cost);
+    cost->nodes_freed += !error;
+    return error;
+}
+
 static int inserts_or_erases(void *index, uint32_t type, uint64_t offset, uint64_t location, uint64_t *old, struct zr_cost *cost) {
     void *block = its_host->alloc(its_host, 16, 16);
     if (!block) {
@@ -78,6 +84,13 @@ static int inserts_or_erases(void *index, uint32_t type, uint64_t offset, uint64
         return -ENOMEM;
     }
     its_host->free(its_host, block);
+    return inserts(index, type, offset, location, old, cost);
+}
+
+/* What a pool may ask of its host, which is nothing to an index. */
+static int inserts_and_asks(void *index, uint32_t type, uint64_t offset, uint64_t location, uint64_t *old, struct zr_cost *cost) {
+    its_host->moved(its_host, 64, 64);
+    if (its_host->evict(its_host, 64) != -EAGAIN) return -EIO;
     return inserts(index, type, offset, location, old, cost);
 }
 
@@ -113,18 +126,19 @@ static void memory_and_more(void *index, struct zr_index_memory *memory) {
 
 /* ---- tables ---- */
 
-static struct zr_index_ops tables[16];
-static const struct zr_index_ops *indexes[17];
+static struct zr_index_ops tables[17];
+static const struct zr_index_ops *indexes[18];
 static struct zr_mm_ops order;
 static const struct zr_mm_ops *const orders[] = {&order, NULL};
 
 __attribute__((constructor)) static void fill(void) {
     struct zr_index_ops *of = tables;
-    for (size_t i = 0; i < 16; ++i) {
+    for (size_t i = 0; i < 17; ++i) {
         tables[i] = array_ops;
         indexes[i] = &tables[i];
         tables[i].create = creates;
         tables[i].insert = inserts;
+        tables[i].erase = erases;
     }
 #define TABLE(its_name, member, operation) of->name = its_name, (of++)->member = operation
     TABLE("finds-zero", find, finds_zero);
@@ -143,6 +157,7 @@ __attribute__((constructor)) static void fill(void) {
     TABLE("looks-and-makes", look, looks_and_makes);
     TABLE("looks-and-grows", look, looks_and_grows);
     TABLE("looks-and-counts", look, looks_and_counts);
+    TABLE("inserts-and-asks", insert, inserts_and_asks);
     for (of = tables + 12; of < tables + 16; ++of) of->look_steps = 1, of->memory = memory_and_more;
     order = fifo_ops;
     order.name = "next-error";

@@ -46,7 +46,6 @@ class Round {
     void apply(const Step& step) {
         of(step.instance, [&] {
             if (step.op != op_renew) return instance(step.instance).apply_and_note(step);
-            if (!instances_[step.instance]) return;
             instances_[step.instance]->abandon();
             instances_[step.instance] = nullptr;
             instance(step.instance);

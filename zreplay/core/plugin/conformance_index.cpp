@@ -147,8 +147,7 @@ class IndexInstance final : public Instance {
             const Cost before = cost_;
             // From both ends and the middle, so that trees are taken apart in other ways than by their order.
             auto entry = ++turn % 3 == 0 ? reference_.begin() : std::prev(reference_.end());
-            if (turn % 3 == 1)
-                if (auto middle = reference_.lower_bound(entry->first / 2); middle != reference_.end()) entry = middle;
+            if (turn % 3 == 1) entry = reference_.lower_bound(entry->first / 2);  // it is there, or one before it
             take(SwapEntry::from_word(entry->first));
             after(before);
         }

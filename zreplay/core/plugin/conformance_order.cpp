@@ -200,7 +200,7 @@ class OrderInstance final : public Instance {
         bool others = false;
         for (const auto& [id, other] : entries_) others |= id != entry->first && together(other, group) && !other.passed;
         // A clock passes by those that have been loaded, once, and may come round to the same one.
-        for (int times = 1; times <= 2; ++times) {
+        for (int times = 1;; ++times) {
             guarded(visited, "visited()", [&] { order_->rotate(entry->second.entry); });
             if (like_) like_->rotate(entry->second.like);
             entry->second.passed = true;
