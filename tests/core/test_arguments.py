@@ -1,5 +1,6 @@
 """What the engine's own functions say of arguments that cannot be: one line that names what was found."""
 
+import ctypes
 import os
 from collections.abc import Callable
 from typing import Any
@@ -133,6 +134,22 @@ def test_columns_that_nobody_takes_are_let_go() -> None:
     schema, array = columns.__arrow_c_array__()
     del schema, array
     assert pa.record_batch(columns).num_columns == 0  # they can be had once
+
+
+def test_who_takes_one_column_lets_go_of_that_alone() -> None:
+    """As the C data interface allows: whoever releases the batch then leaves that child alone."""
+    address = ctypes.pythonapi.PyCapsule_GetPointer
+    address.restype, address.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    capsules = _zreplay.renumbered(pa.array([0, 1], pa.int32()), [3, 4]).__arrow_c_array__()
+    # The words before `children` and `release` in ArrowSchema and in ArrowArray.
+    for capsule, name, children, release in zip(
+        capsules, (b"arrow_schema", b"arrow_array"), (5, 6), (7, 8), strict=True
+    ):
+        batch = ctypes.cast(address(capsule, name), ctypes.POINTER(ctypes.c_void_p))
+        child = ctypes.cast(batch[children], ctypes.POINTER(ctypes.POINTER(ctypes.c_void_p)))[0]
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(child[release])(ctypes.cast(child, ctypes.c_void_p))
+        assert child[release] is None
+    del capsules, capsule
 
 
 def test_a_root_is_there_beside_a_reference_too() -> None:

@@ -1,17 +1,20 @@
 """What the conformance suite says of one wrong answer: steps written by hand, each class right but for one method."""
 
 import errno
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from runpy import run_path
 from typing import Any, TypeVar
 
+import _zreplay
 import pytest
 from plugin.building import EXAMPLES
 from plugin.right import Queue, Queues, Shelf, Words
 
 from zreplay.plugins import Index, Order, Pool, conformance
+from zreplay.plugins.registry import plug
 
 Plugin = TypeVar("Plugin", bound="type[Index | Pool | Order]")
 WRONG = []
@@ -336,6 +339,24 @@ class OneAPage(Zbud):
 class SaysTheFirstPage(Zbud):
     def where(self, handle: int) -> tuple[int, int]:
         return 0, handle & 1
+
+
+@fails(
+    "pool like=z3fold; alloc key=1 size=1000; migrate key=1",
+    "like",
+    "migrate() gave 0 with 2 objects, the built-in 0 with 1",
+)
+class CountsTwo(Shelf):
+    """One object a page is as in z3fold, whose chunks are of 64 bytes."""
+
+    capabilities = frozenset()
+    classes = Pool.classes
+
+    def memory(self) -> tuple[int, int, int]:
+        return len(self.pages), 1024 * len(self.objects), len(self.pages)
+
+    def migrate(self, handle: int) -> int:
+        return super().migrate(handle) + 1
 
 
 ROW = "row 0 of classes() is not the built-in's"
@@ -722,6 +743,17 @@ class Plain(Words):
     pass
 
 
+MANY = "; ".join(["index words=narrow nodes=normal", *(f"insert type=0 key={n} value=64" for n in range(202))])
+
+
+@fails(MANY, "answers", "insert(0, 201, 64) raised OverflowError: full (HERE)")
+class HasRoomFor201(Words):
+    def insert(self, type: int, offset: int, location: int) -> int | None:
+        if len(self.words) == 201:
+            raise OverflowError("full")
+        return super().insert(type, offset, location)
+
+
 @fails(f"{BOTH}; check", "memory", "memory() gave None, expected entries, nodes and bytes")
 class ForgetsItsSums(Words):
     def memory(self) -> tuple[int, int, int]:
@@ -742,6 +774,40 @@ def test_a_wrong_answer_fails_what_it_is(plugin: str, steps: str, of: str, messa
         return
     assert found is not None
     assert (found[0], re.sub(r"\b\d{9,15}\b", "COOKIE", re.sub(r"\(\S+:\d+\)$", "(HERE)", found[1]))) == (of, message)
+
+
+def shrunk(plugin: str, kind: str, steps: str, isolated: bool, seconds: float = 20) -> tuple[str, list[str]]:
+    of, fewest = _zreplay.conformance_shrink(steps.replace("; ", "\n"), plug(kind, plugin)[0], isolated, seconds)
+    return of, fewest.splitlines()
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_the_fewest_steps_are_the_same_in_processes_of_their_own(isolated: bool) -> None:
+    more = "pool; alloc key=700 size=30; free key=700; alloc key=801 size=70; map key=801; reclaim size=5; check"
+    fewest = ["pool", "reclaim type=0 size=1 value=64"]  # of nothing, which it says to have freed a page of
+    assert shrunk(f"{__name__}:EvictsNobody", "pool", more, isolated) == ("reclaim", fewest)
+
+
+def test_what_takes_more_than_two_hundred_numbers_keeps_them() -> None:
+    assert shrunk(f"{__name__}:HasRoomFor201", "index", MANY, isolated=False) == ("answers", MANY.split("; "))
+
+
+class FailsHere(Words):
+    """With one entry, and in this process always once it has: as what keeps something from one instance to the next."""
+
+    process, failed = os.getpid(), False
+
+    def insert(self, type: int, offset: int, location: int) -> int | None:
+        if len(self.words) == 1 or (FailsHere.failed and os.getpid() == self.process):
+            FailsHere.failed = True
+            raise ValueError("full")
+        return super().insert(type, offset, location)
+
+
+def test_fewer_steps_that_fail_only_here_are_not_the_fewest() -> None:
+    insert = "insert type=0 key={0} value=64"
+    steps = ["index words=narrow nodes=normal", insert.format(0), insert.format(1), insert.format(2)]
+    assert shrunk(f"{__name__}:FailsHere", "index", "; ".join(steps), isolated=False) == ("answers", steps[:3])
 
 
 # ---- what only C can give ----

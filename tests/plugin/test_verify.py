@@ -35,6 +35,10 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"kernel": "6.12", "mm": "plugin.right:Queue", "exclusive_loads": False, "cgroups": (1, 2)}, "writebacks"),
         ({"kernel": "6.12", "mm": "plugin.right:Queues", "cgroups": (0, 7, 8)}, "writebacks"),
         ({"kernel": "6.12", "mm": f"{__name__}:MakesRoom"}, "writebacks"),
+        (
+            {"kernel": "6.12", "mm": f"{__name__}:MakesRoom", "max_pool_percent": 1, "totalram_pages": 99},
+            "stores_rejected",
+        ),
         ({"kernel": "6.1", "pool": f"{__name__}:Spanning"}, "written_back_pages"),
         ({"kernel": "6.1", "index": "radix-lowbit", "pool": f"{__name__}:Restless"}, "stores_rejected"),
     ],
