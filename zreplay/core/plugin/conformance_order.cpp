@@ -191,7 +191,8 @@ class OrderInstance final : public Instance {
     }
     std::string named(const CompressedEntry* entry) const {
         const auto id = by_entry_.find(entry);
-        return id == by_entry_.end() ? "nobody that is known" : "entry " + std::to_string(id->second);
+        if (id == by_entry_.end()) return "nobody that is known";
+        return "entry " + std::to_string(id->second);
     }
 
     void pass_by(uint16_t group) {
