@@ -241,6 +241,9 @@ def test_what_cannot_be_done_is_one_line(zreplay, arguments, message):
         ("index\ninsert type=9 key=1 value=0\n", "line 2: found 'value=0', expected a location, never 0"),
         ("pool\nreclaim type=101 size=1 value=64\n", "line 2: found 'type=101', expected 0 to 100, of a hundred"),
         ("pool words=narrow nodes=some like=zbud old\n", "line 1: found 'old', expected words, nodes or like"),
+        ("index words=odd\n", "line 1: found 'odd', expected narrow, wide or value"),
+        ("index\nfind key=1x\n", "line 2: found '1x', expected a number"),
+        (f"index\nfind value=0 key={2**64}\n", "line 2: found '18446744073709551616', expected a number"),
     ],
 )
 def test_steps_that_are_none_are_one_line(zreplay, text, message):
@@ -249,6 +252,15 @@ def test_steps_that_are_none_are_one_line(zreplay, text, message):
     code, _, err = zreplay("plugin", "test", variant, "--replay", "my.steps")
     assert code == 2
     assert message in err
+
+
+def test_blanks_in_steps_mean_nothing(zreplay):
+    Path("my.steps").write_text("\n  # two\n   \n  pool   words=wide \n\n alloc  size=9   key=1\nfree key=1 ")
+    assert zreplay("plugin", "test", "zbud", "--replay", "my.steps") == (0, "my.steps: all is well\n", "")
+
+
+def test_steps_that_do_not_fail_are_not_shortened():
+    assert _zreplay.conformance_shrink("pool\nalloc key=1 size=9\n", "zbud", False, 3.0) == ("", "pool\n")
 
 
 def test_cflags_compile_a_plugin(zreplay, tmp_path):

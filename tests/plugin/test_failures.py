@@ -67,6 +67,88 @@ def test_what_cannot_be_loaded(
     assert os.listdir(tmp_path) == []  # noqa: PTH208
 
 
+POOL_TABLE = '.summary = "a page for each object",'
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "words"),
+    [
+        ("sizeof(struct zr_plugin)", "24", "zreplay_plugin of 24 bytes, expected at least 32; is its .size sizeof"),
+        ('.name = "pages"', '.name = ""', "pool named '', expected lower-case letters, digits and '-'"),
+        ('.name = "fifo"', ".name = NULL", "mm named '', expected lower-case letters, digits and '-'"),
+        (".find = FIND", ".look = LOOK", "sorted without find(), which is not optional"),
+        (".find = FIND", ".find = FIND, .look = LOOK", "sorted: look_steps gave 0, expected 1 to 7"),
+        (".find = FIND", ".find = FIND, .look_steps = 8, .look = LOOK", "sorted: look_steps gave 8, expected 1 to 7"),
+        (POOL_TABLE, f"{POOL_TABLE} .capabilities = ZR_POOL_EVICTS,", "pages without reclaim(), which is not optional"),
+        (POOL_TABLE, f"{POOL_TABLE} .capabilities = ZR_POOL_COMPACTS,", "pages without compact(), which is not op"),
+        (POOL_TABLE, f"{POOL_TABLE} .capabilities = ZR_POOL_MIGRATES,", "pages without migrate(), which is not op"),
+    ],
+)
+def test_a_table_that_says_what_it_has_not(
+    zreplay: Verb, build_plugin: Compile, was: str, becomes: str, words: str
+) -> None:
+    text = SIMPLE.read_text(encoding="utf-8")
+    assert text.count(was) == 1
+    look = "(void (*)(void *, uint32_t, uint32_t, struct zr_ahead *))abort"
+    plugin = build_plugin(text.replace(was, becomes), f"-DLOOK={look}", "-Wno-cast-function-type")
+    code, _, err = zreplay("plugins", plugin)
+    assert code == 7
+    assert one_line(err).startswith(f"plugin {plugin}: {words}")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "const struct zr_plugin zreplay_plugin = {.abi = ZR_PLUGIN_ABI, .size = sizeof(struct zr_plugin)};",
+            "has no table of an index, a pool or a reclaim order, expected at least one",
+        ),
+        ("void nowhere(void); void here(void) { nowhere(); }", "cannot be loaded: .*undefined symbol: nowhere"),
+    ],
+    ids=["no tables", "cannot be linked"],
+)
+def test_an_object_with_nothing_in_it(zreplay: Verb, build_plugin: Compile, text: str, words: str) -> None:
+    plugin = build_plugin(f'#include "zreplay_plugin.h"\n{text}\n')
+    code, _, err = zreplay("plugins", plugin)
+    assert code == 7
+    assert re.fullmatch(f"plugin {plugin}: {words}", one_line(err))
+
+
+@pytest.mark.parametrize(("option", "name"), [("pool", "pages"), ("mm", "fifo")])
+def test_a_pool_and_an_order_that_cannot_be_made(
+    zreplay: Verb, build_plugin: Compile, trace: Path, tmp_path: Path, option: str, name: str
+) -> None:
+    text = SIMPLE.read_text(encoding="utf-8").replace(f".create = {name}_create", ".create = (void *)none")
+    plugin = build_plugin(text.replace("/* ---- index ---- */", "static int none(void) { return -EIO; }"), "-w")
+    code, _, err = zreplay("run", trace, "-o", tmp_path / "run", f"--{option}", plugin)
+    assert code == 7
+    assert re.fullmatch(rf"plugin {name}@[0-9a-f]{{8}}: create\(\) gave -5, expected 0", one_line(err))
+
+
+def test_words_that_do_not_print_are_spaces_and_what_is_no_utf_8_a_question_mark(
+    zreplay: Verb, build_plugin: Compile
+) -> None:
+    """The edges of table 3-7 of Unicode 15: what is allowed at each length, and the nearest that is not."""
+    shown = {
+        b"\xc2\xa7 \xdf\xbf": "§ \u07ff",  # two bytes: from U+00A0
+        b"\xc1\x81 \xc2\x9f \xc2": "?? ?? ?",  # overlong; a control; cut off
+        b"\xe0\xa4\x95 \xed\x95\x9c \xef\xbf\xbd": "\u0915 한 \ufffd",  # three
+        b"\xe0\x9f\xbf \xed\xa0\x80 \xe2\x82A \xe2\x82\xc0": "??? ??? ??A ???",  # overlong; a surrogate; no third
+        b"\xf0\x9f\x8c\xb3 \xf4\x8f\xbf\xbd": "\U0001f333 \U0010fffd",  # four
+        b"\xf0\x8f\xbf\xbf \xf4\x90\x80\x80 \xf5 \x80": "???? ???? ? ?",  # overlong; beyond U+10FFFF; never
+        b"  \x7f\ta\x01 \n": "a",
+        b"\x7f\x1f": "",
+        b"the end \xf0\x9f": "the end ??",
+    }
+    given = b"|".join(shown)
+    octal = "".join(f"\\{byte:03o}" for byte in given)
+    plugin = build_plugin(SIMPLE, f'-DVERSION="{octal}"')
+    code, out, _ = zreplay("plugins", plugin, "--json")
+    assert code == 0
+    (version,) = {one["version"] for one in json.loads(out) if one["origin"] == str(plugin)}
+    assert [part.strip() for part in version.split("|")] == list(shown.values())
+
+
 def test_what_is_no_shared_object(zreplay: Verb, trace: Path, tmp_path: Path) -> None:
     (tmp_path / "text.so").write_text("no\n")
     code, _, err = zreplay("run", trace, "-o", tmp_path / "run", "--index", tmp_path / "text.so")
@@ -117,6 +199,29 @@ def test_a_plugins_own_words_are_made_one_clean_line(
     assert code == 7
     said = r"plugin sorted@[0-9a-f]{8}: check\(\): the tree is \[31m broken \?\? at node 7; after event 6000 of .*"
     assert re.fullmatch(said, one_line(err))
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        ("return -EIO;", "check() gave -5, expected 0 or −22"),
+        ("return -EINVAL;", "check() gave -22 and no message, expected one"),
+        ('return snprintf(message, bytes, " \\n"), -EINVAL;', "check() gave -22 and no message, expected one"),
+        ("memset(message, 'x', bytes); return -EINVAL;", "check(): " + 399 * "x"),
+    ],
+    ids=["its number", "no message", "an empty message", "a message that does not end"],
+)
+def test_a_check_says_what_is_wrong(
+    zreplay: Verb, build_plugin: Compile, trace: Path, tmp_path: Path, check: str, words: str
+) -> None:
+    text = SIMPLE.read_text(encoding="utf-8").replace(
+        "#endif\n    (void)message, (void)bytes;\n    return 0;", f"#endif\n    {check}"
+    )
+    code, _, err = zreplay("run", trace, "-o", tmp_path / "run", "--index", build_plugin(text, "-w"))
+    assert code == 7
+    assert re.fullmatch(
+        rf"plugin sorted@[0-9a-f]{{8}}: {re.escape(words)}; after event 6000 of .*t\.parquet", one_line(err)
+    )
 
 
 def test_in_a_sample_and_in_a_sweep_it_is_told_as_well(

@@ -198,7 +198,8 @@ def replay(spec: str, text: str, *, kind: str | None = None) -> Failure | None:
         UsageError: the text is not what :attr:`Failure.steps` is; or as :func:`find`.
         PluginError: as :func:`find`.
     """
-    heading = next((line.split()[0] for line in text.splitlines() if line.strip() and line[0] != "#"), "")
+    lines = (line.split() for line in text.splitlines())
+    heading = next((words[0] for words in lines if words and words[0][0] != "#"), "")
     if heading not in KINDS:
         raise UsageError(f"found {heading!r} as the first word of the steps, expected index, pool or mm")
     log = mmap.mmap(-1, _LOG_BYTES)

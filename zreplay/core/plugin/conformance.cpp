@@ -46,7 +46,6 @@ class Round {
     void apply(const Step& step) {
         of(step.instance, [&] {
             if (step.op != op_renew) return instance(step.instance).apply_and_note(step);
-            if (!instances_[step.instance]) return;
             instances_[step.instance]->abandon();
             instances_[step.instance] = nullptr;
             instance(step.instance);
@@ -103,7 +102,8 @@ std::string of_errno(int error) {
                 {e_nomem, "−ENOMEM"}, {e_busy, "−EBUSY"}, {e_exist, "−EEXIST"}, {e_inval, "−EINVAL"}, {e_nospc, "−ENOSPC"}};
     for (const auto& [number, name] : named)
         if (error == -number) return name;
-    return error < 0 ? "−" + std::to_string(error).substr(1) : std::to_string(error);
+    if (error < 0) return "−" + std::to_string(error).substr(1);
+    return std::to_string(error);
 }
 
 std::string Instance::in_one_line(std::string_view call, std::string_view what) {

@@ -210,9 +210,8 @@ void PoolInstance::migrate_one(Objects::iterator object) {
 }
 
 void PoolInstance::locate(Object& object) {
-    account_.calls("where()");
-    object.page = pool_->page_id(object.location);
-    object.position = pool_->position(object.location);
+    guarded(places, "where()", [&] { object.page = pool_->page_id(object.location); });
+    guarded(places, "where()", [&] { object.position = pool_->position(object.location); });
 }
 
 std::map<uint64_t, std::set<uint64_t>> PoolInstance::pages_now() const {
@@ -261,8 +260,7 @@ void PoolInstance::compare_places(const Object& object, uint64_t id) {
 }
 
 void PoolInstance::look_at_classes() {
-    account_.calls("classes()");
-    const std::vector<ClassRow> rows = pool_->classes();
+    const std::vector<ClassRow> rows = guarded(classes, "classes()", [&] { return pool_->classes(); });
     if (rows.empty()) {
         if (!objects_.empty()) account_.cannot(classes, "it has no classes()");
         return;

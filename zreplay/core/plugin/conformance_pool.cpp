@@ -109,8 +109,8 @@ void PoolInstance::finish() {
 void PoolInstance::drain() {
     while (!objects_.empty()) {
         const Cost before = cost_;
-        auto object = objects_.lower_bound(objects_.size() % 3 ? objects_.begin()->first + objects_.size() / 2 : 0);
-        drop(object == objects_.end() ? objects_.begin() : object);
+        // There is one: of n numbers the last is n − 1 more than the first, or greater.
+        drop(objects_.lower_bound(objects_.size() % 3 ? objects_.begin()->first + objects_.size() / 2 : 0));
         after(before);
     }
 }

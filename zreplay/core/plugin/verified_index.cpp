@@ -107,7 +107,8 @@ class VerifiedIndex final : public SwapIndex {
         return place == map_.end() ? Location() : place->second;
     }
     static std::string word(Location location) {
-        return location ? "location " + std::to_string(location.word()) : std::string("nothing");
+        if (!location) return "nothing";
+        return "location " + std::to_string(location.word());
     }
     void compare(const char* call, SwapEntry entry, Location found, Location expected) const {
         if (found != expected) [[unlikely]]

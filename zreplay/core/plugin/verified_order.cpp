@@ -57,7 +57,8 @@ class VerifiedOrder final : public OrderInterface {
         if (!has_groups()) return compared(0, entry);
         for (const auto& [group, entries] : live_)
             if (place_of(group) == n) return compared(group, entry);
-        return entry ? compared(0, entry) : nullptr;  // a group that never had an entry
+        if (entry) wrong_answer(name_, "next() of a group that never had an entry", "the entry of " + of_slot(entry->slot), "nothing");
+        return nullptr;
     }
 
     bool has_groups() const override { return order_->has_groups(); }

@@ -114,7 +114,8 @@ int blamed(const Setup& setup, const std::vector<Step>& steps, double seconds) {
 }
 
 std::string name_of_outcome(int outcome) {
-    return outcome == crash ? "crash" : std::string(name_of(static_cast<Property>(property_of(outcome) - 1)));
+    if (outcome == crash) return "crash";
+    return std::string(name_of(static_cast<Property>(property_of(outcome) - 1)));
 }
 
 // The fewest steps that fail alike, and of which property. Of no steps: these do not fail when they are repeated.
@@ -177,7 +178,8 @@ void bind_conformance(nb::module_& module) {
         Account account;
         Log log(bytes_of(buffer));
         const auto failure = replay(setup, steps, account, true, &log);
-        return failure ? to_object(Failed{*failure, setup, 0, steps}) : nb::object(nb::none());
+        if (!failure) return nb::object(nb::none());
+        return to_object(Failed{*failure, setup, 0, steps});
     }, "text"_a, "name"_a, "log"_a, "Makes the steps; what fails, or None.");
 
     module.def("conformance_shrink", [](std::string_view text, std::string_view name, bool isolated, double seconds) {
