@@ -126,6 +126,10 @@ def test_columns_that_cannot_be_are_an_unreadable_line(columns: str) -> None:
         assert found.messages[0].startswith("line 1: expected COMM-PID [CPU] FLAGS SECONDS: EVENT: …, found ")
 
 
+def test_group_whose_event_is_cut_is_another_event() -> None:
+    assert Imported("a-38 [001] 4.1: zreplay:load").counts.other_events == 1
+
+
 # ---- lines that are no events ----
 
 
