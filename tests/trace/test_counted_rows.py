@@ -233,3 +233,73 @@ def test_rows_of_more_kinds_than_are_told_apart_are_counted_as_left_out() -> Non
 def test_changes_of_the_cpu_are_counted_among_rows_that_have_one() -> None:
     counted, _ = fit(*({**load(1), "cpu": cpu} for cpu in (None, 3, 3, None, 4, 3)), event("shrink", type=0))
     assert (counted.cpu_rows, counted.cpu_changes) == (4, 2)
+
+
+# ---- cuts and samples ----
+
+
+def cut(reach: int, first_row: int = 0) -> _zreplay.Cut:
+    everything = {"types": 2**32 - 1, "cgroups": [], "offsets": (0, 2**58), "sample": (1, 1)}
+    return _zreplay.Cut(reach, rows=(first_row, 2**62), ts_ns=(0, 2**62), **everything)
+
+
+def test_calls_from_before_a_cut_or_from_further_back_than_is_remembered_are_unknown() -> None:
+    """A file may say of a row that it is called further back than it says of itself, here 0 rows."""
+    called = [{**load(1), "call_rows": rows} for rows in (0, 1, 2, 3)]
+    assert pa.record_batch(cut(9, 2).next(batch(*called)))["call_rows"].to_pylist()[2:] == [None, None]
+    assert pa.record_batch(cut(9).next(batch(*called)))["call_rows"].to_pylist() == [0, 1, 2, 3]
+    one = cut(0)
+    one.next(batch(*[load(1)] * 66_000))
+    far = batch({**load(1), "call_rows": 65_000}, {**load(1), "call_rows": 1})
+    assert pa.record_batch(one.next(far))["call_rows"].to_pylist() == [None, 1]
+
+
+@pytest.mark.parametrize("sample", [(1, 1, 1, 0), (3, 3, 1, 0), (2, 2, 3, 0)])
+def test_a_sample_of_everything_keeps_what_has_a_slot_and_all_that_has_none(sample: tuple[int, int, int, int]) -> None:
+    rows = [
+        store(1, 9),
+        event("shrink"),
+        {**store(2, 9), "call_rows": 2, "alloc_rows": 9},
+        event("migrate", type=0),
+        load(1),
+    ]
+    sampled = _zreplay.SampledRows(sample, 9, counts=True)
+    kept = pa.record_batch(sampled.next(batch(*rows)))
+    assert kept["offset"].to_pylist() == [1, None, 2, None, 1]
+    # 9 rows before the third there is no row.
+    assert (kept["call_rows"].to_pylist()[2], kept["alloc_rows"].to_pylist()[2]) == (2, None)
+    assert (sampled.slots, sampled.stores, sampled.loads) == (2, 2, 1)
+
+
+def test_a_sample_forgets_rows_that_no_call_can_stand_at() -> None:
+    sampled = _zreplay.SampledRows((1, 1, 1, 0), 2)
+    for _ in range(3):
+        sampled.next(batch(*[load(1)] * 40_000))
+    kept = pa.record_batch(sampled.next(batch(*[{**load(1), "call_rows": rows} for rows in (0, 1, 2)])))
+    assert kept["call_rows"].to_pylist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("missing", ["type", "offset"])
+def test_a_table_without_slots_is_its_own_sample(missing: str) -> None:
+    rows = batch(load(1), load(2)).drop_columns([missing])
+    sampled = _zreplay.SampledRows((1, 2**40, 1, 0), 0)
+    assert pa.record_batch(sampled.next(rows)).num_rows == 2
+
+
+# ---- lines of several logs ----
+
+
+def test_lines_are_merged_by_time_and_the_last_may_lack_its_newline() -> None:
+    def line_at(us: int, more: str = "") -> bytes:
+        return f"a-1 [000] 4.{us:06}: load: (x) type=0 offset={us}{more}\n".encode()
+
+    merger = _zreplay.LineMerger(2)
+    assert merger.wants() == 0
+    merger.feed(0, line_at(1) + line_at(5)[:-1])
+    assert (merger.wants(), merger.take()) == (1, b"")
+    merger.feed(1, line_at(3) + line_at(4, "x" * 9000))  # longer than a line may be, but whole
+    assert merger.take() == line_at(1)
+    merger.end(0)
+    merger.end(1)
+    assert merger.take() == line_at(3) + line_at(4, "x" * 9000) + line_at(5)
+    assert (merger.wants(), merger.take()) == (-1, b"")

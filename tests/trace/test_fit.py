@@ -334,6 +334,15 @@ def test_a_recipe_written_by_hand(tmp_path):
     assert set(stored) <= set(range(1, 11))
 
 
+def test_rows_go_on_on_another_cpu_as_often_as_was_asked(tmp_path):
+    (tmp_path / "mine.toml").write_text("cpus = 2\ncpu_changes = 10000\n" + STORES)
+    (batch,) = read_recipe(tmp_path / "mine.toml").recipe.batches()
+    assert batch["cpu"].to_pylist() == [1, 0] * 4
+    (tmp_path / "mine.toml").write_text("cpus = 8\ncpu_changes = 0\n" + STORES)
+    (batch,) = read_recipe(tmp_path / "mine.toml").recipe.batches()
+    assert batch["cpu"].to_pylist() == [0] * 8
+
+
 @pytest.mark.parametrize(
     ("found", "instead", "message"),
     [

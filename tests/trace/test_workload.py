@@ -161,6 +161,12 @@ def test_half_the_slots_in_use_take_them_from_pages_that_are_read():
     assert "invalidate" not in Counter(row["op"] for row in rows(one(turns=Turns(read=1.0), kernel="6.12")))
 
 
+def test_where_slots_run_short_pages_in_memory_give_theirs_up():
+    """It grows as it reads: what it has read while less than half of the area was in use is in memory with a slot."""
+    recipe = one(turns=Turns(read=0.9, new=0.1), area_pages=3400)
+    assert 3000 <= read(recipe, rows(recipe)) <= 3400
+
+
 def test_zipf_comes_back_to_the_kth_last_page_one_kth_as_often():
     # Ranks are counted here page by page, as the generator does not: its pages are in the right power of two.
     order: list[tuple[int, int]] = []  # the last swapped out first
