@@ -15,7 +15,7 @@ import pytest
 from byhand import invalidate, load, store, trace, writeback
 
 from zreplay import open_trace
-from zreplay.errors import TraceError
+from zreplay.errors import TraceError, UsageError
 from zreplay.replay.cells import summaries
 from zreplay.replay.config import Config
 from zreplay.trace.check import check
@@ -349,6 +349,27 @@ def test_more_stores_than_slots_wait_until_all_slots_are_freed():
     assert [op for op, _, _ in rows] == [*["store"] * 10, "invalidate_area", *["store"] * 10, "invalidate_area"]
     for first in (0, 11):
         assert {offset for _, offset, _ in rows[first : first + 10]} == set(range(1, 11))
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_an_area_of_which_the_kernel_does_not_find_the_last_slot_is_too_small(parts):
+    """6.1 begins to scan behind the slot where it was, and does not come round to that one. Parts have their threads."""
+    kinds = (
+        dataclasses.replace(TEN, rows=(20 * 310,), runs=(20 * 301,)),
+        Rows(op="invalidate", of="fresh", rows=(20 * 300,), runs=(20 * 300,), ranks=(0, WHOLE)),
+    )
+    recipe = FittedRecipe(kinds, (9,), (10**6,), ((0, 10**6),), events=12_200, area_slots=10 * parts, parts=parts)
+    with pytest.raises(
+        UsageError, match=r"^recipe: area_slots: found \d+, of which the kernel finds none that is free"
+    ):
+        list(recipe.batches())
+
+
+def test_batches_that_nobody_holds_any_more_are_used_again(recipe):
+    """Also for fewer rows, at the end; what was read of them has been read."""
+    few = dataclasses.replace(recipe, events=1003)
+    whole = [row for batch in few.batches() for row in batch.to_pylist()]
+    assert [row for batch in few.batches(100) for row in batch.to_pylist()] == whole
 
 
 def test_rows_of_slots_that_nobody_has_stored_to_take_any_where_there_are_none():

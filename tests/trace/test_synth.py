@@ -447,3 +447,11 @@ def test_a_pattern_that_there_is_none_of_is_refused():
     recipe = SimpleNamespace(**{**dataclasses.asdict(Recipe(pattern="random", events=10)), "pattern": "spiral"})
     with pytest.raises(ValueError, match="pattern: found spiral, expected random, clustered, zipf or scan"):
         _zreplay.Synth(recipe, [1] * 4096)
+
+
+def test_batches_that_nobody_holds_any_more_are_used_again_also_for_more_rows():
+    recipe = Recipe(pattern="scan", events=600, resident=50)
+    drawn, times = _zreplay.Synth(recipe, [1] * 4096), []
+    for count in (100, 100, 100, 300):
+        times += pa.record_batch(drawn.next(count))["ts_ns"].to_pylist()
+    assert times == [row["ts_ns"] for row in rows(recipe)]
