@@ -353,7 +353,7 @@ def test_more_stores_than_slots_wait_until_all_slots_are_freed():
 
 @pytest.mark.parametrize("parts", [1, 2])
 def test_an_area_of_which_the_kernel_does_not_find_the_last_slot_is_too_small(parts):
-    """6.1 begins to scan behind the slot where it was, and does not come round to that one. Parts have their threads."""
+    """6.1 begins to scan behind the slot where it was, and does not come round to that one. Each part has a thread."""
     kinds = (
         dataclasses.replace(TEN, rows=(20 * 310,), runs=(20 * 301,)),
         Rows(op="invalidate", of="fresh", rows=(20 * 300,), runs=(20 * 300,), ranks=(0, WHOLE)),

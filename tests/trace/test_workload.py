@@ -304,6 +304,14 @@ def test_types_cpus_cgroups_and_housekeeping():
     assert recipe.metadata().cgroups == "7"
 
 
+@pytest.mark.parametrize("name", ["compact", "migrate", "cma"])
+def test_housekeeping_of_one_kind_alone_comes_every_so_many_events(name):
+    table = rows(one(**{f"{name}_every": 1000}))
+    at = [number for number, row in enumerate(table) if row["op"] == name]
+    assert [number // 1000 for number in at] == [*range(1, 50)]  # as soon as a step has passed so many
+    assert {table[number]["type"] for number in at} == {None}
+
+
 def test_6_12_keeps_zero_filled_pages_from_zswap():
     ops = Counter(row["op"] for row in rows(one(kernel="6.12", same_filled=0.5)))
     assert near(ops["load"], ops["invalidate"], 0.5)  # each slot is freed, half of them were ever loaded

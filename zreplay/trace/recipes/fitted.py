@@ -299,8 +299,8 @@ class FittedRecipe:
             except _zreplay.CheckFailed as error:  # of an area nearly full, a kernel does not find the last slots
                 if "area_slots" not in str(error):
                     raise
-                found = f"found {self.area_slots:,}, of which the kernel finds none that is free, in the events from {first:,} on"
-                raise UsageError(f"recipe: area_slots: {found}; expected more") from error
+                found = f"found {self.area_slots:,}, of which the kernel finds none that is free"
+                raise UsageError(f"recipe: area_slots: {found}, in the events from {first:,} on") from error
             columns = [
                 pa.DictionaryArray.from_arrays(drawn[name], words[name], safe=False) if name in words else drawn[name]
                 for name in schema.names
