@@ -351,19 +351,16 @@ def test_allocations_of_larger_pages_are_told_from_a_few_lines_that_are_wrong(
     assert found.contradiction.startswith(
         f"line 2: found allocations of up to {size - 8} bytes, as with a page size of {page_size}"
     )
-    few = [event for slot in range(70) for event in stored(slot, HANDLE + 64 * slot, size=size if slot < 17 else 900)]
-    assert Imported(text(*reversed_stores(few))).contradiction == ""
-
-
-def reversed_stores(events: list[Any]) -> list[Any]:
-    """Five lines each, the last store first."""
-    return [event for at in range(len(events) - 5, -1, -5) for event in events[at : at + 5]]
+    # 17 of 70, at the end: not a fourth.
+    sizes = [(slot, 900 if slot < 53 else size) for slot in range(70)]
+    few = [event for slot, its in sizes for event in stored(slot, HANDLE + 64 * slot, size=its)]
+    assert Imported(text(*few)).contradiction == ""
 
 
 # ---- pages of a folio ----
 
 
-def pages(first: int, *handles: int, size: int = 500) -> list[Any]:
+def pages(*handles: int, size: int = 500) -> list[Any]:
     """What a store of several pages asks of the allocator, and is given."""
     return [event for handle in handles for event in (("alloc", {"size": size}), ("alloc_ret", {"handle": handle}))]
 
@@ -372,11 +369,11 @@ def test_folio_is_of_512_pages_at_most_and_ends_with_its_area() -> None:
     found = folio(
         *folio_refused(0),
         ("store", {"swap": 0}),
-        *pages(0, *(HANDLE + 64 * n for n in range(513))),
+        *pages(*(HANDLE + 64 * n for n in range(513))),
         ("store_ret", {"ret": 1}),
     )
     assert found.columns("offset", "result")[1:] == [(page, 0) for page in range(512)]
-    last = folio(("store", {"swap": 2**58 - 1}), *pages(0, HANDLE, OTHER), ("store_ret", {"ret": 1}))
+    last = folio(("store", {"swap": 2**58 - 1}), *pages(HANDLE, OTHER), ("store_ret", {"ret": 1}))
     assert last.columns("offset", "seen_handle") == [(2**58 - 1, HANDLE)]
     assert (found.counts.unpaired_lines, last.counts.unpaired_lines) == (2, 2)  # an alloc and its return
 
@@ -424,9 +421,9 @@ def test_objects_freed_in_a_store_but_not_of_its_folio_are_invalidated(offset: i
     [
         ([], "store", -12),
         ([("alloc", {"size": 900}), ("alloc_ret", {"ret": -12})], "store", -12),
-        ([*pages(100, THIRD), ("free", {"handle": THIRD})], "store", -12),
+        ([*pages(THIRD), ("free", {"handle": THIRD})], "store", -12),
         ([("alloc", {"size": 900})], "invalidate", None),
-        (pages(100, THIRD), "invalidate", None),
+        (pages(THIRD), "invalidate", None),
     ],
 )
 def test_older_copies_of_a_folios_later_pages_go_when_it_is_refused(
@@ -438,7 +435,7 @@ def test_older_copies_of_a_folios_later_pages_go_when_it_is_refused(
 
 
 def test_object_that_another_store_was_given_meanwhile_is_not_the_refused_ones() -> None:
-    refused = folio_refused(7, *pages(7, HANDLE))
+    refused = folio_refused(7, *pages(HANDLE))
     found = folio(*refused[:-1], *folio_stored(9, HANDLE, pid=10), refused[-1], *folio_invalidated(9, HANDLE))
     assert found.columns("op", "offset", "result", "seen_handle") == [
         ("store", 7, -12, None),
@@ -451,7 +448,7 @@ def test_folio_that_is_refused_may_free_what_is_no_page_of_it() -> None:
     """One page is given back, an older copy of the next goes; and an object of slot 50, which has its own row."""
     frees = [("free", {"handle": handle, "pages": 1}) for handle in (THIRD, HANDLE, OTHER)]
     before = [*folio_stored(50, THIRD), *folio_stored(101, OTHER + 64)]
-    found = folio(*before, *folio_refused(100, *pages(100, HANDLE, OTHER), *frees))
+    found = folio(*before, *folio_refused(100, *pages(HANDLE, OTHER), *frees))
     rows = found.columns("op", "offset", "result")[2:]
     assert sorted(rows, key=lambda row: row[1]) == [("invalidate", 50, None), ("store", 100, -12), ("store", 101, -12)]
 
@@ -486,7 +483,7 @@ def test_copy_that_an_invalidate_is_taking_out_is_that_ones(offset: int, asked: 
 
 
 def test_allocation_after_the_folio_was_given_back_is_no_next_page() -> None:
-    found = folio(*folio_refused(100, *pages(100, HANDLE), ("free", {"handle": HANDLE}), *pages(101, OTHER)))
+    found = folio(*folio_refused(100, *pages(HANDLE), ("free", {"handle": HANDLE}), *pages(OTHER)))
     assert found.columns("offset", "result") == [(100, -12)]
     assert found.counts.unpaired_lines == 2
 
@@ -514,9 +511,9 @@ def test_load_that_takes_its_entry_may_free_another_page_too(handles: tuple[int,
         ([("store", {"swap": 7}), ("alloc", {"size": "x"}), ("store_ret", {"ret": 1})], [None]),
         ([("store", {"swap": 7}), ("alloc_ret", {"ret": "x"}), ("store_ret", {"ret": 1})], [None]),
         ([("store", {"swap": 7}), ("alloc", {"size": 9}), ("alloc", {"size": "x"}), ("store_ret", {"ret": 1})], [9]),
-        ([("store", {"swap": 7}), *pages(7, HANDLE), ("alloc_ret", {"ret": "x"}), ("store_ret", {"ret": 1})], [500]),
-        ([("store", {"swap": 7}), *pages(7, HANDLE), ("alloc", {"size": "x"}), ("store_ret", {"ret": 1})], [500, None]),
-        ([("rw", {"sector": 8, "op": 1}), *pages(7, HANDLE), ("alloc", {"size": "x"})], [500]),
+        ([("store", {"swap": 7}), *pages(HANDLE), ("alloc_ret", {"ret": "x"}), ("store_ret", {"ret": 1})], [500]),
+        ([("store", {"swap": 7}), *pages(HANDLE), ("alloc", {"size": "x"}), ("store_ret", {"ret": 1})], [500, None]),
+        ([("rw", {"sector": 8, "op": 1}), *pages(HANDLE), ("alloc", {"size": "x"})], [500]),
     ],
 )
 def test_allocation_that_cannot_be_read_is_one_of_the_store_it_is_in(
@@ -541,7 +538,7 @@ def test_store_whose_allocations_answer_was_not_seen_has_its_own(
 
 
 def test_index_without_memory_gives_back_an_object_whose_free_is_not_seen() -> None:
-    found = folio(*folio_refused(7, *pages(7, HANDLE)), ("free", {"handle": HANDLE}))
+    found = folio(*folio_refused(7, *pages(HANDLE)), ("free", {"handle": HANDLE}))
     assert found.columns("result", "seen_handle") == [(-12, None)]
     assert found.counts.unpaired_lines == 1
 
@@ -659,7 +656,7 @@ def test_refusal_that_no_reading_explains_for_so_long_is_the_limits() -> None:
     assert (found.counts.limit_refusals, found.counts.compress_refusals) == (2, 0)
 
 
-STORE_OF_THREE = [("store", {"swap": 100}), *pages(100, HANDLE, OTHER, THIRD)]
+STORE_OF_THREE = [("store", {"swap": 100}), *pages(HANDLE, OTHER, THIRD)]
 LOAD_OF_TWO = [
     *(event for page, handle in ((100, HANDLE), (101, OTHER)) for event in folio_stored(page, handle)),
     ("load", {"swap": 100}),
@@ -667,7 +664,7 @@ LOAD_OF_TWO = [
     ("free", {"handle": HANDLE}),  # its row now stands behind the other page's
 ]
 DISCARD_OF_TWO = [
-    *(event for n in (0, 1) for event in (("rw", {"sector": 800 + 8 * n, "op": 1}), *pages(n, (HANDLE, OTHER)[n]))),
+    *(event for n in (0, 1) for event in (("rw", {"sector": 800 + 8 * n, "op": 1}), *pages((HANDLE, OTHER)[n]))),
     ("bio", {"sector": 800, "size": 8192, "op": 3}),
     ("free", {"handle": HANDLE}),
 ]
