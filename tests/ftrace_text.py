@@ -1,8 +1,10 @@
 """Text of trace_pipe written by hand, and the rows it becomes."""
 
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 from _zreplay import FtraceImporter
 
 from zreplay.trace.families import family_of, told_by_probes
@@ -45,10 +47,18 @@ class Imported:
             importer.feed(data[begin : begin + (chunk_bytes or len(data))])
         importer.finish()
         self.batch = to_schema(pa.record_batch(importer.take()))
-        self.rows = [{key: value for key, value in row.items() if value is not None} for row in self.batch.to_pylist()]
         self.counts = importer.counts
         self.messages = importer.messages
         self.contradiction = importer.contradiction
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        return [{key: value for key, value in row.items() if value is not None} for row in self.batch.to_pylist()]
+
+    def columns_but_of(self, pid: int, *names: str) -> list[tuple[Any, ...]]:
+        """As `columns`, without the rows of a task that has very many."""
+        kept = self.batch.filter(pa.compute.not_equal(self.batch["pid"], pid))
+        return list(zip(*(kept[name].to_pylist() for name in names), strict=True))
 
     def columns(self, *names: str) -> list[tuple[Any, ...]]:
         """The named columns, a tuple per row, None for null."""

@@ -50,6 +50,18 @@ def test_line_is_that_of_trace_pipe(ring):
     assert ring.events == 1
 
 
+def test_fields_are_of_one_two_four_or_eight_bytes_and_signed_or_not(ring):
+    sizes = [(size, kind) for size in (1, 2, 4, 8) for kind in ("signed", "unsigned")]
+    ring.add_event(
+        7, "all", "f", False, [(f"{kind[0]}{size}", 16 + 8 * at, size, kind) for at, (size, kind) in enumerate(sizes)]
+    )
+    ring.feed(0, page(1, event(record(7, *[(2**64 - 2).to_bytes(8, "little")] * 8))))
+    said = dict(word.split("=") for word in ring.take(2**64 - 1).decode().split() if "=" in word)
+    assert {name: int(value) for name, value in said.items()} == {
+        f"{kind[0]}{size}": -2 if kind == "signed" else 256**size - 2 for size, kind in sizes
+    }
+
+
 def test_string_lies_where_its_word_says(ring):
     data = record(MODE, struct.pack("<I", 20 | 5 << 16), b"huge\0")
     ring.feed(0, page(1, event(data)))
@@ -104,6 +116,7 @@ def test_lost_events_are_told_where_they_are_missing(ring, lost, line):
         (b"short", "too short for its header"),
         (struct.pack("<QQ", 0, 4000) + bytes(100), "it says to hold more than it has"),
         (page(1, struct.pack("<I", 20)[:4]), "a record ends behind it"),
+        (page(1, struct.pack("<II", 0, 0), bytes(8)), "a record ends behind it"),  # it ends before it begins
     ],
 )
 def test_what_is_no_page_is_refused(ring, data, says):

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from _zreplay import FtraceImporter
+from _zreplay import FtraceImporter, sight
 from ftrace_text import HANDLE, folio_stored, line, stored, text
 
 from zreplay.errors import UsageError
@@ -100,6 +101,35 @@ def test_text_without_our_events_tells_nothing() -> None:
     assert told_by_probes(b"") == ()
     other = line("sched_switch", swap=1) + line("store_user", type=1) + line("restore", swap=1)
     assert told_by_probes(other.encode()) == ()
+
+
+ZBUD = [("store", {"swap": 7}), ("alloc", {"size": 9}), ("alloc_ret", {"ret": 0}), ("map", {"handle": HANDLE})]
+FREE = ("free", {"handle": HANDLE})
+
+
+@pytest.mark.parametrize(
+    ("events", "errno", "boolean"),
+    [
+        ([*ZBUD, ("store_ret", {"ret": 1})], False, True),
+        ([*ZBUD, ("store_ret", {"ret": -12})], True, False),
+        # 0: refused, or taken? Taken, if what was allocated stays and one page more is stored …
+        ([*ZBUD, ("store_ret", {"ret": 0, "stored": 1})], True, False),
+        ([*ZBUD, ("store_ret", {"ret": 0, "stored": 0})], False, False),
+        ([("load_ret", {"ret": 0, "stored": 5}), *ZBUD, ("store_ret", {"ret": 0, "stored": 5})], False, False),
+        ([("load_ret", {"ret": 0, "stored": 5}), *ZBUD, ("store_ret", {"ret": 0, "stored": 6})], True, False),
+        ([*ZBUD, FREE, ("store_ret", {"ret": 0, "stored": 1})], False, False),
+        ([ZBUD[0], ("store_ret", {"ret": 0, "stored": 1})], False, False),
+        ([ZBUD[0], ("store_ret", {"ret": 0})], False, False),
+        # … or, where nobody counts, if frees are seen at all, and this one is not.
+        ([*ZBUD, ("store_ret", {"ret": 0})], False, False),
+        ([*ZBUD, ("store_ret", {"ret": 0}), FREE], True, False),
+        ([*ZBUD[:2], ("alloc_ret", {"handle": 2**64 - 12}), ("store_ret", {"ret": 0}), FREE], False, False),
+        ([*ZBUD[:2], ("alloc_ret", {"ret": HANDLE}), ("store_ret", {"ret": 0}), FREE], True, False),
+    ],
+)
+def test_how_stores_answer_shows_in_the_text(events: list[Any], errno: bool, boolean: bool) -> None:
+    seen = sight(text(*events).encode(), {})
+    assert (seen.stores_answer_errno, seen.stores_answer_boolean) == (errno, boolean)
 
 
 def test_a_return_or_a_word_in_a_comm_is_no_call() -> None:

@@ -15,7 +15,7 @@ import pytest
 from byhand import invalidate, load, store, trace, writeback
 
 from zreplay import open_trace
-from zreplay.errors import TraceError
+from zreplay.errors import TraceError, UsageError
 from zreplay.replay.cells import summaries
 from zreplay.replay.config import Config
 from zreplay.trace.check import check
@@ -332,6 +332,77 @@ def test_a_recipe_written_by_hand(tmp_path):
     stored = [row["offset"] for row in made if row["op"] == "store"]
     assert len(set(stored)) == 4
     assert set(stored) <= set(range(1, 11))
+
+
+def made(events: int, *kinds: Rows) -> list[tuple]:
+    """Of a recipe of one phase, of ten slots, whose sizes are 100 and 2,000: op, offset, size."""
+    recipe = FittedRecipe(kinds, (100, 2000), (500_000, 500_000), ((0, 10**6),), events=events, area_slots=10)
+    return [(row["op"], row["offset"], row["size"]) for batch in recipe.batches() for row in batch.to_pylist()]
+
+
+NEAR = ((0, WHOLE, *[0] * 8),) * 8
+TEN = Rows(op="store", to="fresh", sized=True, rows=(10,), runs=(1,))
+
+
+def test_more_stores_than_slots_wait_until_all_slots_are_freed():
+    rows = made(22, dataclasses.replace(TEN, rows=(12,)))
+    assert [op for op, _, _ in rows] == [*["store"] * 10, "invalidate_area", *["store"] * 10, "invalidate_area"]
+    for first in (0, 11):
+        assert {offset for _, offset, _ in rows[first : first + 10]} == set(range(1, 11))
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_an_area_of_which_the_kernel_does_not_find_the_last_slot_is_too_small(parts):
+    """6.1 begins to scan behind the slot where it was, and does not come round to that one. Each part has a thread."""
+    kinds = (
+        dataclasses.replace(TEN, rows=(20 * 310,), runs=(20 * 301,)),
+        Rows(op="invalidate", of="fresh", rows=(20 * 300,), runs=(20 * 300,), ranks=(0, WHOLE)),
+    )
+    recipe = FittedRecipe(kinds, (9,), (10**6,), ((0, 10**6),), events=12_200, area_slots=10 * parts, parts=parts)
+    with pytest.raises(
+        UsageError, match=r"^recipe: area_slots: found \d+, of which the kernel finds none that is free"
+    ):
+        list(recipe.batches())
+
+
+def test_batches_that_nobody_holds_any_more_are_used_again(recipe):
+    """Also for fewer rows, at the end; what was read of them has been read."""
+    few = dataclasses.replace(recipe, events=1003)
+    whole = [row for batch in few.batches() for row in batch.to_pylist()]
+    assert [row for batch in few.batches(100) for row in batch.to_pylist()] == whole
+
+
+def test_rows_of_slots_that_nobody_has_stored_to_take_any_where_there_are_none():
+    rows = made(14, TEN, Rows(op="load", result=-1, rows=(4,), runs=(1,)))
+    assert [op for op, _, _ in rows] == ["store"] * 10 + ["load"] * 4
+    assert all(1 <= offset <= 10 for _, offset, _ in rows)
+
+
+def test_an_area_may_be_switched_off_several_times_on_end():
+    rows = made(14, TEN, Rows(op="invalidate_area", rows=(4,), runs=(1,)))
+    assert rows[10:] == [("invalidate_area", None, None)] * 4
+
+
+def test_sizes_near_those_of_before():
+    """Of 100 and 2,000 only itself; of 3,000, which was refused, none, so it is that again; of an unknown one, any."""
+    again = Rows(op="store", of="fresh", to="fresh", sized=True, rows=(20,), runs=(1,), ranks=(0, WHOLE), resized=NEAR)
+    sizes: dict[int, int] = {}
+    for _, offset, size in made(30, TEN, again):
+        assert sizes.setdefault(offset, size) == size
+    refused = Rows(op="store", to="refused", result=-12, sized=True, sizes=(3000,), rows=(10,), runs=(1,))
+    taken = dataclasses.replace(again, of="refused", rows=(10,))
+    assert [size for _, _, size in made(20, refused, taken)] == [3000] * 20
+    unknown = dataclasses.replace(TEN, sized=False)
+    assert {size for _, _, size in made(30, unknown, again)[10:]} == {100, 2000}
+
+
+def test_rows_go_on_on_another_cpu_as_often_as_was_asked(tmp_path):
+    (tmp_path / "mine.toml").write_text("cpus = 2\ncpu_changes = 10000\n" + STORES)
+    (batch,) = read_recipe(tmp_path / "mine.toml").recipe.batches()
+    assert batch["cpu"].to_pylist() == [1, 0] * 4
+    (tmp_path / "mine.toml").write_text("cpus = 8\ncpu_changes = 0\n" + STORES)
+    (batch,) = read_recipe(tmp_path / "mine.toml").recipe.batches()
+    assert batch["cpu"].to_pylist() == [0] * 8
 
 
 @pytest.mark.parametrize(

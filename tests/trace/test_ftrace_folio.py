@@ -246,6 +246,20 @@ def test_refusals_are_the_limits_where_nothing_tells() -> None:
     assert imported(*events, *folio_invalidated(1, before=9)).columns("result")[1] == (-12,)
     assert imported(*events, **LIMITS).columns("result")[1] == (-12,)
 
+    assert imported(*folio_refused(7), **LIMITS).columns("result") == [(-12,)]
+
+
+def test_stores_that_overlap_are_told_by_the_reading_after_each_began() -> None:
+    """Three begin; the second is refused, the third is taken though none has read since, the first never ends."""
+    begun = [("store", {"swap": n, "pid": n}) for n in (1, 2, 3)]
+    ends = [("store_ret", {"ret": 0, "stored": 1, "pid": 2}), ("store_ret", {"ret": 1, "stored": 1, "pid": 3})]
+    found = imported(*folio_stored(9), *begun, *ends, *folio_invalidated(9, before=9), **LIMITS)
+    assert [row for row in found.columns("op", "offset", "result") if row[0] == "store"] == [
+        ("store", 9, 0), ("store", 1, None), ("store", 2, -22), ("store", 3, 0),
+    ]  # fmt: skip
+    assert (found.counts.compress_refusals, found.counts.unexpected_stores) == (1, 0)
+    assert imported(*folio_stored(9), begun[0], **LIMITS).columns("result") == [(0,), (None,)]
+
 
 @pytest.mark.parametrize(("full", "result"), [(1, -12), (0, -22)])
 def test_recording_that_reads_whether_the_pool_was_full_is_believed(full: int, result: int) -> None:

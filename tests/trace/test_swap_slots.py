@@ -138,3 +138,34 @@ def test_no_slot_is_given_out_twice_and_all_are_given_out(search, caches):
         rest = take(area, 3000 - len(live))
         assert live | set(rest) == set(range(1, 3001))
         assert take(area, 1) == [0]
+
+
+def test_6_12_two_cpus_share_the_only_cluster_that_is_not_full():
+    area = slots(255, "clusters_6_12", cpus=2)  # cluster 0 alone
+    assert [area.allocate(cpu)[1] for cpu in (0, 1, 0, 0, 1)] == [1, 2, 3, 4, 5]
+
+
+def test_6_12_a_cpu_leaves_its_cluster_when_another_has_filled_it_up():
+    area = slots(511, "clusters_6_12", cpus=2)
+    assert take(area, 1, cpu=0) == [256]  # and 257 would be next
+    assert take(area, 510, cpu=1) == [*range(1, 256), *range(257, 512)]
+    assert take(area, 1, cpu=0) == [0]
+    area.free(0, 0, 7)
+    assert take(area, 1, cpu=0) == [7]
+
+
+def test_6_1_the_last_free_slot_may_be_in_another_64_megabytes():
+    area = slots(20_000, "clusters_6_1")
+    assert sorted(take(area, 20_000)) == [*range(1, 20_001)]
+    for offset in (100, 19_000, 100):  # with either no other is free, in no other 64 MB
+        area.free(0, 0, offset)
+        assert take(area, 2) == [offset, 0]
+
+
+def test_a_rotating_disk_takes_what_is_at_hand_for_the_rest_of_64():
+    area = slots(300, "scan", caches=True)
+    assert take(area, 300) == [*range(1, 301)]
+    odd = [*range(1, 300, 2)]
+    for offset in odd:
+        area.free(0, 0, offset)  # of the 150, 22 are still in the CPU's cache
+    assert take(area, 129) == [*odd[:128], 0]

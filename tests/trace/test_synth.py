@@ -1,10 +1,12 @@
 """The generator against a dict of what is resident, and its shares and sizes against what was asked for."""
 
+import dataclasses
 import hashlib
 import itertools
 import json
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import _zreplay
 import pyarrow as pa
@@ -433,3 +435,23 @@ def test_a_place_that_cannot_be_written(tmp_path):
         synth(Recipe(events=10), tmp_path / "no" / "trace")
     with pytest.raises(UsageError, match="directory"):
         synth(Recipe(events=10), tmp_path, force=True)
+
+
+@pytest.mark.parametrize("weights", [[0] * 4096, [2**36] * 4096, [1] * 4095])
+def test_weights_that_no_table_of_sizes_has_are_refused(weights):
+    with pytest.raises(Exception, match=r"the sum of the weights is from 1 to 2\^48 - 1|one weight a size"):
+        _zreplay.Synth(Recipe(pattern="random", events=10), weights)
+
+
+def test_a_pattern_that_there_is_none_of_is_refused():
+    recipe = SimpleNamespace(**{**dataclasses.asdict(Recipe(pattern="random", events=10)), "pattern": "spiral"})
+    with pytest.raises(ValueError, match="pattern: found spiral, expected random, clustered, zipf or scan"):
+        _zreplay.Synth(recipe, [1] * 4096)
+
+
+def test_batches_that_nobody_holds_any_more_are_used_again_also_for_more_rows():
+    recipe = Recipe(pattern="scan", events=600, resident=50)
+    drawn, times = _zreplay.Synth(recipe, [1] * 4096), []
+    for count in (100, 100, 100, 300):
+        times += pa.record_batch(drawn.next(count))["ts_ns"].to_pylist()
+    assert times == [row["ts_ns"] for row in rows(recipe)]

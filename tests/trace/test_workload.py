@@ -161,6 +161,17 @@ def test_half_the_slots_in_use_take_them_from_pages_that_are_read():
     assert "invalidate" not in Counter(row["op"] for row in rows(one(turns=Turns(read=1.0), kernel="6.12")))
 
 
+def test_where_slots_run_short_pages_in_memory_give_theirs_up():
+    """It grows as it reads: what it has read while less than half of the area was in use is in memory with a slot. The
+    others have none to give, or an area of their own."""
+    grows = Process("one", 13_000, turns=Turns(read=0.9, new=0.1), reuse=Reuse(zipf=1.0))
+    apart = Process("apart", 200, turns=WRITES, own_area_pages=2000)
+    small = Process("small", 100, turns=WRITES)
+    recipe = one(process=(small, apart, grows), memory_pages=10_000, area_pages=3700, events=30_000)
+    table = [row for row in rows(recipe) if row["type"] == 0]
+    assert 3700 - 192 < read(recipe, table) <= 3700  # 192 are to be left for the CPU's caches
+
+
 def test_zipf_comes_back_to_the_kth_last_page_one_kth_as_often():
     # Ranks are counted here page by page, as the generator does not: its pages are in the right power of two.
     order: list[tuple[int, int]] = []  # the last swapped out first
@@ -291,6 +302,14 @@ def test_types_cpus_cgroups_and_housekeeping():
     assert (ops["compact"], ops["migrate"], ops["cma"]) == (49, 99, 24)
     assert {row["size"] for row in table if row["op"] == "cma"} == {33}
     assert recipe.metadata().cgroups == "7"
+
+
+@pytest.mark.parametrize("name", ["compact", "migrate", "cma"])
+def test_housekeeping_of_one_kind_alone_comes_every_so_many_events(name):
+    table = rows(one(**{f"{name}_every": 1000}))
+    at = [number for number, row in enumerate(table) if row["op"] == name]
+    assert [number // 1000 for number in at] == [*range(1, 50)]  # as soon as a step has passed so many
+    assert {table[number]["type"] for number in at} == {None}
 
 
 def test_6_12_keeps_zero_filled_pages_from_zswap():

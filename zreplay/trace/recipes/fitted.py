@@ -19,6 +19,7 @@ from typing import Any, Self
 import _zreplay
 import pyarrow as pa
 
+from zreplay.errors import UsageError
 from zreplay.trace.files import TraceMetadata
 from zreplay.trace.recipes.kinds import BATCH_ROWS
 from zreplay.trace.recipes.tables import RecipeError, check_fields, from_table, number, to_table, word
@@ -293,7 +294,13 @@ class FittedRecipe:
         schema = self.columns()
         words = {name: pa.array(words) for name, words in WORDS.items()}
         for first in range(0, self.events, batch_rows):
-            drawn = pa.record_batch(synth.next(min(batch_rows, self.events - first)))
+            try:
+                drawn = pa.record_batch(synth.next(min(batch_rows, self.events - first)))
+            except _zreplay.CheckFailed as error:  # of an area nearly full, a kernel does not find the last slots
+                if "area_slots" not in str(error):
+                    raise
+                found = f"found {self.area_slots:,}, of which the kernel finds none that is free"
+                raise UsageError(f"recipe: area_slots: {found}, in the events from {first:,} on") from error
             columns = [
                 pa.DictionaryArray.from_arrays(drawn[name], words[name], safe=False) if name in words else drawn[name]
                 for name in schema.names
