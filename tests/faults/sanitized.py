@@ -67,6 +67,8 @@ def tests(kind: str, paths: list[str], budget: float | None) -> int:
             "LSAN_OPTIONS": "exitcode=0",
             "TSAN_OPTIONS": f"exitcode=0:{log}",
             "PYTHONMALLOC": "malloc",
+            # Whose free() a sanitizer sees, so that what is allocated again is known to be another's by then.
+            "ARROW_DEFAULT_MEMORY_POOL": "system",
         }
         # -x: that one failed is the exit code even if the budget ends the others.
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *paths]
