@@ -2,11 +2,11 @@
 
 import ctypes
 import os
+from array import array
 from collections.abc import Callable
 from typing import Any
 
 import _zreplay
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -124,9 +124,9 @@ def closed() -> int:
 def test_a_pool_counts_what_it_refuses() -> None:
     """zbud takes no more than 62 chunks of 64 bytes; of two objects one is left when one is freed."""
     pool = _zreplay.Pool("zbud")
-    assert pool.apply(np.array([3968, 3969, 1, 4097, 0], np.int32)) == (2, 2)
+    assert pool.apply(array("i", [3968, 3969, 1, 4097, 0])) == (2, 2)
     with pytest.raises(IndexError):
-        pool.apply(np.array([-1], np.int32))
+        pool.apply(array("i", [-1]))
 
 
 def test_columns_that_nobody_takes_are_let_go() -> None:
