@@ -1,11 +1,16 @@
 """What tests of the command line share."""
 
+import signal
 import sys
 from collections.abc import Callable
 
 import pytest
 
 from zreplay.__main__ import main
+
+# In a shell's background SIGINT is ignored, and would be by all that is started here: then no interrupt could be tested.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
