@@ -8,7 +8,7 @@ import pytest
 
 from zreplay.__main__ import main
 
-# In a shell's background SIGINT is ignored, and would be by all that is started here: then no interrupt could be tested.
+# In a shell's background SIGINT is ignored, and by all that is started here: no interrupt could be tested.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
