@@ -58,14 +58,15 @@ def excerpt(tmp_path_factory) -> Path:
 @each_design
 def test_all_assertions_hold_at_every_event_of_an_excerpt(tmp_path, recording, design):
     middle = pq.read_metadata(recording).num_rows // 2
-    rows = ROWS_WITHOUT_LIMIT if design == "two-index" else EXCERPT_ROWS
+    writes_back = recording.stem == "linux-6.1-zsmalloc-g++"  # at its latest behind the first ten thousand rows
+    rows = ROWS_WITHOUT_LIMIT if design == "two-index" and not writes_back else EXCERPT_ROWS
     excerpt = tmp_path / "excerpt.parquet"
     excerpt.write_bytes(cut(recording, middle - rows // 2, rows))
     # A limit of 300 pages, where the design has one: full from early on.
     options = {"check_every": 1, "cma_every": 97, "totalram_pages": 1500, "max_pool_percent": 20, "mm_load": "none"}
     summary = zreplay.run(Config(trace=excerpt, out=tmp_path / "run", design=design, **options)).summary()
     assert summary["events"] == rows
-    if recording.stem == "linux-6.1-zsmalloc-g++":
+    if writes_back:
         assert summary["written_back_pages"] + summary["writebacks_failed"] > 0 or DESIGNS[design].is_bound
 
 
