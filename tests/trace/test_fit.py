@@ -33,13 +33,19 @@ from zreplay.trace.synth import synth
 TRACES = Path(__file__).parents[2] / "traces"
 
 
-def counted(path: Path) -> dict[tuple, dict]:
-    """Of a trace: kind (op, from, to, result) → its counts, of one phase of one step."""
+def counted_twice(path: Path) -> _zreplay.Fit:
+    """A trace in one phase of one step."""
     found = None
     for _ in range(2):
         found = _zreplay.Fit(open_trace(path).rows, 1, 1, found)
         for batch in open_trace(path).batches():
             found.add(batch)
+    return found
+
+
+def counted(path: Path) -> dict[tuple, dict]:
+    """Of a trace: kind (op, from, to, result) → its counts, of one phase of one step."""
+    found = counted_twice(path)
     kinds = [(kind["op"], kind["of"], kind["to"], kind.get("result")) for kind in found.kinds()]
     return {kind: found.counts(i, 0) | {"runs": found.step(i, 0)[1]} for i, kind in enumerate(kinds)}
 
@@ -123,6 +129,22 @@ def test_sizes_of_pages_stored_again(tmp_path):
         (0, 1),
         (4, 2 + 4),
     ]
+
+
+def test_sizes_of_what_is_swapped_out_at_the_end(tmp_path):
+    events = [store(1, 100, result=0), store(2, 3000, result=0), store(3, 3000, result=0), store(4, 3000, result=0)]
+    events += [writeback(1), invalidate(2), load(1, result=-1), load(3, result=0), store(5, None, result=-12)]
+    found = counted_twice(trace(tmp_path / "trace.parquet", events))
+    # 100 begins below all sizes, 3000 behind a quarter. In memory is 1, which was on the device; 3 was only read.
+    assert found.swapped_sizes(0) == [0, 0, 2, 0, 0, 0, 0, 0]
+
+
+def test_ends_of_slots_in_a_row_that_are_come_to_by_chance(tmp_path):
+    for step, edges in (1, 0), (2, 4):  # in one row of 3,000, or each alone
+        stores = [store(slot, 9, result=0) for slot in range(1, 3001 * step, step)]
+        events = [*stores, *(invalidate(1 + slot * step) for slot in (100, 900, 2000, 1500))]
+        found = counted(trace(tmp_path / f"{step}.parquet", events))["invalidate", "fresh", "none", None]
+        assert (found["jumps"], found["edges"], found["edges_by_chance"]) == (4, edges, edges)
 
 
 def test_quantiles_by_hand():
@@ -334,9 +356,9 @@ def test_a_recipe_written_by_hand(tmp_path):
     assert set(stored) <= set(range(1, 11))
 
 
-def made(events: int, *kinds: Rows) -> list[tuple]:
+def made(events: int, *kinds: Rows, **more: object) -> list[tuple]:
     """Of a recipe of one phase, of ten slots, whose sizes are 100 and 2,000: op, offset, size."""
-    recipe = FittedRecipe(kinds, (100, 2000), (500_000, 500_000), ((0, 10**6),), events=events, area_slots=10)
+    recipe = FittedRecipe(kinds, (100, 2000), (500_000, 500_000), ((0, 10**6),), events=events, area_slots=10, **more)
     return [(row["op"], row["offset"], row["size"]) for batch in recipe.batches() for row in batch.to_pylist()]
 
 
@@ -396,6 +418,17 @@ def test_sizes_near_those_of_before():
     assert {size for _, _, size in made(30, unknown, again)[10:]} == {100, 2000}
 
 
+@pytest.mark.parametrize(("group", "leaves"), [(0, 2000), (4, 100)])
+def test_loads_leave_of_each_size_what_the_step_ends_with(group, leaves):
+    """All that is swapped out is to be of one group: the other size is loaded, as long as there is any."""
+    shares = tuple(WHOLE * (number == group) for number in range(8))
+    loads = Rows(op="load", of="fresh", to="back", rows=(5,), runs=(1,), ranks=(0, WHOLE), ahead=(WHOLE,))
+    rows = made(15, TEN, loads, swapped_sizes=(shares,))
+    sizes = {offset: size for op, offset, size in rows if op == "store"}
+    loaded = [sizes[offset] for op, offset, _ in rows if op == "load"]
+    assert loaded.count(leaves) == min(5, list(sizes.values()).count(leaves))
+
+
 def test_rows_go_on_on_another_cpu_as_often_as_was_asked(tmp_path):
     (tmp_path / "mine.toml").write_text("cpus = 2\ncpu_changes = 10000\n" + STORES)
     (batch,) = read_recipe(tmp_path / "mine.toml").recipe.batches()
@@ -423,6 +456,16 @@ def test_rows_go_on_on_another_cpu_as_often_as_was_asked(tmp_path):
         (", 300]", ", 200]", "sizes: found a size not above the one before, expected them ascending"),
         ("[250000, 250", "[350000, 250", "size_shares: found 1,100,000 in all, expected 1,000,000"),
         ("[500000, 1000000]", "[]", "size_ranks 2: found 0 quantiles, expected at least 2"),
+        (
+            "steps = 1",
+            "steps = 1\nswapped_sizes = [[1, 2, 3, 4, 5, 6, 7, 8]]",
+            "swapped_sizes: found 1 elements, expected 2 steps or none",
+        ),
+        (
+            "steps = 1",
+            "steps = 1\nswapped_sizes = [[1, 2, 3, 4, 5, 6, 7, 8], [1]]",
+            "swapped_sizes 2: found 1 elements, expected 8",
+        ),
         (
             "steps = 1",
             "steps = 1\nalike = [1, 2]",

@@ -67,6 +67,7 @@ def fit(path: Path) -> FittedRecipe:
         steps=steps,
         area_slots=_area_slots(types * (counted.last_slot - counted.first_slot + 1)),
         types=types,
+        swapped_sizes=_swapped_sizes([counted.swapped_sizes(step) for step in range(PHASES * steps)]),
         alike=_alike(counted, bytes_of),
         cpu_changes=_share(counted.cpu_changes, counted.cpu_rows),
         **_machine(trace.metadata),
@@ -142,7 +143,7 @@ def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any
             for phase in phases
         )
         tables["near_back"] = tuple(_share(phase["near_back"], phase["near"]) for phase in phases)
-        tables["edges"] = tuple(_share(phase["edges"], phase["jumps"] - phase["next"]) for phase in phases)
+        tables["edges"] = tuple(map(_edges_sought, phases))
         tables["whole_rows"] = _whole_rows(phases)
         tables["size_weights"] = _size_weights(phases)
         tables["resized"] = _resized([phase["resized"] for phase in phases])
@@ -153,6 +154,12 @@ def _rows_of(counted: _zreplay.Fit, steps: int, number: int, kind: dict[str, Any
         tables["ranks"] = quantiles_of_ranks(together, RANKS) or (0, WHOLE)
         tables |= {name: () for name in (*SHARES, "rank") if not any(tables[name])}
     return Rows(**kind, **tables, sizes=quantiles_of_sizes(counted.refused_sizes(number), REFUSED_SIZES))
+
+
+def _edges_sought(phase: dict[str, Any]) -> int:
+    """The share of jumps that go on to the end of slots in a row, beside those that come to one by chance."""
+    jumps, by_chance = phase["jumps"] - phase["next"], phase["edges_by_chance"]
+    return _share(max(0, phase["edges"] - by_chance), jumps - by_chance)
 
 
 def _whole_rows(phases: Sequence[dict[str, Any]]) -> int:
@@ -186,6 +193,16 @@ def _resized(phases: Sequence[Sequence[Sequence[int]]]) -> tuple[tuple[int, ...]
     if not any(map(any, groups)):
         return ()
     return tuple(tuple(_share(count, sum(counts)) for count in counts) for counts in groups)
+
+
+def _swapped_sizes(counts_of: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    """Of each step the shares of the groups of sizes; of one that leaves none swapped out, those of the one before."""
+    counts = next(filter(any, counts_of), ())
+    found = []
+    for step in counts_of:
+        counts = step if any(step) else counts
+        found.append(tuple(_share(count, sum(counts)) for count in counts))
+    return tuple(found) if counts else ()
 
 
 def _share(part: int, whole: int) -> int:

@@ -22,6 +22,7 @@ _COMMENTS = {
     "alike": "sizes near places among them that move before every 8th, 64th and 512th",
     "sizes": "compressed bytes of the stores that are taken, 0: a same-filled page; how many of a million have them",
     "size_ranks": "quantiles of each phase's sizes: how many of the million are smaller",
+    "swapped_sizes": "of each step: of the slots swapped out at its end, parts of each of eight groups of sizes",
     "model": "the machine, for a replay's defaults",
     "op": "from place to place: none, fresh (stored), read (loaded since), refused, written (back), back (in memory)",
     "ahead": "parts of the rows that find a slot right ahead of the last one's of the op, and are of it",

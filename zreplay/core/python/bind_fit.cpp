@@ -81,6 +81,7 @@ FittedRecipe recipe_of(nb::dict tables) {
     recipe.sizes = converted<std::vector<uint32_t>>(tables["sizes"]);
     recipe.size_shares = converted<std::vector<uint32_t>>(tables["size_shares"]);
     recipe.size_ranks = converted<std::vector<std::vector<uint32_t>>>(tables["size_ranks"]);
+    recipe.swapped_sizes = converted<std::vector<std::array<uint32_t, weight_groups>>>(tables["swapped_sizes"]);
     recipe.alike = nb::cast<std::array<uint32_t, 3>>(tables["alike"]);
     recipe.phases = static_cast<uint32_t>(recipe.size_ranks.size());
     recipe.steps = nb::cast<uint32_t>(tables["steps"]);
@@ -132,6 +133,7 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
     out["near"] = counts.near;
     out["resized"] = counts.resized;
     out["edges"] = counts.edges;
+    out["edges_by_chance"] = counts.edges_by_chance;
     out["crumbs"] = counts.crumbs;
     out["sized"] = counts.sized;
     out["sized_by_chance"] = counts.sized_by_chance;
@@ -167,6 +169,7 @@ void bind_fit(nb::module_& module) {
                  return std::array<uint64_t, 2>{fit.step(kind, step).rows, fit.step(kind, step).runs};
              },
              nb::arg("kind"), nb::arg("step"), "Rows and runs.")
+        .def("swapped_sizes", &Fit::swapped_sizes, nb::arg("step"), "Slots swapped out at its end, by the group of their sizes.")
         .def("sizes", &Fit::sizes, nb::arg("phase"))
         .def("refused_sizes", &Fit::refused_sizes, nb::arg("kind"))
         .def_ro("cpu_rows", &Fit::cpu_rows)

@@ -12,6 +12,7 @@ Fit::Fit(uint64_t rows, uint32_t phases, uint32_t steps, const Fit* counted)
     last_slots_.fill(AgeList::nowhere);
     sizes_.assign(phases, std::vector<uint64_t>(page_bytes + 1));
     cursors_.fill(AgeList::nowhere);
+    swapped_sizes_.resize(size_t{phases} * steps);
     if (!counted_) return;
     std::vector<uint64_t> together(page_bytes + 1);
     for (const auto& sizes : counted_->sizes_)
@@ -59,6 +60,7 @@ void Fit::add(const EventBatch& batch) {
         }
         if (kind.op == Op::invalidate_area) clear_type(batch.type.get(i, 0));
         else if (has_slot) move(slot, kind, kind.sized ? batch.size[i] : life.size_bytes);
+        swapped_sizes_[step] = swapped_;
     }
 }
 
@@ -170,6 +172,7 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
     counts.crumbs += is_crumb(slot.word, kind, phase);
     const uint64_t any = list.slot(list.nth(any_.below(static_cast<uint32_t>(list.size()))));
     counts.crumbs_by_chance += is_crumb(any, kind, phase);
+    counts.edges_by_chance += is_edge(SwapEntry::from_word(any), kind, phase);
     count_size_group(life, counts.sized);
     count_size_group(lives_.at(any), counts.sized_by_chance);
     if (last_slot != AgeList::nowhere) {
@@ -211,7 +214,11 @@ void Fit::count_place(uint32_t number, uint32_t phase, SwapEntry slot, const Lif
 void Fit::move(SwapEntry slot, const RowKind& kind, uint32_t size_bytes) {
     const bool stays = kind.to == kind.from && kind.op != Op::load && kind.op != Op::store;
     if (stays) return;
-    if (kind.from != SlotPlace::none) lists_[static_cast<size_t>(kind.from)].remove(lives_.at(slot.word).position);
+    if (kind.from != SlotPlace::none) {
+        const Life& life = lives_.at(slot.word);
+        lists_[static_cast<size_t>(kind.from)].remove(life.position);
+        count_swapped(life, ~0u);
+    }
     if (kind.to == SlotPlace::none) {
         lives_.erase(slot.word);
         return;
@@ -221,7 +228,9 @@ void Fit::move(SwapEntry slot, const RowKind& kind, uint32_t size_bytes) {
         for (size_t i = 0; i < kinds_.size(); ++i)
             if (kinds_[i].from == kind.to && cursors_[i] != AgeList::nowhere) cursors_[i] = list.older(cursors_[i]);
     const uint64_t position = list.append(slot.word, [&](uint64_t word, uint64_t now) { lives_.at(word).position = now; });
-    lives_[slot.word] = {kind.to, position, size_bytes};
+    const Life life{kind.to, position, size_bytes};
+    lives_[slot.word] = life;
+    count_swapped(life, 1);
 }
 
 void Fit::count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase, uint32_t before) {
@@ -256,6 +265,10 @@ std::vector<uint64_t> Fit::refused_sizes(size_t kind) const {
     return found == refused_sizes_.end() ? std::vector<uint64_t>{} : found->second;
 }
 
+void Fit::count_swapped(const Life& life, uint32_t change) {
+    if (counted_ && is_swapped_out(life.place) && life.size_bytes <= page_bytes) swapped_[size_groups_[life.size_bytes]] += change;
+}
+
 void Fit::clear_type(uint32_t type) {
     for (auto life = lives_.begin(); life != lives_.end();) {
         if (life->first >> SwapEntry::type_shift != type) {
@@ -263,6 +276,7 @@ void Fit::clear_type(uint32_t type) {
             continue;
         }
         lists_[static_cast<size_t>(life->second.place)].remove(life->second.position);
+        count_swapped(life->second, ~0u);
         life = lives_.erase(life);
     }
 }

@@ -46,7 +46,8 @@ class Fit {
         uint64_t close = 0, close_back = 0;  // else close to the slot of the op's last row: all, and those below it
         uint64_t returns = 0, return_back = 0;  // else close to where one of the op's last jumps has left from
         uint64_t near = 0, near_back = 0;    // else of a rank near the last one's: all, and those that came before it
-        uint64_t edges = 0;                // neither beside nor next, and the slot below or above is none that it could be of
+        // Neither beside nor next, and the slot below or above is none that it could be of; that would be were the slot any of its place.
+        uint64_t edges = 0, edges_by_chance = 0;
         uint64_t crumbs = 0, crumbs_by_chance = 0;  // likewise, that are crumbs; that would be were the slot any of its place
         // Likewise, by the group of the slot's size; and what that would be were the slot any of its place.
         std::array<uint32_t, weight_groups> sized{}, sized_by_chance{};
@@ -72,6 +73,9 @@ class Fit {
     // was refused.
     const std::vector<uint64_t>& sizes(uint32_t phase) const { return sizes_[phase]; }
     std::vector<uint64_t> refused_sizes(size_t kind) const;
+    // At the end of a step: how many slots swapped out had a size of each group. All 0 of a trace counted once.
+    using SwappedSizes = std::array<uint32_t, weight_groups>;
+    const SwappedSizes& swapped_sizes(uint32_t step) const { return swapped_sizes_[step]; }
     // Of the same, pairs whose second is the 8th, 64th or 512th behind the first: all, and those in the same 64 bytes.
     static constexpr std::array<size_t, 3> lags{8, 64, 512};
     std::array<uint64_t, 3> pairs{}, alike{};
@@ -102,6 +106,7 @@ class Fit {
     void move(SwapEntry slot, const RowKind& kind, uint32_t size_bytes);
     void count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase, uint32_t before);
     void clear_type(uint32_t type);
+    void count_swapped(const Life& life, uint32_t change);
 
     const Fit* counted_;
     uint64_t expected_rows_;
@@ -112,6 +117,8 @@ class Fit {
     std::vector<std::vector<uint64_t>> sizes_;
     std::vector<uint8_t> size_groups_;  // by bytes; empty while nothing is counted
     std::unordered_map<size_t, std::vector<uint64_t>> refused_sizes_;
+    SwappedSizes swapped_{};
+    std::vector<SwappedSizes> swapped_sizes_;  // by step
     std::array<AgeList, place_count> lists_;
     std::unordered_map<uint64_t, Life> lives_;
     std::array<uint64_t, most_kinds> cursors_;  // by kind: where its last slot stood

@@ -10,6 +10,8 @@ namespace zreplay {
 namespace {
 constexpr uint32_t cluster_slots = 512;  // SWAPFILE_CLUSTER where huge pages can be swapped
 constexpr int slot_tries = 64;
+// A hundredth too few or too many slots of a size, and so many hundredths of the rows that would make it worse are of others.
+constexpr uint64_t size_pull = 16;
 }  // namespace
 
 FittedTables::FittedTables(FittedRecipe given)
@@ -50,6 +52,8 @@ void FittedPart::begin_areas() {
     lives_.assign(tables_.part_slots + 1, 0);
     slots_.clear(tables_.part_slots + 1);
     sizes_.assign(tables_.part_slots + 1, unknown);
+    swapped_sizes_.fill(0);
+    swapped_ = 0;
     std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
     last_slots_.fill(AgeList::nowhere);
     departures_.fill({});
@@ -175,11 +179,13 @@ DrawnRow FittedPart::draw_one() {
         return row;
     }
     row.slot = static_cast<uint32_t>(slot);
+    count_size(slot, ~0u);
     if (kind.row.op == Op::store && kind.row.sized) {
         row.size = size_of(kind, slot);
         sizes_[slot] = static_cast<uint16_t>(std::min<uint32_t>(row.size, page_bytes));
     }
     move(chosen.kind, chosen.position, slot);
+    count_size(slot, 1);
     return row;
 }
 
@@ -219,7 +225,7 @@ FittedPart::Chosen FittedPart::jump_of(size_t number) {
     for (int tries = 1;; ++tries) {
         const uint64_t position = jump(number);
         const uint64_t slot = of.slot(position);
-        const bool goes = (below(FittedRecipe::whole) < kind.whole_rows || is_crumb(number, slot)) && has_weight(number, slot);
+        const bool goes = suits_sizes(number, slot) && (below(FittedRecipe::whole) < kind.whole_rows || is_crumb(number, slot)) && has_weight(number, slot);
         if (goes || tries == jump_tries) return at_edge({number, position});
     }
 }
@@ -285,6 +291,28 @@ bool FittedPart::has_weight(size_t number, uint64_t slot) {
     return weight == FittedRecipe::whole || chance(weight, FittedRecipe::whole);
 }
 
+// Whether a load, or a store of what was loaded, may be of the slot: the more are swapped out of its size beside what the step
+// ends with, the likelier it is loaded, and the less likely stored. Who frees does not look at sizes.
+bool FittedPart::suits_sizes(size_t number, uint64_t slot) {
+    const RowKind& row = recipe_.kinds[number].row;
+    if (recipe_.swapped_sizes.empty() || (row.op != Op::load && row.op != Op::store)) return true;
+    if (is_swapped_out(row.to) == is_swapped_out(place_of(slot)) || sizes_[slot] == unknown) return true;
+    const size_t group = tables_.size_groups[sizes_[slot]];
+    const auto wanted = static_cast<int64_t>(uint64_t{recipe_.swapped_sizes[step_][group]} * swapped_);
+    const auto there = static_cast<int64_t>(uint64_t{swapped_sizes_[group]} * FittedRecipe::whole);
+    const int64_t wrong = row.op == Op::load ? wanted - there : there - wanted;
+    if (wrong <= 0) return true;
+    const uint64_t share = static_cast<uint64_t>(wrong) * FittedRecipe::whole / static_cast<uint64_t>(std::max<int64_t>(wanted, 1));
+    return !chance(share * size_pull, FittedRecipe::whole);
+}
+
+// Before a row has changed anything of its slot, and after.
+void FittedPart::count_size(uint64_t slot, uint32_t change) {
+    if (!is_swapped_out(place_of(slot)) || sizes_[slot] == unknown) return;
+    swapped_sizes_[tables_.size_groups[sizes_[slot]]] += change;
+    swapped_ += change;
+}
+
 bool FittedPart::is_crumb(size_t number, uint64_t slot) const {
     const uint32_t places = places_of(number);
     return 1 + slots_.run_below(places, slot) + slots_.run_above(places, slot) < crumb_slots;
@@ -310,8 +338,9 @@ bool FittedPart::beside(size_t number, bool ahead, Chosen& chosen) {
     const uint32_t places = places_of(number);
     const uint64_t nearest = ahead ? slots_.at_or_above(places, last + 1, slots_ahead - 1) : slots_.at_or_below(places, last - 1, slots_ahead - 1);
     if (nearest == AgeList::nowhere) return false;
+    if (drawn >= (nearest == last + 1 || nearest + 1 == last ? right : over_gap) || !suits_sizes(number, nearest)) return false;
     kind_of(number, nearest, chosen);
-    return drawn < (nearest == last + 1 || nearest + 1 == last ? right : over_gap);
+    return true;
 }
 
 // Where has_rows_ has changed.

@@ -11,6 +11,9 @@
 //                 or one of any rank; likelier to a crumb (slot_lives.hpp) and to some sizes, and perhaps then to the end of
 //                 what is in a row there
 //
+// Of loads, and of stores of what was loaded, both fall to slots of sizes of which too many are there, or too few
+// (swapped_sizes).
+//
 // A kind that finds nobody in its place waits, into the next step if it must.
 //
 // A recipe may have parts (fitted_synth.hpp puts their rows together). Each has its share of the rows, and slots of its own, and
@@ -57,6 +60,8 @@ struct FittedRecipe {
     std::vector<uint32_t> sizes, size_shares;
     // By phase: quantiles of the sizes, evenly spaced, each said by the share of all phases' stores that are smaller.
     std::vector<std::vector<uint32_t>> size_ranks;
+    // By step: shares of the slots swapped out at its end whose size is of each group; empty where nothing is said.
+    std::vector<std::array<uint32_t, weight_groups>> swapped_sizes;
     // Shares of them that are near a place among the sizes: one that moves before every 8th, 64th and 512th of them.
     std::array<uint32_t, 3> alike{};
     static constexpr std::array<uint32_t, 3> moves{8, 64, 512};
@@ -128,6 +133,9 @@ class FittedPart {
     Chosen at_edge(Chosen chosen);
     bool is_crumb(size_t kind, uint64_t slot) const;
     bool has_weight(size_t kind, uint64_t slot);
+    bool suits_sizes(size_t kind, uint64_t slot);
+    void count_size(uint64_t slot, uint32_t change);
+    SlotPlace place_of(uint64_t slot) const { return static_cast<SlotPlace>(lives_[slot] >> place_shift); }
     uint64_t jump(size_t kind);
     uint64_t close_one(size_t kind);
     uint64_t around(const RowKind& row, uint64_t slot) const;
@@ -155,6 +163,8 @@ class FittedPart {
     static constexpr uint16_t unknown = 0xffff;
     PlaceBits slots_;                  // of each place
     std::vector<uint16_t> sizes_;     // by slot: of its last store, in bytes up to a page, or unknown
+    std::array<uint32_t, weight_groups> swapped_sizes_{};  // slots that are swapped out, by the group of their size
+    uint32_t swapped_ = 0;
     std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_{};

@@ -30,6 +30,8 @@ enum class SlotPlace : uint8_t {
     back,     // loaded from the device, or taken out by its load: in memory, and in zswap no more
 };
 inline constexpr size_t place_count = 6;
+// In zswap or on the device, and not in memory.
+inline bool is_swapped_out(SlotPlace place) { return place != SlotPlace::none && place != SlotPlace::back; }
 inline constexpr std::array<std::string_view, place_count> place_names{"none", "fresh", "read", "refused", "written", "back"};
 
 // A kind of row: what happened, to a slot from where, what the kernel said. `to` is where the slot is afterwards.

@@ -184,6 +184,8 @@ class FittedRecipe:
         sizes, size_shares: of stores that are taken: bytes, and how many of MILLION in all phases are of them.
         size_ranks: of each phase: quantiles of the sizes, evenly spaced, each as the parts in MILLION of all phases'
             stores that are smaller.
+        swapped_sizes: of each step: of the slots swapped out at its end, parts in WHOLE whose size is of each of eight
+            groups of as many stores; none: whatever comes of the rest.
         alike: of these, parts in WHOLE that lie near one place among them, a sixteenth, which moves before every 8th;
             near another, which moves before every 64th; and near one that moves before every 512th.
         rows: the kinds of rows.
@@ -202,6 +204,7 @@ class FittedRecipe:
     steps: int = number(1, 1, 64)
     types: int = number(1, 1, MAX_TYPES)
     allocator: str = word("clusters", *ALLOCATORS)
+    swapped_sizes: tuple[tuple[int, ...], ...] = ()
     alike: tuple[int, ...] = (0, 0, 0)
     seed: int = number(0, 0, 2**64 - 1)
     model: str = word("zswap", *METADATA_WORDS["model"])
@@ -229,6 +232,13 @@ class FittedRecipe:
             raise RecipeError("alike", f"found {list(self.alike)}, expected 3 numbers, at most {WHOLE:,} together")
         for phase, quantiles in enumerate(self.size_ranks, 1):
             _check_quantiles(f"size_ranks {phase}", quantiles, MILLION)
+        if len(self.swapped_sizes) not in (0, self.phases * self.steps):
+            found = f"found {len(self.swapped_sizes)} elements, expected {self.phases * self.steps} steps or none"
+            raise RecipeError("swapped_sizes", found)
+        for step, shares in enumerate(self.swapped_sizes, 1):
+            _check_numbers(f"swapped_sizes {step}", shares, 0, WHOLE)
+            if len(shares) != 8:
+                raise RecipeError(f"swapped_sizes {step}", f"found {len(shares)} elements, expected 8")
         if self.parts > self.area_slots:
             raise RecipeError("parts", f"found {self.parts:,}, expected no more than area_slots, {self.area_slots:,}")
         phases, steps = self.phases, self.steps
@@ -362,6 +372,7 @@ class FittedRecipe:
             "sizes": list(self.sizes),
             "size_shares": list(self.size_shares),
             "size_ranks": [list(quantiles) for quantiles in self.size_ranks],
+            "swapped_sizes": [list(shares) for shares in self.swapped_sizes],
             "alike": list(self.alike),
             "parts": self.parts,
             "steps": self.steps,
