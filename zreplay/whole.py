@@ -107,6 +107,18 @@ def new_file(place: Path, *, parents: bool = False, mend: str = "-o names anothe
         raise cannot_write(place, error, mend) from error
 
 
+def try_writing(place: Path, mend: str = "-o names another place") -> None:
+    """Find out before any work whether a file beside ``place`` can be made. Raises UsageError, as new_file does."""
+    try:
+        beside = Beside(place)
+        try:
+            beside.path.open("wb").close()
+        finally:
+            beside.remove()
+    except OSError as error:
+        raise cannot_write(place, error, mend) from error
+
+
 def cannot_write(place: Path, error: OSError, mend: str = "-o names another place") -> UsageError:
     """The one-line error for an output that the system refused."""
     return UsageError(f"{place}: cannot be written: {why(error)}; {mend}")

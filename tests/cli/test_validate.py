@@ -56,3 +56,4 @@ def test_the_plot_is_an_svg_and_is_not_written_over(tmp_path):
     nowhere = validate("a.parquet", "--plot", "nowhere/p.svg", cwd=tmp_path)
     assert nowhere.returncode == 2
     assert "nowhere/p.svg: cannot be written: No such file or directory; --plot names another place" in nowhere.stderr
+    assert nowhere.stdout == ""  # before anything is replayed

@@ -38,6 +38,7 @@ def command(traces: tuple[Path, ...], as_json: bool, plot: Path | None, require:
     """
     from zreplay.analysis.validate import validate
     from zreplay.errors import RequirementError, UsageError
+    from zreplay.whole import try_writing
 
     if plot:
         from zreplay.analysis import charts as _  # noqa: F401  (says which extra brings Altair)
@@ -45,6 +46,8 @@ def command(traces: tuple[Path, ...], as_json: bool, plot: Path | None, require:
         raise UsageError(f"--plot: found {len(traces)} traces, expected one")
     if plot and plot.exists() and not force:
         raise UsageError(f"{plot}: already exists; --force replaces it, --plot names another place")
+    if plot:
+        try_writing(plot, mend="--plot names another place")
     results = []
     for path in traces:
         results.append(validate(path))

@@ -112,6 +112,11 @@ struct Reservation {
     Location object;
 };
 
+// A swap area in which the kernel's search finds no slot.
+struct NoFreeSlot : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 // A structure found broken by its own check(); the message names the assertion and the values.
 struct CheckFailed : std::logic_error {
     using std::logic_error::logic_error;

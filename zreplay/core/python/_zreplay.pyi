@@ -12,6 +12,9 @@ def keep_freed_memory() -> None: ...
 class CheckFailed(AssertionError):
     """A structure found broken by its own check()."""
 
+class NoFreeSlot(RuntimeError):
+    """A swap area in which the kernel's search finds no slot."""
+
 # --- bind_plugin.cpp ---
 
 plugin_abi: int

@@ -30,6 +30,7 @@ NB_MODULE(_zreplay, module) {
     });
 #endif
     nanobind::exception<zreplay::CheckFailed>(module, "CheckFailed", PyExc_AssertionError);
+    nanobind::exception<zreplay::NoFreeSlot>(module, "NoFreeSlot", PyExc_RuntimeError);
     zreplay::bind_arrow(module);
     zreplay::bind_plugin(module);
     zreplay::bind_conformance(module);

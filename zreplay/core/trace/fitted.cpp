@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <string>
 #include <utility>
 
 namespace zreplay {
@@ -192,7 +193,7 @@ DrawnRow FittedPart::draw_one() {
 uint64_t FittedPart::new_slot() {
     uint32_t slot = 0;
     for (int tries = 0; tries < slot_tries && slot == 0; ++tries) area_.allocate(cpu_, 1, &slot);
-    require(slot != 0, "area_slots are enough for the kernel to find a free one", area_.used(), area_.pages());
+    if (slot == 0) throw NoFreeSlot("none found of " + std::to_string(area_.pages()) + ", of which " + std::to_string(area_.used()) + " are used");
     return slot;
 }
 

@@ -306,9 +306,7 @@ class FittedRecipe:
         for first in range(0, self.events, batch_rows):
             try:
                 drawn = pa.record_batch(synth.next(min(batch_rows, self.events - first)))
-            except _zreplay.CheckFailed as error:  # of an area nearly full, a kernel does not find the last slots
-                if "area_slots" not in str(error):
-                    raise
+            except _zreplay.NoFreeSlot as error:  # of an area nearly full, a kernel does not find the last slots
                 found = f"found {self.area_slots:,}, of which the kernel finds none that is free"
                 raise UsageError(f"recipe: area_slots: {found}, in the events from {first:,} on") from error
             columns = [
