@@ -193,7 +193,9 @@ DrawnRow FittedPart::draw_one() {
 uint64_t FittedPart::new_slot() {
     uint32_t slot = 0;
     for (int tries = 0; tries < slot_tries && slot == 0; ++tries) area_.allocate(cpu_, 1, &slot);
-    if (slot == 0) throw NoFreeSlot("none found of " + std::to_string(area_.pages()) + ", of which " + std::to_string(area_.used()) + " are used");
+    if (slot == 0)
+        throw NoFreeSlot("none found of " + std::to_string(area_.pages()) + ", of which " + std::to_string(area_.used()) +
+                         " are used");
     return slot;
 }
 
@@ -226,7 +228,8 @@ FittedPart::Chosen FittedPart::jump_of(size_t number) {
     for (int tries = 1;; ++tries) {
         const uint64_t position = jump(number);
         const uint64_t slot = of.slot(position);
-        const bool goes = suits_sizes(number, slot) && (below(FittedRecipe::whole) < kind.whole_rows || is_crumb(number, slot)) && has_weight(number, slot);
+        const bool goes = suits_sizes(number, slot) && (below(FittedRecipe::whole) < kind.whole_rows || is_crumb(number, slot)) &&
+                          has_weight(number, slot);
         if (goes || tries == jump_tries) return at_edge({number, position});
     }
 }
