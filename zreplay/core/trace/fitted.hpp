@@ -11,8 +11,8 @@
 //                 or one of any rank; likelier to a crumb (slot_lives.hpp) and to some sizes, and perhaps then to the end of
 //                 what is in a row there
 //
-// Of loads, and of stores of what was loaded, both fall to slots of sizes of which too many are there, or too few
-// (swapped_sizes).
+// Loads fall rather to slots of sizes of which too many are swapped out beside what the step ends with, and stores of what was
+// loaded to slots of sizes of which too few are (swapped_sizes).
 //
 // A kind that finds nobody in its place waits, into the next step if it must.
 //

@@ -65,8 +65,8 @@ class Rows:
             last eight jumps of their op left from.
         near: of those that are left, parts whose slot came into its place near the last one's, `distances` from it.
         near_back: of these, parts in WHOLE that came before it.
-        edges: of those of `close`, `returns`, `near` and `rank`, parts in WHOLE whose slot is the first or the last of
-            those in a row.
+        edges: of those of `close`, `returns`, `near` and `rank`, parts in WHOLE that go on to the first or the last of
+            the slots in a row with theirs.
         whole_rows: parts in WHOLE of the jumps drawn by them that are made if they lead to 32 slots in a row or more;
             to fewer all are.
         size_weights: the same by the slot's size, for eight groups of equally many stores, the smallest sizes first.
