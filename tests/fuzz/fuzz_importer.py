@@ -10,12 +10,16 @@ libFuzzer; a build takes half a minute.
 """
 
 import argparse
+import math
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 ROOT = Path(__file__).parents[2]
@@ -28,13 +32,14 @@ FLAGS = [
     "-g1",
     "-fno-omit-frame-pointer",
     "-fsanitize=fuzzer,address,undefined",
-    "-fno-sanitize-recover=all",
+    "-fsanitize-trap=undefined",  # a stack in place of words, and a seventh more inputs a second
     "-fno-sanitize-coverage=trace-cmp",  # which value of a key comes next is the mutator's affair
 ]
 # An input makes hundreds of small allocations: without the stack of each, and with a short row of freed ones, half as
 # many again are tried in a second. `--input` shows the stacks of one that fails.
 ASAN_OPTIONS = "malloc_context_size=0:quarantine_size_mb=2:thread_local_quarantine_size_kb=64"
 MOST_BYTES = 1024
+SLICE = 2_000_000  #: inputs after which a worker begins again, from what it has found
 #: How the text of a sample may be read: what, family, pool, cut.
 HEADS = (b"\0\x10\x04\0", b"\0\x13\x03\x0b", b"\1\x07\x0a\x07", b"\2\x12\x02\x1f")
 
@@ -75,12 +80,63 @@ def seeds() -> Path:
     return folder
 
 
+class Slices:
+    """A campaign's inputs, which workers take in turns: which of them is the faster is not known before."""
+
+    def __init__(self, runs: float, seconds: float) -> None:
+        self._lock = Lock()
+        self._left = runs
+        self._until = time.monotonic() + seconds
+        self.tried = 0
+        self.failure = ""
+
+    def take(self) -> list[str]:
+        """libFuzzer's bounds of the next slice, so many inputs and so much time; none at the end."""
+        with self._lock:
+            runs = min(self._left, SLICE)
+            seconds = min(self._until - time.monotonic(), 1e6)
+            if self.failure or runs < 1 or seconds < 1:
+                return []
+            self._left -= runs
+            return [f"-runs={int(runs)}", f"-max_total_time={int(seconds)}"]
+
+    def done(self, said: str, code: int) -> None:
+        """A slice has ended, and said this."""
+        tried = re.search(r"stat::number_of_executed_units:\s*(\d+)", said)
+        with self._lock:
+            self.tried += int(tried[1]) if tried else 0
+            if code or not tried:
+                self.failure = said[-6000:]
+            elif self.tried >= SLICE:
+                print(f"importer: {self.tried:,} so far", file=sys.stderr, flush=True)
+
+
+def fuzz(program: Path, number: int, slices: Slices) -> None:
+    """A worker: what it finds is in a folder of its own, and met by its next slice. A second has texts half as long."""
+    found = BUILD / "found"
+    own = found if number == 0 else BUILD / f"found-{number + 1}"
+    own.mkdir(exist_ok=True)
+    folders = [own, *([found] if number else []), seeds()]
+    length = f"-max_len={max(MOST_BYTES >> number, 256)}"
+    command = [program, length, "-entropic=0", "-timeout=10", "-rss_limit_mb=2048", f"-artifact_prefix={BUILD}/"]
+    command += ["-print_final_stats=1", "-reload=0"]
+    while bounds := slices.take():
+        done = subprocess.run(
+            [*command, *bounds, *folders],
+            stderr=subprocess.PIPE,
+            env={"ASAN_OPTIONS": ASAN_OPTIONS, **os.environ},
+            errors="replace",
+            text=True,
+        )
+        slices.done(done.stderr, done.returncode)
+
+
 def main() -> None:
     """Build, fuzz, and say how many inputs there were."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--budget", type=int, default=60, metavar="SECONDS")
-    parser.add_argument("--runs", type=float, metavar="N", help="so many inputs instead")
-    parser.add_argument("--workers", type=int, default=1, help="processes; each has its share, and a seed of its own")
+    parser.add_argument("--budget", type=int, metavar="SECONDS", help="default: 60, or what --runs need")
+    parser.add_argument("--runs", type=float, metavar="N", help="no more than so many inputs")
+    parser.add_argument("--workers", type=int, default=1, help="processes, each with seeds of its own")
     parser.add_argument("--input", type=Path, help="one input, again")
     parser.add_argument("--merge", action="store_true", help="take what was found into the committed corpus, minimised")
     options = parser.parse_args()
@@ -102,39 +158,15 @@ def main() -> None:
             for file in sorted(merged.iterdir()):
                 corpus.writestr(ZipInfo(file.name), file.read_bytes(), ZIP_DEFLATED)
         return
-    bound = f"-runs={int(options.runs / options.workers)}" if options.runs else f"-max_total_time={options.budget}"
-    common = [
-        "-entropic=0",
-        "-timeout=10",
-        "-rss_limit_mb=2048",
-        f"-artifact_prefix={BUILD}/",
-    ]
-    variables = {"ASAN_OPTIONS": ASAN_OPTIONS, **os.environ}
-    executions = rate = 0
-    working = []
-    for number in range(options.workers):
-        # What is found is written to the first folder. The texts of the second worker are half as long.
-        of_worker = found if number == 0 else BUILD / f"found-{number + 1}"
-        of_worker.mkdir(exist_ok=True)
-        folders = [of_worker, *([found] if number else []), seeds()]
-        length = f"-max_len={max(MOST_BYTES >> number, 256)}"
-        command = [program, bound, length, *common, "-print_final_stats=1", "-reload=0", *folders]
-        log = (BUILD / f"log-{number + 1}").open("w+", errors="replace")
-        working.append((log, subprocess.Popen(command, stderr=log, env=variables)))
-    for log, process in working:
-        process.wait()
-        log.seek(0)
-        said = log.read()
-        tried = re.search(r"stat::number_of_executed_units:\s*(\d+)", said)
-        speed = re.search(r"stat::average_exec_per_sec:\s*(\d+)", said)
-        executions += int(tried[1]) if tried else 0
-        rate += int(speed[1]) if speed else 0
-        if process.returncode or not tried:
-            print(said[-6000:])
-            for _, other in working:
-                other.kill()
-            sys.exit(1)
-    print(f"importer: {executions:,} executions ({rate:,} a second), nothing found")
+    began = time.monotonic()
+    slices = Slices(options.runs or math.inf, options.budget or (math.inf if options.runs else 60))
+    with ThreadPoolExecutor(options.workers) as workers:
+        for working in [workers.submit(fuzz, program, number, slices) for number in range(options.workers)]:
+            working.result()
+    rate = slices.tried / (time.monotonic() - began)
+    if slices.failure:
+        sys.exit(slices.failure)
+    print(f"importer: {slices.tried:,} executions ({rate:,.0f} a second), nothing found")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class ChunkedQueue {
     }
 
   private:
-    static constexpr size_t chunk = 256;
+    static constexpr size_t chunk = 16;
     using Chunk = std::array<T, chunk>;
 
     std::deque<std::unique_ptr<Chunk>> chunks_;
