@@ -8,7 +8,9 @@ nothing lost, no litter where it could be removed, no traceback; and a second st
 """
 
 import argparse
+import itertools
 import random
+import re
 import sys
 import tempfile
 import time
@@ -27,12 +29,16 @@ from faults.verbs import VERBS, Scenario, prepare, scenarios
 REFUSALS = [
     ("ENOSPC", ("open", "write", "sync", "rename", "mkdir", "change"), False),
     ("ENOSPC", ("open", "write", "sync", "rename", "mkdir", "change"), True),
-    ("EIO", ("open", "read", "write", "sync", "rename", "mkdir", "change", "remove"), False),
+    ("EIO", ("open", "write", "sync", "rename", "mkdir", "change", "remove"), False),
     ("EIO", ("write", "sync", "rename", "mkdir", "change", "remove"), True),
-    ("EINTR", ("open", "read", "write", "sync"), False),
-    ("short", ("read", "write"), False),
-    ("short", ("read", "write"), True),
+    ("EINTR", ("open", "write", "sync"), False),
+    ("short", ("write",), False),
+    ("short", ("write",), True),
     ("EMFILE", ("open",), False),
+    ("EIO", ("read",), False),
+    ("EINTR", ("read",), False),
+    ("short", ("read",), False),
+    ("short", ("read",), True),
 ]
 #: Usage (the output), the trace, cells of a sweep.
 CODES = (2, 4, 6)
@@ -47,46 +53,72 @@ class Found:
     faults: list[str] = field(default_factory=list)
 
 
-def campaign(starts: Starts, some: Sequence[Scenario], until: float, most: int | None = None, seed: int = 0) -> Found:
-    """All refusals of all calls, or ``most`` by chance, or until the time has come."""
+@dataclass(frozen=True)
+class Series:
+    """A command line, and what is refused of it: of the first such call, the second, …"""
+
+    scenario: Scenario
+    how: str
+    kinds: tuple[str, ...]
+    forever: bool
+
+    def __str__(self) -> str:
+        what = "reads" if self.kinds == ("read",) else "calls"
+        return f"{self.scenario.name}: {self.how} {'from' if self.forever else 'at'} {what}"
+
+    def start(self, starts: Starts, at: int) -> Start:
+        """Start it where the ``at``-th call is refused."""
+        starts.put(self.scenario.before)
+        return starts.start(*self.scenario.arguments, at=at, how=HOW[self.how], kinds=self.kinds, forever=self.forever)
+
+
+def campaign(
+    starts: Starts, some: Sequence[Scenario], until: float, most: int | None = None, seed: int = 0, only: str = ""
+) -> Found:
+    """All refusals of all calls, or ``most`` by chance, or until the time has come; of series that have ``only``."""
     found = Found()
-    # Reads are not among the calls of a scenario: so many that the last is never reached, and then it is done.
-    plans = [(s, *refusal, n) for s in some for refusal in REFUSALS for n in range(1, 4 * len(s.calls) + 40)]
-    if most is not None:
-        draw = random.Random(seed)
-        plans = [plan for plan in plans if plan[-1] <= len(plan[0].calls)]
-        plans = draw.sample(plans, min(most, len(plans)))
-    done: set[tuple[object, ...]] = set()
     tried: set[tuple[object, ...]] = set()
-    for scenario, how, kinds, forever, at in plans:
-        if time.monotonic() > until:
-            break
-        series = (scenario.verb, scenario.name, how, forever)
-        if series in done and most is None:
-            continue
-        starts.put(scenario.before)
-        start = starts.start(*scenario.arguments, at=at, how=HOW[how], kinds=kinds, forever=forever)
-        if not start.fired:
-            if start.calls < at:
-                done.add(series)
-            continue
-        found.refused[how] += 1
-        found.told += start.code != 0
-        kind, path = start.log[at - 1]
-        where = f"{scenario.verb}, {scenario.name}: {how}{' from' if forever else ' at'} call {at}, {kind} of {path}"
-        # Removing a directory begins with opening it.
-        removes = kind == "remove" or (kind == "open" and is_hidden(path.rpartition("/")[2]) and start.code == 0)
-        named = [path.rpartition("/")[2], *names(scenario)]
-        # From what is the same a second start does the same: one is enough.
-        left = contents(starts.work)
-        state = (scenario.verb, scenario.name, repr(left))
-        said = [
-            *after(scenario, start, left, named, excused=forever or removes),
-            *(next_start(starts, scenario, left) if state not in tried else ()),
-        ]
-        tried.add(state)
-        found.faults += [f"{where}: {fault}" for fault in said]
+    every = [Series(s, *refusal) for s in some for refusal in REFUSALS]
+    every = [series for series in every if re.search(only, str(series))]
+    if most is not None:
+        calls = [(series, at) for series in every for at in range(1, series.start(starts, sys.maxsize).calls + 1)]
+        for series, at in random.Random(seed).sample(calls, min(most, len(calls))):
+            if time.monotonic() > until:
+                break
+            refuse(starts, series, at, found, tried)
+        return found
+    for series in every:
+        for at in itertools.count(1):
+            if time.monotonic() > until:
+                return found
+            if not refuse(starts, series, at, found, tried):
+                break
     return found
+
+
+def refuse(starts: Starts, series: Series, at: int, found: Found, tried: set[tuple[object, ...]]) -> bool:
+    """Refuse one call; False if it was done before that call came."""
+    scenario = series.scenario
+    start = series.start(starts, at)
+    if not start.fired:
+        return start.calls >= at
+    found.refused[series.how] += 1
+    found.told += start.code != 0
+    kind, path = start.log[at - 1]
+    where = f"{scenario.verb}, {series} {at}, {kind} of {path}"
+    # Removing a directory begins with opening it.
+    removes = kind == "remove" or (kind == "open" and is_hidden(path.rpartition("/")[2]) and start.code == 0)
+    named = [path.rpartition("/")[2], *names(scenario)]
+    # From what is the same a second start does the same: one is enough.
+    left = contents(starts.work)
+    state = (scenario.verb, scenario.name, repr(left))
+    said = [
+        *after(scenario, start, left, named, excused=series.forever or removes),
+        *(next_start(starts, scenario, left) if state not in tried else ()),
+    ]
+    tried.add(state)
+    found.faults += [f"{where}: {fault}" for fault in said]
+    return True
 
 
 def after(
@@ -130,6 +162,9 @@ def main() -> None:
     parser.add_argument("--verb", default="all", help=f"all, or some of {','.join(VERBS)}")
     parser.add_argument("--budget", type=float, default=3600, metavar="SECONDS", help="for each verb")
     parser.add_argument("--points", type=int, metavar="N", help="so many for each verb, by chance, not all")
+    parser.add_argument(
+        "--only", default="", metavar="REGEX", help='of "new: ENOSPC at calls", "replacing: short from reads", …'
+    )
     given = parser.parse_args()
     failed = 0
     for verb in VERBS if given.verb == "all" else given.verb.split(","):
@@ -137,7 +172,7 @@ def main() -> None:
             starts = Starts(Path(folder))
             prepare(starts)
             began = time.monotonic()
-            found = campaign(starts, scenarios(starts, verb), began + given.budget, given.points)
+            found = campaign(starts, scenarios(starts, verb), began + given.budget, given.points, only=given.only)
             seconds = time.monotonic() - began
             how = ", ".join(f"{count} {how}" for how, count in sorted(found.refused.items()))
             ended = "" if seconds < given.budget else ", stopped by the budget"
