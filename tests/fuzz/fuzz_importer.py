@@ -111,14 +111,20 @@ class Slices:
                 print(f"importer: {self.tried:,} so far", file=sys.stderr, flush=True)
 
 
-def fuzz(program: Path, number: int, slices: Slices) -> None:
-    """A worker: what it finds is in a folder of its own, and met by its next slice. A second has texts half as long."""
+def fuzz(program: Path, number: int, slices: Slices, most_bytes: int) -> None:
+    """A worker: what it finds is in a folder of its own, and met by its next slice."""
     found = BUILD / "found"
     own = found if number == 0 else BUILD / f"found-{number + 1}"
     own.mkdir(exist_ok=True)
     folders = [own, *([found] if number else []), seeds()]
-    length = f"-max_len={max(MOST_BYTES >> number, 256)}"
-    command = [program, length, "-entropic=0", "-timeout=10", "-rss_limit_mb=2048", f"-artifact_prefix={BUILD}/"]
+    command = [
+        program,
+        f"-max_len={most_bytes}",
+        "-entropic=0",
+        "-timeout=10",
+        "-rss_limit_mb=2048",
+        f"-artifact_prefix={BUILD}/",
+    ]
     command += ["-print_final_stats=1", "-reload=0"]
     while bounds := slices.take():
         done = subprocess.run(
@@ -137,6 +143,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, metavar="SECONDS", help="default: 60, or what --runs need")
     parser.add_argument("--runs", type=float, metavar="N", help="no more than so many inputs")
     parser.add_argument("--workers", type=int, default=1, help="processes, each with seeds of its own")
+    parser.add_argument("--bytes", type=int, default=MOST_BYTES, metavar="N", help="of the longest text")
     parser.add_argument("--input", type=Path, help="one input, again")
     parser.add_argument("--merge", action="store_true", help="take what was found into the committed corpus, minimised")
     options = parser.parse_args()
@@ -161,7 +168,9 @@ def main() -> None:
     began = time.monotonic()
     slices = Slices(options.runs or math.inf, options.budget or (math.inf if options.runs else 60))
     with ThreadPoolExecutor(options.workers) as workers:
-        for working in [workers.submit(fuzz, program, number, slices) for number in range(options.workers)]:
+        for working in [
+            workers.submit(fuzz, program, number, slices, options.bytes) for number in range(options.workers)
+        ]:
             working.result()
     rate = slices.tried / (time.monotonic() - began)
     if slices.failure:
