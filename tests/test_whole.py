@@ -9,7 +9,7 @@ import pytest
 
 from zreplay import whole
 from zreplay.errors import UsageError
-from zreplay.whole import Beside, new_file, remove_left
+from zreplay.whole import Beside, new_file, refuse_place, remove_left
 
 GONE = 2**22 + 7  # beyond the kernel's largest PID
 
@@ -145,3 +145,29 @@ def test_an_error_names_the_place_the_reason_and_what_mends_it(tmp_path):
     with pytest.raises(UsageError) as told, new_file(place):
         pass
     assert str(told.value) == f"{place}: cannot be written: No such file or directory; -o names another place"
+
+
+@pytest.mark.parametrize(
+    ("place", "parents", "message"),
+    [
+        ("folder", True, "is a directory, expected the name of a file to write"),
+        ("file", True, "already exists; --force replaces it"),
+        ("file/a/b", True, "cannot be written: Not a directory; -o names another place"),
+        ("a/b", False, "cannot be written: No such file or directory; -o names another place"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_any_work(tmp_path, place, parents, message):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError) as told:
+        refuse_place(tmp_path / place, force=False, parents=parents)
+    assert str(told.value) == f"{tmp_path / place}: {message}"
+    assert names(tmp_path) == ["file", "folder"]
+
+
+def test_nothing_is_left_of_having_tried(tmp_path):
+    (tmp_path / "file").write_text("old")
+    refuse_place(tmp_path / "file", force=True)
+    refuse_place(tmp_path / "a" / "b", force=False, parents=True)
+    assert names(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_text() == "old"

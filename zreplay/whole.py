@@ -107,10 +107,29 @@ def new_file(place: Path, *, parents: bool = False, mend: str = "-o names anothe
         raise cannot_write(place, error, mend) from error
 
 
-def try_writing(place: Path, mend: str = "-o names another place") -> None:
-    """Find out before any work whether a file beside ``place`` can be made. Raises UsageError, as new_file does."""
+def refuse_place(
+    place: Path,
+    *,
+    force: bool,
+    parents: bool = False,
+    what: str = "a file to write",
+    mend: str = "-o names another place",
+) -> None:
+    """Find out before any work whether new_file() will be able to write ``place``.
+
+    Raises:
+        UsageError: it is a directory, or exists (without ``force``), or the system makes no file there; ``what``
+            belongs there, ``mend`` is said where it cannot be written.
+    """
+    if place.is_dir():
+        raise UsageError(f"{place}: is a directory, expected the name of {what}")
+    if place.exists() and not force:
+        raise UsageError(f"{place}: already exists; --force replaces it")
+    first = place
+    while parents and not os.path.lexists(first.parent):
+        first = first.parent
     try:
-        beside = Beside(place)
+        beside = Beside(first)
         try:
             beside.path.open("wb").close()
         finally:

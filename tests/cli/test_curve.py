@@ -78,7 +78,7 @@ def test_the_chart_is_drawn(zreplay, three, tmp_path, ending):
         (("--sample", "3"), "--sample: found '3', expected a share like 1/8"),
         (
             ("--chart", "/dev/null/c.svg"),
-            "/dev/null/c.svg: cannot be written: File exists; --chart names another place",
+            "/dev/null/c.svg: cannot be written: Not a directory; --chart names another place",
         ),
         (("--chart", "c.gif"), "c.gif: found the ending '.gif', expected .html, .svg or .png"),
         (("--format", "xml"), "--format: found 'xml'"),

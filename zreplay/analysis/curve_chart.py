@@ -12,12 +12,10 @@ ENDINGS = (".html", ".svg", ".png")
 _MIB = 1 << 20
 
 
-def refuse_chart(place: Path, *, force: bool) -> None:
-    """Raise UsageError when the chart cannot be made: another ending, a file that exists, no Altair."""
+def refuse_chart(place: Path) -> None:
+    """Raise UsageError when the chart cannot be made: another ending, no Altair."""
     if place.suffix.lower() not in ENDINGS:
         raise UsageError(f"{place}: found the ending {place.suffix or 'none'!r}, expected .html, .svg or .png")
-    if place.exists() and not force:
-        raise UsageError(f"{place}: already exists; --force replaces it")
     from zreplay.analysis import charts as _  # noqa: F401  (says which extra brings Altair)
 
 

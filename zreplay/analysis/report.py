@@ -28,11 +28,11 @@ from zreplay.analysis.table import (
     group_heading,
     value_text,
 )
-from zreplay.errors import UsageError
 from zreplay.version import __version__
-from zreplay.whole import new_file
+from zreplay.whole import new_file, refuse_place
 
 MAX_BYTES = 5_000_000
+_MEND = "name another place"
 _LOOK = {
     "font": 'system-ui, "DejaVu Sans", sans-serif',
     "axis": {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal"},
@@ -52,12 +52,9 @@ def has_charts() -> bool:
     return True
 
 
-def refuse_existing_page(place: Path, *, force: bool) -> None:
-    """Raise UsageError when a page cannot be written there: the file exists (without ``force``)."""
-    if place.is_dir():
-        raise UsageError(f"{place}: is a directory, expected the name of an HTML file")
-    if place.exists() and not force:
-        raise UsageError(f"{place}: already exists; --force replaces it")
+def refuse_page(place: Path, *, force: bool) -> None:
+    """Raise UsageError when no page can be written there: a directory, a file (without ``force``), no permission."""
+    refuse_place(place, force=force, parents=True, what="an HTML file", mend=_MEND)
 
 
 def write_report(comparison: Comparison, place: Path, *, force: bool = False) -> None:
@@ -66,13 +63,13 @@ def write_report(comparison: Comparison, place: Path, *, force: bool = False) ->
     Raises:
         UsageError: it exists and ``force`` is not set; it cannot be written.
     """
-    refuse_existing_page(place, force=force)
+    refuse_page(place, force=force)
     write_page(page(comparison), place)
 
 
 def write_page(page: str, place: Path) -> None:
     """Write a page, whole or not at all. Raises UsageError where it cannot be written."""
-    with new_file(place, parents=True, mend="name another place") as file:
+    with new_file(place, parents=True, mend=_MEND) as file:
         file.write(page.encode())
 
 

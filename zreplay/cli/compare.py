@@ -153,9 +153,9 @@ def _compare(
         raise UsageError("--format parquet: standard output is a terminal; redirect it to a file")
     if report:
         refuse_sweeps(paths)
-        from zreplay.analysis.report import refuse_existing_page
+        from zreplay.analysis.report import refuse_page
 
-        refuse_existing_page(report, force=force)
+        refuse_page(report, force=force)
 
     measuring = _Measuring(timing, replicates, seed, size_bytes("--memory-limit", memory_limit))
     runs, times = _runs(paths, axes, out, measuring, quiet)

@@ -96,20 +96,21 @@ def command(
     spare_memory()
     from zreplay.replay.config import known, within
     from zreplay.replay.curve import Limits, check, config_of, curve
-    from zreplay.replay.curve_file import refuse_existing_file, write_curve
+    from zreplay.replay.curve_file import write_curve
     from zreplay.trace.files import open_trace
-    from zreplay.whole import new_file
+    from zreplay.whole import new_file, refuse_place
 
     known("--format", form, ("table", "json"))
     form = "json" if as_json else form
     within("--check", checks, 0, 1000)
     wanted, share = Limits.parse(limits) if limits else Limits(), _sample(sample)
     if out:
-        refuse_existing_file(out, force=force)
+        refuse_place(out, force=force, parents=True)
     if chart:
         from zreplay.analysis.curve_chart import chart_bytes, refuse_chart
 
-        refuse_chart(chart, force=force)
+        refuse_chart(chart)
+        refuse_place(chart, force=force, parents=True, mend="--chart names another place")
     config = config_of(
         open_trace(trace), kernel=kernel, pool=pool, mm=mm, accept_threshold_percent=accept_threshold_percent
     )

@@ -52,11 +52,11 @@ def command(
         return
     from zreplay.analysis.comparison import compare
     from zreplay.analysis.metrics import Assumptions, choose
-    from zreplay.analysis.report import refuse_existing_page, write_report
+    from zreplay.analysis.report import refuse_page, write_report
     from zreplay.analysis.results import load
     from zreplay.sweep.directory import refuse_sweeps
 
-    refuse_existing_page(out, force=force)
+    refuse_page(out, force=force)
     refuse_sweeps(runs)
     results = load(list(dict.fromkeys(runs)))
     assumptions = Assumptions()
@@ -78,12 +78,12 @@ def _write_other(
 ) -> None:
     """A page that a package makes."""
     from zreplay.analysis.installed import page_of
-    from zreplay.analysis.report import refuse_existing_page, write_page
+    from zreplay.analysis.report import refuse_page, write_page
     from zreplay.errors import UsageError
     from zreplay.replay.run import open_run
 
     for option, value in only_ours.items():
         if value is not None:
             raise UsageError(f"{option}: not with --report, whose page is the package's affair; leave one out")
-    refuse_existing_page(out, force=force)
+    refuse_page(out, force=force)
     write_page(page_of(name, [open_run(place) for place in dict.fromkeys(runs)]), out)

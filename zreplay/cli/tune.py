@@ -106,9 +106,9 @@ def command(
     from zreplay.tune.written import command_of, text
 
     if report:
-        from zreplay.analysis.report import refuse_existing_page
+        from zreplay.analysis.report import refuse_page
 
-        refuse_existing_page(report, force=force)
+        refuse_page(report, force=force)
     values = {name: _values(name, given) for name, given in axes.items() if given is not None}
     with _events_bar(trace, quiet=quiet or as_json) as progress:
         outcome = tune(

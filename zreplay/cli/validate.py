@@ -38,16 +38,14 @@ def command(traces: tuple[Path, ...], as_json: bool, plot: Path | None, require:
     """
     from zreplay.analysis.validate import validate
     from zreplay.errors import RequirementError, UsageError
-    from zreplay.whole import try_writing
+    from zreplay.whole import refuse_place
 
     if plot:
         from zreplay.analysis import charts as _  # noqa: F401  (says which extra brings Altair)
     if plot and len(traces) > 1:
         raise UsageError(f"--plot: found {len(traces)} traces, expected one")
-    if plot and plot.exists() and not force:
-        raise UsageError(f"{plot}: already exists; --force replaces it, --plot names another place")
     if plot:
-        try_writing(plot, mend="--plot names another place")
+        refuse_place(plot, force=force, mend="--plot names another place")
     results = []
     for path in traces:
         results.append(validate(path))

@@ -6,7 +6,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zreplay.errors import UsageError
 from zreplay.replay.curve import Curve
 from zreplay.replay.directory import SCHEMA_VERSION
 from zreplay.version import __version__
@@ -29,14 +28,6 @@ _SCHEMA = pa.schema(
         ("hit_share_error", pa.float64()),
     ]
 )
-
-
-def refuse_existing_file(place: Path, *, force: bool) -> None:
-    """Raise UsageError when ``place`` may not be written: it exists without ``force``, or is a directory."""
-    if place.is_dir():
-        raise UsageError(f"{place}: is a directory, expected the name of a file to write")
-    if place.exists() and not force:
-        raise UsageError(f"{place}: already exists; --force replaces it")
 
 
 def write_curve(curve: Curve, place: Path) -> None:

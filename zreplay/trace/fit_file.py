@@ -4,11 +4,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from zreplay.errors import UsageError
 from zreplay.trace.fit import fit
 from zreplay.trace.recipes.fitted import FittedRecipe
 from zreplay.trace.recipes.tables import to_table, toml_text
-from zreplay.whole import new_file
+from zreplay.whole import new_file, refuse_place
 
 _HEAD = """\
 # A recipe fitted to a trace (zreplay synth --fit; docs/fit.md says what each number is, and what they tell of the
@@ -70,10 +69,7 @@ def write_recipe(trace: Path, output: Path, *, force: bool = False) -> FittedRec
 
     Raises UsageError if `output` exists (unless `force`) or cannot be written, and as fit() does.
     """
-    if output.is_dir():
-        raise UsageError(f"{output}: is a directory, expected the name of a file to write")
-    if output.exists() and not force:
-        raise UsageError(f"{output}: already exists; --force replaces it")
+    refuse_place(output, force=force)
     recipe = fit(trace)
     with new_file(output) as file:
         file.write(recipe_text(recipe).encode())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zreplay.analysis.plain_chart import HINT
-from zreplay.analysis.report import chart_spec, filled, has_charts, refuse_existing_page
+from zreplay.analysis.report import chart_spec, filled, has_charts, refuse_page
 from zreplay.analysis.report import write_page as write_file
 from zreplay.analysis.table import value_text
 from zreplay.tune.found import Finding
@@ -26,7 +26,7 @@ def write_page(outcome: Outcome, place: Path, *, force: bool = False) -> None:
     Raises:
         UsageError: it exists and ``force`` is not set; it cannot be written.
     """
-    refuse_existing_page(place, force=force)
+    refuse_page(place, force=force)
     write_file(page(outcome), place)
 
 
