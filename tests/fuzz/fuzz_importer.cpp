@@ -1,5 +1,5 @@
 // libFuzzer over what reads a kernel's words: the importer of ftrace text, the sight before it, the merger of several texts
-// and the ring buffer in binary. Built and run by tests/fuzz/fuzz_importer.py.
+// and the ring buffer in binary. Built and run by tests/fuzz/fuzz_core.py.
 //
 // Whatever the bytes: no crash, no undefined behaviour, rows that every reader takes, messages of one line that name the
 // line, the same rows wherever the text is cut, and each line counted.

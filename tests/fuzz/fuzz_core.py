@@ -1,12 +1,13 @@
-"""libFuzzer with AddressSanitizer and UBSan over the importer in C++: tests/fuzz/fuzz_importer.cpp, built and run.
+"""libFuzzer with AddressSanitizer and UBSan over what reads in C++: fuzz_importer.cpp and fuzz_parquet.cpp.
 
-    python tests/fuzz/fuzz_importer.py --budget 60                # CI's
-    python tests/fuzz/fuzz_importer.py --runs 1e8 --workers 2     # the whole campaign
-    python tests/fuzz/fuzz_importer.py --input FILE               # one input again
+    python tests/fuzz/fuzz_core.py --budget 60                       # CI's, of the importer
+    python tests/fuzz/fuzz_core.py parquet --budget 60               # of a Parquet file's footer and its pages' headers
+    python tests/fuzz/fuzz_core.py importer --runs 1e8 --workers 2   # the whole campaign
+    python tests/fuzz/fuzz_core.py --input FILE                      # one input again
 
-Starts from tests/fuzz/corpus.zip (what earlier campaigns found, minimised) and the texts of tests/trace; prints how
-many inputs were tried. An input that fails is kept in build/fuzz/ and the command exits with 1. Needs clang++ with its
-libFuzzer; a build takes half a minute.
+Starts from importer.zip or parquet.zip (what earlier campaigns found, minimised) and from the texts of tests/trace, or
+from small files; prints how many inputs were tried. An input that fails is kept in build/fuzz/ and the command exits
+with 1. Needs clang++ with its libFuzzer; a build takes half a minute.
 """
 
 import argparse
@@ -24,7 +25,6 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "zreplay" / "core"
-CORPUS = Path(__file__).with_name("corpus.zip")
 BUILD = ROOT / "build" / "fuzz"
 FLAGS = [
     "-std=c++20",
@@ -44,13 +44,23 @@ SLICE = 2_000_000  #: inputs after which a worker begins again, from what it has
 HEADS = (b"\0\x10\x04\0", b"\0\x13\x03\x0b", b"\1\x07\x0a\x07", b"\2\x12\x02\x1f")
 
 
-def build() -> Path:
+#: What is fuzzed → the sources of trace/ that it is.
+FTRACE = [f"ftrace{part}" for part in ("", "_checks", "_columns", "_line", "_pages", "_pool", "_sight", "_zram")]
+TARGETS = {
+    "importer": [*FTRACE, "line_merger", "ring_buffer", "row_queue", "rows"],
+    "parquet": ["parquet_footer", "parquet_pages"],
+}
+
+
+def build(target: str) -> Path:
     """The fuzzer, compiled if a source is newer."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    program = BUILD / "fuzz_importer"
-    parts = [f"ftrace{part}" for part in ("", "_checks", "_columns", "_line", "_pages", "_pool", "_sight", "_zram")]
-    parts += ["line_merger", "ring_buffer", "row_queue", "rows"]
-    sources = [Path(__file__).with_suffix(".cpp"), *(CORE / "trace" / f"{part}.cpp" for part in parts)]
+    objects_of = BUILD / target
+    objects_of.mkdir(parents=True, exist_ok=True)
+    program = BUILD / f"fuzz_{target}"
+    sources = [
+        Path(__file__).with_name(f"fuzz_{target}.cpp"),
+        *(CORE / "trace" / f"{part}.cpp" for part in TARGETS[target]),
+    ]
     headers = [*CORE.glob("*.hpp"), *CORE.glob("trace/*.hpp"), *CORE.glob("pool/*.hpp")]
     if program.exists() and program.stat().st_mtime > max(file.stat().st_mtime for file in sources + headers):
         return program
@@ -60,7 +70,7 @@ def build() -> Path:
     while waiting or compiling:
         while waiting and len(compiling) < (os.cpu_count() or 1):
             source = waiting.pop(0)
-            objects.append(str(BUILD / f"{source.stem}.o"))
+            objects.append(str(objects_of / f"{source.stem}.o"))
             command = [*compiler, *FLAGS, f"-I{CORE}", "-c", str(source), "-o", objects[-1]]
             compiling.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
         if compiling.pop(0).wait():
@@ -69,15 +79,40 @@ def build() -> Path:
     return program
 
 
-def seeds() -> Path:
-    """A folder with the samples of the tests, each in the ways it may be read."""
-    folder = BUILD / "seeds"
+def seeds(target: str) -> Path:
+    """A folder with what the tests have, each in the ways it may be read."""
+    folder = BUILD / target / "seeds"
     folder.mkdir(parents=True, exist_ok=True)
-    texts = [file for name in ("samples", "inputs") for file in (ROOT / "tests" / "trace" / name).glob("*.txt")]
-    for text in texts:
-        for number, head in enumerate(HEADS):
-            (folder / f"{text.stem}-{number}").write_bytes(head + text.read_bytes()[: MOST_BYTES - len(head)])
+    for name, data in (texts() if target == "importer" else files()).items():
+        (folder / name).write_bytes(data[:MOST_BYTES])
     return folder
+
+
+def texts() -> dict[str, bytes]:
+    """The samples of the importer's tests."""
+    found = [file for name in ("samples", "inputs") for file in (ROOT / "tests" / "trace" / name).glob("*.txt")]
+    return {f"{text.stem}-{i}": head + text.read_bytes() for text in found for i, head in enumerate(HEADS)}
+
+
+def files() -> dict[str, bytes]:
+    """Footers and pages of small Parquet files."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = {}
+    numbers = pa.table({"a": pa.array([1, None, 3], pa.uint32()), "b": pa.array([2**40, 0, 7], pa.int64())})
+    words = pa.table({"w": ["zbud", "z3fold", None, "zbud"]})
+    for name, table, options in (
+        ("numbers", numbers, {"write_page_checksum": True}),
+        ("words", words, {"use_dictionary": False, "column_encoding": {"w": "DELTA_BYTE_ARRAY"}}),
+        ("groups", words, {"row_group_size": 2, "data_page_version": "2.0"}),
+    ):
+        file = pa.BufferOutputStream()
+        pq.write_table(table, file, store_schema=False, **options)
+        data = file.getvalue().to_pybytes()
+        footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+        found |= {f"{name}-footer": b"\0" + data[footer:-8], f"{name}-pages": b"\1" + data[4:footer]}
+    return found
 
 
 class Slices:
@@ -108,15 +143,15 @@ class Slices:
             if code or not tried:
                 self.failure = said[-6000:]
             elif self.tried >= SLICE:
-                print(f"importer: {self.tried:,} so far", file=sys.stderr, flush=True)
+                print(f"{self.tried:,} so far", file=sys.stderr, flush=True)
 
 
-def fuzz(program: Path, number: int, slices: Slices, most_bytes: int) -> None:
+def fuzz(target: str, number: int, slices: Slices, most_bytes: int) -> None:
     """A worker: what it finds is in a folder of its own, and met by its next slice."""
-    found = BUILD / "found"
-    own = found if number == 0 else BUILD / f"found-{number + 1}"
+    program, found = build(target), BUILD / target / "found"
+    own = found if number == 0 else BUILD / target / f"found-{number + 1}"
     own.mkdir(exist_ok=True)
-    folders = [own, *([found] if number else []), seeds()]
+    folders = [own, *([found] if number else []), seeds(target)]
     command = [
         program,
         f"-max_len={most_bytes}",
@@ -140,6 +175,7 @@ def fuzz(program: Path, number: int, slices: Slices, most_bytes: int) -> None:
 def main() -> None:
     """Build, fuzz, and say how many inputs there were."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", nargs="?", default="importer", choices=TARGETS)
     parser.add_argument("--budget", type=int, metavar="SECONDS", help="default: 60, or what --runs need")
     parser.add_argument("--runs", type=float, metavar="N", help="no more than so many inputs")
     parser.add_argument("--workers", type=int, default=1, help="processes, each with seeds of its own")
@@ -149,19 +185,19 @@ def main() -> None:
     options = parser.parse_args()
     if not shutil.which("clang++"):
         sys.exit("needs clang++ and its libFuzzer (Debian: clang, libclang-rt-14-dev)")
-    program = build()
+    program = build(options.target)
     if options.input:
         sys.exit(subprocess.run([program, options.input]).returncode)
-    found = BUILD / "found"
+    found, kept = BUILD / options.target / "found", Path(__file__).with_name(f"{options.target}.zip")
     found.mkdir(exist_ok=True)
-    with ZipFile(CORPUS) as corpus:
+    with ZipFile(kept) as corpus:
         corpus.extractall(found)
     if options.merge:
-        merged = BUILD / "merged"
+        merged = BUILD / options.target / "merged"
         shutil.rmtree(merged, ignore_errors=True)
         merged.mkdir()
         subprocess.run([program, "-merge=1", f"-max_len={MOST_BYTES}", merged, found], check=True)
-        with ZipFile(CORPUS, "w", ZIP_DEFLATED, compresslevel=9) as corpus:
+        with ZipFile(kept, "w", ZIP_DEFLATED, compresslevel=9) as corpus:
             for file in sorted(merged.iterdir()):
                 corpus.writestr(ZipInfo(file.name), file.read_bytes(), ZIP_DEFLATED)
         return
@@ -169,13 +205,13 @@ def main() -> None:
     slices = Slices(options.runs or math.inf, options.budget or (math.inf if options.runs else 60))
     with ThreadPoolExecutor(options.workers) as workers:
         for working in [
-            workers.submit(fuzz, program, number, slices, options.bytes) for number in range(options.workers)
+            workers.submit(fuzz, options.target, number, slices, options.bytes) for number in range(options.workers)
         ]:
             working.result()
     rate = slices.tried / (time.monotonic() - began)
     if slices.failure:
         sys.exit(slices.failure)
-    print(f"importer: {slices.tried:,} executions ({rate:,.0f} a second), nothing found")
+    print(f"{options.target}: {slices.tried:,} executions ({rate:,.0f} a second), nothing found")
 
 
 if __name__ == "__main__":
