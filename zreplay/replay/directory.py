@@ -112,9 +112,22 @@ def write_table(path: Path, rows: list[dict[str, Any]], types: Mapping[str, pa.D
 
     ``types`` are those of columns that may have no value to tell them.
     """
-    fields = [pa.field(name, (types or {}).get(name, pa.infer_type([row[name] for row in rows]))) for name in rows[0]]
+    fields = [pa.field(name, (types or {}).get(name) or _type_of([row[name] for row in rows])) for name in rows[0]]
     table = versioned(pa.Table.from_pylist(rows, pa.schema(fields)))
     write_parquet(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
+
+
+#: What `pa.infer_type` says of these, for which it would import dateutil where that is installed.
+_PLAIN = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string(), type(None): pa.null()}
+
+
+def _type_of(values: list[Any]) -> pa.DataType:
+    """A column's type; of one that has a value, those that are None do not count."""
+    there = [value for value in values if value is not None] or values
+    kinds = {type(value) for value in there}
+    plain = _PLAIN.get(*kinds) if len(kinds) == 1 else None
+    is_long = plain == pa.int64() and max(map(abs, there)) >> 63
+    return pa.infer_type(values) if plain is None or is_long else plain
 
 
 def write_parquet(table: pa.Table, path: Path, **options: Any) -> None:

@@ -1,6 +1,7 @@
 """How things are measured: processes in turns, rounds within a budget, traces made once."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -91,6 +92,12 @@ class Bench:
     rounds: int = 0
     _traces: dict[Recipe, Path] = field(default_factory=dict)
     _made: dict[str, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # As of an installed package, whose bytecode is there: where Python writes none, each start would compile all of
+        # zreplay, a quarter of a short run.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(self.work / "bytecode")
 
     def interleaved(
         self, subjects: Mapping[str, Callable[[], float]], *, fewest: int = FEWEST, most: int = MOST
