@@ -6,8 +6,8 @@
     python tests/fuzz/fuzz_core.py --input FILE                      # one input again
 
 Starts from importer.zip or parquet.zip (what earlier campaigns found, minimised) and from the texts of tests/trace, or
-from small files; prints how many inputs were tried. An input that fails is kept in build/fuzz/ and the command exits
-with 1. Needs clang++ with its libFuzzer; a build takes half a minute.
+from small files; prints how many inputs were tried, also when Ctrl-C ends it. An input that fails is kept in
+build/fuzz/ and the command exits with 1. Needs clang++ with its libFuzzer; a build takes half a minute.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -140,7 +141,9 @@ class Slices:
         tried = re.search(r"stat::number_of_executed_units:\s*(\d+)", said)
         with self._lock:
             self.tried += int(tried[1]) if tried else 0
-            if code or not tried:
+            if "run interrupted" in said:
+                self._left = 0
+            elif code or not tried:
                 self.failure = said[-6000:]
             elif self.tried >= SLICE:
                 print(f"{self.tried:,} so far", file=sys.stderr, flush=True)
@@ -201,6 +204,7 @@ def main() -> None:
             for file in sorted(merged.iterdir()):
                 corpus.writestr(ZipInfo(file.name), file.read_bytes(), ZIP_DEFLATED)
         return
+    signal.signal(signal.SIGINT, lambda *_: None)  # libFuzzer ends by it, and says how many it has tried
     began = time.monotonic()
     slices = Slices(options.runs or math.inf, options.budget or (math.inf if options.runs else 60))
     with ThreadPoolExecutor(options.workers) as workers:
