@@ -165,6 +165,19 @@ def test_a_place_that_cannot_be_written_is_told_before_any_work(tmp_path, place,
     assert names(tmp_path) == ["file", "folder"]
 
 
+def test_a_link_to_nothing_is_something(tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(UsageError, match="already exists; --force replaces it"):
+        refuse_place(tmp_path / "link", force=False)
+
+
+def test_a_name_that_is_too_long_is_told_as_what_cannot_be_written(tmp_path):
+    place = tmp_path / ("x" * 300)
+    with pytest.raises(UsageError) as told:
+        refuse_place(place, force=False, mend="--plot names another place")
+    assert str(told.value) == f"{place}: cannot be written: File name too long; --plot names another place"
+
+
 def test_nothing_is_left_of_having_tried(tmp_path):
     (tmp_path / "file").write_text("old")
     refuse_place(tmp_path / "file", force=True)

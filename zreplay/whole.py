@@ -107,6 +107,19 @@ def new_file(place: Path, *, parents: bool = False, mend: str = "-o names anothe
         raise cannot_write(place, error, mend) from error
 
 
+def refuse_taken(
+    place: Path, *, force: bool, what: str = "a file to write", mend: str = "-o names another place"
+) -> None:
+    """Raise UsageError where no file may be put: a directory, or, without ``force``, anything at all."""
+    try:
+        if place.is_dir():
+            raise UsageError(f"{place}: is a directory, expected the name of {what}")
+        if os.path.lexists(place) and not force:
+            raise UsageError(f"{place}: already exists; --force replaces it")
+    except OSError as error:
+        raise cannot_write(place, error, mend) from error
+
+
 def refuse_place(
     place: Path,
     *,
@@ -121,14 +134,11 @@ def refuse_place(
         UsageError: it is a directory, or exists (without ``force``), or the system makes no file there; ``what``
             belongs there, ``mend`` is said where it cannot be written.
     """
-    if place.is_dir():
-        raise UsageError(f"{place}: is a directory, expected the name of {what}")
-    if place.exists() and not force:
-        raise UsageError(f"{place}: already exists; --force replaces it")
-    first = place
-    while parents and not os.path.lexists(first.parent):
-        first = first.parent
+    refuse_taken(place, force=force, what=what, mend=mend)
     try:
+        first = place
+        while parents and not os.path.lexists(first.parent):
+            first = first.parent
         beside = Beside(first)
         try:
             beside.path.open("wb").close()

@@ -95,8 +95,8 @@ sys.argv = ["zreplay", "run", sys.argv[1], "-o", sys.argv[2]]
 try:
     main()
 except SystemExit:
-    heavy = ("polars", "numpy", "tqdm", "pyarrow.compute", "pyarrow.dataset", "concurrent.futures", "zreplay.analysis")
-    print([name for name in heavy if name in sys.modules])
+    heavy = ("polars", "numpy", "tqdm", "pyarrow.compute", "pyarrow.dataset", "concurrent.futures", "dateutil")
+    print([name for name in (*heavy, "zreplay.analysis") if name in sys.modules])
 """
 
 

@@ -81,7 +81,12 @@ def campaign(
     every = [Series(s, *refusal) for s in some for refusal in REFUSALS]
     every = [series for series in every if re.search(only, str(series))]
     if most is not None:
-        calls = [(series, at) for series in every for at in range(1, series.start(starts, sys.maxsize).calls + 1)]
+        calls = [
+            (series, at)
+            for series in every
+            if time.monotonic() < until
+            for at in range(1, series.start(starts, sys.maxsize).calls + 1)
+        ]
         for series, at in random.Random(seed).sample(calls, min(most, len(calls))):
             if time.monotonic() > until:
                 break
@@ -104,8 +109,8 @@ def refuse(starts: Starts, series: Series, at: int, found: Found, tried: set[tup
         return start.calls >= at
     found.refused[series.how] += 1
     found.told += start.code != 0
-    kind, path = start.log[at - 1]
-    where = f"{scenario.verb}, {series} {at}, {kind} of {path}"
+    kind, path = start.log[at - 1] if at <= len(start.log) else (series.kinds[0], "…")  # the log has the first ones
+    where = f"{scenario.verb}, {series}, number {at}: {kind} of {path}"
     # Removing a directory begins with opening it.
     removes = kind == "remove" or (kind == "open" and is_hidden(path.rpartition("/")[2]) and start.code == 0)
     named = [path.rpartition("/")[2], *names(scenario)]

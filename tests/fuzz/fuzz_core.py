@@ -3,7 +3,7 @@
     python tests/fuzz/fuzz_core.py --budget 60                       # CI's, of the importer
     python tests/fuzz/fuzz_core.py parquet --budget 60               # of a Parquet file's footer and its pages' headers
     python tests/fuzz/fuzz_core.py importer --runs 1e8 --workers 2   # the whole campaign
-    python tests/fuzz/fuzz_core.py --input FILE                      # one input again
+    python tests/fuzz/fuzz_core.py parquet --input build/fuzz/fuzz_parquet-crash-…   # one input again
 
 Starts from importer.zip or parquet.zip (what earlier campaigns found, minimised) and from the texts of tests/trace, or
 from small files; prints how many inputs were tried, also when Ctrl-C ends it. An input that fails is kept in
@@ -42,11 +42,9 @@ ASAN_OPTIONS = "malloc_context_size=0:quarantine_size_mb=2:thread_local_quaranti
 MOST_BYTES = 1024
 SLICE = 2_000_000  #: inputs after which a worker begins again, from what it has found
 #: How the text of a sample may be read: what, family, pool, cut.
-HEADS = (b"\0\x10\x04\0", b"\0\x13\x03\x0b", b"\1\x07\x0a\x07", b"\2\x12\x02\x1f")
-
-
-#: What is fuzzed → the sources of trace/ that it is.
+HEADS = (b"\0\x90\x04\0", b"\0\x13\x03\x0b", b"\1\x87\x0a\0", b"\2\x12\x02\x1f")
 FTRACE = [f"ftrace{part}" for part in ("", "_checks", "_columns", "_line", "_pages", "_pool", "_sight", "_zram")]
+#: What is fuzzed → the sources of trace/ that it is.
 TARGETS = {
     "importer": [*FTRACE, "line_merger", "ring_buffer", "row_queue", "rows"],
     "parquet": ["parquet_footer", "parquet_pages"],
@@ -112,7 +110,7 @@ def files() -> dict[str, bytes]:
         pq.write_table(table, file, store_schema=False, **options)
         data = file.getvalue().to_pybytes()
         footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
-        found |= {f"{name}-footer": b"\0" + data[footer:-8], f"{name}-pages": b"\1" + data[4:footer]}
+        found |= {f"{name}-footer": bytes(3) + data[footer:-8], f"{name}-pages": b"\1" + bytes(2) + data[4:footer]}
     return found
 
 
@@ -136,6 +134,10 @@ class Slices:
             self._left -= runs
             return [f"-runs={int(runs)}", f"-max_total_time={int(seconds)}"]
 
+    def end(self) -> None:
+        """No further ones."""
+        self._left = 0
+
     def done(self, said: str, code: int) -> None:
         """A slice has ended, and said this."""
         tried = re.search(r"stat::number_of_executed_units:\s*(\d+)", said)
@@ -144,24 +146,24 @@ class Slices:
             if "run interrupted" in said:
                 self._left = 0
             elif code or not tried:
-                self.failure = said[-6000:]
+                self.failure = said[-6000:] or f"ended with {code}"
             elif self.tried >= SLICE:
                 print(f"{self.tried:,} so far", file=sys.stderr, flush=True)
 
 
-def fuzz(target: str, number: int, slices: Slices, most_bytes: int) -> None:
+def fuzz(program: Path, given: Path, number: int, slices: Slices, most_bytes: int) -> None:
     """A worker: what it finds is in a folder of its own, and met by its next slice."""
-    program, found = build(target), BUILD / target / "found"
-    own = found if number == 0 else BUILD / target / f"found-{number + 1}"
+    found = given.with_name("found")
+    own = found if number == 0 else given.with_name(f"found-{number + 1}")
     own.mkdir(exist_ok=True)
-    folders = [own, *([found] if number else []), seeds(target)]
+    folders = [own, *([found] if number else []), given]
     command = [
         program,
         f"-max_len={most_bytes}",
         "-entropic=0",
         "-timeout=10",
         "-rss_limit_mb=2048",
-        f"-artifact_prefix={BUILD}/",
+        f"-artifact_prefix={program}-",
     ]
     command += ["-print_final_stats=1", "-reload=0"]
     while bounds := slices.take():
@@ -199,17 +201,19 @@ def main() -> None:
         merged = BUILD / options.target / "merged"
         shutil.rmtree(merged, ignore_errors=True)
         merged.mkdir()
-        subprocess.run([program, "-merge=1", f"-max_len={MOST_BYTES}", merged, found], check=True)
+        every = [folder for folder in found.parent.glob("found*") if folder.is_dir()]
+        subprocess.run([program, "-merge=1", f"-max_len={options.bytes}", merged, *every], check=True)
         with ZipFile(kept, "w", ZIP_DEFLATED, compresslevel=9) as corpus:
             for file in sorted(merged.iterdir()):
                 corpus.writestr(ZipInfo(file.name), file.read_bytes(), ZIP_DEFLATED)
         return
-    signal.signal(signal.SIGINT, lambda *_: None)  # libFuzzer ends by it, and says how many it has tried
     began = time.monotonic()
     slices = Slices(options.runs or math.inf, options.budget or (math.inf if options.runs else 60))
+    signal.signal(signal.SIGINT, lambda *_: slices.end())  # a slice ends by itself, and says how many it has tried
+    given = seeds(options.target)
     with ThreadPoolExecutor(options.workers) as workers:
         for working in [
-            workers.submit(fuzz, options.target, number, slices, options.bytes) for number in range(options.workers)
+            workers.submit(fuzz, program, given, number, slices, options.bytes) for number in range(options.workers)
         ]:
             working.result()
     rate = slices.tried / (time.monotonic() - began)

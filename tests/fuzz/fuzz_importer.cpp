@@ -6,6 +6,9 @@
 //
 //     input   | what | family | pool | cut | text or pages …
 //
+//     what    0: read whole and in pieces of `cut` bytes; 1: read whole; 2: two texts, merged; 3: pages
+//     family  flags of the importer; the uppermost: sighted before
+//
 // Text is changed by lines and by the values in them, which comes further than bytes do.
 #include <algorithm>
 #include <array>

@@ -2,9 +2,10 @@
 // tests/fuzz/fuzz_core.py.
 //
 // Whatever the bytes: no crash, no undefined behaviour, what they say or one error of one line; chunks that lie in what a file
-// can be, no more of them than there are bytes, and of a chunk's pages the same in two chunks that meet where one ends.
+// can be, no more of them than there are bytes, and of a chunk's pages the same in two chunks that
+// meet at the cut, where both can be read.
 //
-//     input   | what, cut | footer or pages …
+//     input   | what | cut, two bytes | footer (what is even) or pages …
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@
 using namespace zreplay;
 
 namespace {
+
+constexpr size_t head_bytes = 3;
 
 #define EXPECT(condition)                                                                  \
     do {                                                                                   \
@@ -81,9 +84,9 @@ void expect_pages(std::span<const uint8_t> bytes, size_t cut) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    if (size < 1) return 0;
-    const std::span<const uint8_t> rest(data + 1, size - 1);
-    if (data[0] % 2) expect_pages(rest, data[0] / 2);
+    if (size < head_bytes) return 0;
+    const std::span<const uint8_t> rest(data + head_bytes, size - head_bytes);
+    if (data[0] % 2) expect_pages(rest, data[1] + size_t{256} * data[2]);
     else expect_footer(rest);
     return 0;
 }

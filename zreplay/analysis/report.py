@@ -32,7 +32,6 @@ from zreplay.version import __version__
 from zreplay.whole import new_file, refuse_place
 
 MAX_BYTES = 5_000_000
-_MEND = "name another place"
 _LOOK = {
     "font": 'system-ui, "DejaVu Sans", sans-serif',
     "axis": {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal"},
@@ -52,9 +51,9 @@ def has_charts() -> bool:
     return True
 
 
-def refuse_page(place: Path, *, force: bool) -> None:
+def refuse_page(place: Path, *, force: bool, mend: str = "-o names another place") -> None:
     """Raise UsageError when no page can be written there: a directory, a file (without ``force``), no permission."""
-    refuse_place(place, force=force, parents=True, what="an HTML file", mend=_MEND)
+    refuse_place(place, force=force, parents=True, what="an HTML file", mend=mend)
 
 
 def write_report(comparison: Comparison, place: Path, *, force: bool = False) -> None:
@@ -69,7 +68,7 @@ def write_report(comparison: Comparison, place: Path, *, force: bool = False) ->
 
 def write_page(page: str, place: Path) -> None:
     """Write a page, whole or not at all. Raises UsageError where it cannot be written."""
-    with new_file(place, parents=True, mend=_MEND) as file:
+    with new_file(place, parents=True) as file:
         file.write(page.encode())
 
 

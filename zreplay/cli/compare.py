@@ -155,7 +155,7 @@ def _compare(
         refuse_sweeps(paths)
         from zreplay.analysis.report import refuse_page
 
-        refuse_page(report, force=force)
+        refuse_page(report, force=force, mend="--report names another place")
 
     measuring = _Measuring(timing, replicates, seed, size_bytes("--memory-limit", memory_limit))
     runs, times = _runs(paths, axes, out, measuring, quiet)

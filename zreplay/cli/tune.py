@@ -108,7 +108,7 @@ def command(
     if report:
         from zreplay.analysis.report import refuse_page
 
-        refuse_page(report, force=force)
+        refuse_page(report, force=force, mend="--report names another place")
     values = {name: _values(name, given) for name, given in axes.items() if given is not None}
     with _events_bar(trace, quiet=quiet or as_json) as progress:
         outcome = tune(

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from zreplay.errors import UsageError, ZreplayError, why
 from zreplay.trace.files import TraceMetadata, TraceWriter, open_trace
-from zreplay.whole import cannot_write, discard, locked, remove_left
+from zreplay.whole import cannot_write, discard, locked, refuse_taken, remove_left
 
 _PART_ROWS = 1 << 17
 _PART_SECONDS = 10.0
@@ -42,8 +42,7 @@ class PartsWriter:
         self._parts = 0
         self._last = time.monotonic()
         self._held = ExitStack()
-        if output.exists() and not force:
-            raise UsageError(f"{output}: already exists; --force replaces it")
+        refuse_taken(output, force=force)
         remove_left(self._folder)
         try:
             self._folder.mkdir(exist_ok=True)

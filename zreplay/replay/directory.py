@@ -123,11 +123,9 @@ _PLAIN = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string
 
 def _type_of(values: list[Any]) -> pa.DataType:
     """A column's type; of one that has a value, those that are None do not count."""
-    there = [value for value in values if value is not None] or values
-    kinds = {type(value) for value in there}
+    kinds = {type(value) for value in values if value is not None} or {type(None)}
     plain = _PLAIN.get(*kinds) if len(kinds) == 1 else None
-    is_long = plain == pa.int64() and max(map(abs, there)) >> 63
-    return pa.infer_type(values) if plain is None or is_long else plain
+    return pa.infer_type(values) if plain is None else plain
 
 
 def write_parquet(table: pa.Table, path: Path, **options: Any) -> None:

@@ -33,7 +33,7 @@ from zreplay.trace.schema import (
     WORDS_MINOR_OF,
 )
 from zreplay.version import __version__
-from zreplay.whole import Beside, cannot_write
+from zreplay.whole import Beside, cannot_write, refuse_taken
 
 if TYPE_CHECKING:
     import polars as pl
@@ -187,10 +187,7 @@ class TraceWriter:
         self._schema = schema
         self._words: set[str] = set()
         self.rows = 0
-        if self.path.is_dir():
-            raise UsageError(f"{self.path}: is a directory, expected the name of a file to write")
-        if (self.path.exists() or self.path.is_symlink()) and not force:
-            raise UsageError(f"{self.path}: already exists; --force replaces it")
+        refuse_taken(self.path, force=force)
         from zreplay.trace.behind import FileBehind  # a thread's machinery, which a reader does not need
 
         self._pending: list[pa.RecordBatch] = []

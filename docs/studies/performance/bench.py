@@ -20,6 +20,9 @@ from zreplay.trace.recipes.sizes import parse_sizes
 HERE = Path(__file__).parent
 TRACES = HERE.parents[2] / "traces"
 ENGINE = Path(_zreplay.__file__).parent
+#: As of an installed package, whose bytecode is there: where Python is told to write none, each start would compile all
+#: of zreplay, a quarter of a short run.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 #: The fewest rounds that have a 95 % interval, and the most worth making.
 FEWEST, MOST = 6, 20
 MILLION = 1_000_000
@@ -46,7 +49,7 @@ class Server:
 
     def __init__(self, command: Sequence[str | Path]) -> None:
         self._process = subprocess.Popen(
-            [str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
         )
 
     def wait(self) -> None:
@@ -92,12 +95,6 @@ class Bench:
     rounds: int = 0
     _traces: dict[Recipe, Path] = field(default_factory=dict)
     _made: dict[str, Path] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        # As of an installed package, whose bytecode is there: where Python writes none, each start would compile all of
-        # zreplay, a quarter of a short run.
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = str(self.work / "bytecode")
 
     def interleaved(
         self, subjects: Mapping[str, Callable[[], float]], *, fewest: int = FEWEST, most: int = MOST
@@ -162,7 +159,7 @@ class Bench:
 
     def output_of(self, command: Sequence[Any]) -> str:
         words = [str(word) for word in command]
-        done = subprocess.run(words, cwd=self.work, capture_output=True, text=True)
+        done = subprocess.run(words, cwd=self.work, capture_output=True, text=True, env=ENVIRONMENT)
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)}: exit {done.returncode}: {done.stderr.strip()[-2000:]}")
         return done.stdout
@@ -173,7 +170,8 @@ class Bench:
     def peak_bytes_of(self, command: Sequence[Any]) -> int:
         """The most memory that a process had resident. (wait4's ru_maxrss would begin with this process's own.)"""
         peak = 0
-        with subprocess.Popen([str(word) for word in command], cwd=self.work, stdout=subprocess.DEVNULL) as process:
+        words = [str(word) for word in command]
+        with subprocess.Popen(words, cwd=self.work, stdout=subprocess.DEVNULL, env=ENVIRONMENT) as process:
             while process.poll() is None:
                 status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
                 peak = max([peak, *(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))])

@@ -166,7 +166,7 @@ def _section(row: Row, found: dict[str, Any] | None) -> list[str]:
         lines += [f"| {' | '.join(cells)} |" for cells in found["details"]]
         lines.append("")
     if row.why and any(figure.verdict() == "**no**" for figure in _figures(found)):
-        lines += ["Why not more:", *wrap(row.why, 118, break_long_words=False, break_on_hyphens=False), ""]
+        lines += ["Why not:", *wrap(row.why, 118, break_long_words=False, break_on_hyphens=False), ""]
     if found["left_out"]:
         lines += [f"Left out: {found['left_out']}.", ""]
     quick = ", quick: small and rough" if found["quick"] else ""

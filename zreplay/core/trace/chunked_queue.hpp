@@ -1,7 +1,8 @@
 // A queue by number whose elements stay where they are: a deque that keeps its chunks.
 //
 // std::deque puts two rows of this size into a chunk and gives each back to the allocator, which is a malloc for every
-// other line of text. Here a chunk holds 256 and is used again.
+// other line of text. Here a chunk holds 16 and is used again; one
+// of more would be cleared for nothing by who reads a few lines.
 #pragma once
 
 #include <array>
