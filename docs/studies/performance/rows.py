@@ -69,15 +69,15 @@ ROWS = (
         180,
         rows_replay.whole_runs,
         why=(
-            "An event of a million random entries brings 2.9 lines from memory, sixteen of them under way at once "
-            "([cache lines](#cache-lines-per-event)), and takes 300 instructions; the loop by itself is at the sum of "
-            "both ([growth](#from-1-to-50-million-entries)). On the EPYC a whole replay reaches what it must, with "
-            "15.2 and 11.5 million events a second. On this machine the loop took 65 ns of processor time an event in "
-            "a replay when its neighbours were quiet and 108 to 118 when they were not (30 November 2026, batches of "
-            "4,096 to 32,768 rows alike), and the rest of the process 17 more: the last check of a million entries, "
-            "the start. Tried: an instruction diet of 15 % in the look-ahead (no gain), groups of 32 events (none), "
-            "one line less for each erase (12 %, kept), zbud without links and 16-byte handles (kept), huge pages "
-            "(kept)."
+            "An event of a million random entries brings 2.9 lines from beyond 1 MiB of cache, sixteen of them under "
+            "way at once ([cache lines](#cache-lines-per-event)), and takes 300 instructions; the loop by itself is "
+            "at the sum of both ([growth](#from-1-to-50-million-entries)). On the EPYC whole replays reach what they "
+            "must, 15.2 and 11.5 million events a second. On the Intel machine the loop took 65 ns of processor time "
+            "an event in a replay when its neighbours were quiet and 108 to 118 when they were not (30 November 2026, "
+            "batches of 4,096 to 32,768 rows alike), and the rest of the process 17 more: the last check of a million "
+            "entries, the start. Tried: an instruction diet of 15 % in the look-ahead (no gain), groups of 32 events "
+            "(none), one line less for each erase (12 %, kept), zbud without links and 16-byte handles (kept), huge "
+            "pages (kept)."
         ),
     ),
     Row(
@@ -110,14 +110,14 @@ ROWS = (
             "fresh: ns an event",
         ),
         why=(
-            "pyarrow alone, which replays nothing, takes longer than what is asked for in all: the columns of a "
-            "recording are 40 to 120 ns an event when all is warm, and more in a fresh process, half of whose time is "
-            "over before a short recording's first batch is there; in a process that is warm the same replays are "
-            "13.7 to 14.4 million events a second on the EPYC. The engine is done in 30 to 90 ns beside it. Tried: "
-            "threads in the decoder, the system's allocator and others, freed memory kept (kept), pages of other "
-            "sizes, no checksums (3 ns), fewer columns (only those that a configuration reads, kept), halved batches "
-            "for short traces (kept), 8 batches ahead in place of 3 (no difference). A decoder of our own for the "
-            "columns was not: Parquet is pyarrow's."
+            "pyarrow alone, which replays nothing, takes longer for most than what is asked for in all, which is 67 "
+            "ns an event: their columns are 41 to 117 ns when all is warm (Intel, 29 November 2026), and more in a "
+            "fresh process, half of whose time is over before a short recording's first batch is there; in a process "
+            "that was warm the same replays were 13.7 to 14.4 million events a second on the EPYC (25 November 2026). "
+            "The engine is done beside it, see its column. Tried: threads in the decoder, the system's allocator and "
+            "others, freed memory kept (kept), pages of other sizes, no checksums (3 ns), fewer columns (only those "
+            "that a configuration reads, kept), halved batches for short traces (kept), 8 batches ahead in place of 3 "
+            "(no difference). A decoder of our own for the columns was not: Parquet is pyarrow's."
         ),
     ),
     Row(
@@ -139,9 +139,9 @@ ROWS = (
         80,
         rows_replay.end_to_end,
         why=(
-            "The engine alone, in its one thread, takes about twice what two threads of pyarrow need to read the "
-            "file, so that the ratio would be 2 with nothing around it. What was tried for the engine is above, under "
-            "whole replays."
+            "The engine alone, in its one thread, takes twice (clustered) to three times (random) what pyarrow's "
+            "threads need to read the file, as above, so the ratio would be no less with nothing around it. What was "
+            "tried for the engine is above, under whole replays."
         ),
     ),
     Row(
@@ -161,9 +161,9 @@ ROWS = (
         _index("radix-lowbit", "xarray", "rbtree", millions=1),
         INDEX_HEAD,
         why=(
-            "The kernel's radix tree takes 108 ns on this machine and on the EPYC; ours 21 there, which is 5.2 times "
-            "as fast, and here 28 when the neighbours are quiet and 37 when they are not. More than the lines it "
-            "waits for, ours runs instructions, and of these a shared core does fewer."
+            "The kernel's radix tree takes 108 ns on both machines (25 and 29 November 2026); ours 21 on the EPYC, "
+            "which is 5.2 times as fast, and on the Intel 28 when the neighbours are quiet and 37 when they are not. "
+            "More than the lines it waits for, ours runs instructions, and of these a shared core does fewer."
         ),
     ),
     Row(
@@ -175,11 +175,12 @@ ROWS = (
         _index("radix-lowbit", "xarray", "rbtree", millions=10),
         INDEX_HEAD,
         why=(
-            "6.8 on both machines: the look-ahead goes down one uncached level a step, in groups of 16, and costs "
-            "what is left. With `--timing` radix tree and xarray touch about as many lines an operation as the "
-            "kernel's (2.25 for 2.42, 2.07 for 2.55) but run fewer instructions: no marks, no checks for a retry, "
-            "nothing of RCU. They are faster than the kernel's code for that, and it seemed wrong to slow them on "
-            "purpose; what a plugin made of the kernel's own code takes is in [kernel-plugins.md](kernel-plugins.md)."
+            "6.8 on both machines (25 and 29 November 2026): the look-ahead goes down one uncached level a step, in "
+            "groups of 16, and costs what is left. With `--timing` radix tree and xarray touch about as many lines an "
+            "operation as the kernel's (2.25 for 2.42, 2.07 for 2.55) but run fewer instructions: no marks, no checks "
+            "for a retry, nothing of RCU. They are faster than the kernel's code for that, and it seemed wrong to "
+            "slow them on purpose; what a plugin made of the kernel's own code takes is in "
+            "[kernel-plugins.md](kernel-plugins.md)."
         ),
     ),
     Row(
@@ -229,9 +230,9 @@ ROWS = (
         40,
         rows_replay.synth,
         why=(
-            "230 instructions an event to draw it, and pyarrow's encoder in another thread: 20 to 21 million a second "
-            "on the EPYC. Columns are encoded 16,384 values at a time (a twentieth faster, kept), those that do not "
-            "change are PLAIN."
+            "230 instructions an event to draw it, and pyarrow's encoder in another thread: 20.7 and 21.5 million a "
+            "second on the EPYC. Columns are encoded 16,384 values at a time (a twentieth faster, kept), those that "
+            "do not change are PLAIN."
         ),
     ),
     Row(
@@ -241,7 +242,10 @@ ROWS = (
         "zreplay synth --events 1000 --resident 100 -o tiny.parquet\nzreplay run tiny.parquet -o runs/r --force",
         15,
         rows_replay.start,
-        why="Two thirds are imports, of which pyarrow's are most; 214 ms on the EPYC.",
+        why=(
+            "Two thirds are imports, of which pyarrow's are most; 214 ms on the EPYC. The figures up to 29 November "
+            "2026 have zreplay compiled by Python at each start, some 50 ms: the machine wrote no bytecode."
+        ),
     ),
     Row(
         "compare",
