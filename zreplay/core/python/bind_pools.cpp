@@ -192,10 +192,10 @@ class AnyPool {
     }
 
     int reclaim(uint32_t retries, nb::callable evict) {
+        auto leaves = [&](Location victim) { return nb::cast<bool>(evict(victim.word())); };
         return visit([&]<class P>(P& pool) -> int {
             if constexpr (P::evictable)
-                if (evicts(pool))
-                    return pool.reclaim(retries, [&](Location victim) { return nb::cast<bool>(evict(victim.word())); });
+                if (evicts(pool)) return pool.reclaim(retries, leaves);
             cannot(name_, "reclaim");
         });
     }
