@@ -6,6 +6,7 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -192,7 +193,7 @@ class AnyPool {
     }
 
     int reclaim(uint32_t retries, nb::callable evict) {
-        auto leaves = [&](Location victim) { return nb::cast<bool>(evict(victim.word())); };
+        const std::function<bool(Location)> leaves = [&](Location victim) { return nb::cast<bool>(evict(victim.word())); };
         return visit([&]<class P>(P& pool) -> int {
             if constexpr (P::evictable)
                 if (evicts(pool)) return pool.reclaim(retries, leaves);
