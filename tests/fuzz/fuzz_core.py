@@ -60,7 +60,12 @@ def build(target: str) -> Path:
         Path(__file__).with_name(f"fuzz_{target}.cpp"),
         *(CORE / "trace" / f"{part}.cpp" for part in TARGETS[target]),
     ]
-    headers = [*CORE.glob("*.hpp"), *CORE.glob("trace/*.hpp"), *CORE.glob("pool/*.hpp")]
+    headers = [
+        *Path(__file__).parent.glob("*.hpp"),
+        *CORE.glob("*.hpp"),
+        *CORE.glob("trace/*.hpp"),
+        *CORE.glob("pool/*.hpp"),
+    ]
     if program.exists() and program.stat().st_mtime > max(file.stat().st_mtime for file in sources + headers):
         return program
     compiler = [*(["ccache"] if shutil.which("ccache") else []), "clang++"]

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "expect.hpp"
 #include "trace/ftrace.hpp"
 #include "trace/ftrace_sight.hpp"
 #include "trace/line_merger.hpp"
@@ -36,14 +37,6 @@ namespace {
 
 constexpr size_t head_bytes = 4;
 
-#define EXPECT(condition)                                                                  \
-    do {                                                                                   \
-        if (!(condition)) {                                                                \
-            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);   \
-            std::abort();                                                                  \
-        }                                                                                  \
-    } while (false)
-
 // ---- what must be so ----
 
 const Functions& functions() {
@@ -51,10 +44,9 @@ const Functions& functions() {
     return some;
 }
 
-// A message names its line and is one: an escape in it would reach a terminal.
 void expect_message(const std::string& message) {
     EXPECT(message.starts_with("line "));
-    for (char c : message) EXPECT(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
+    expect_one_line(message);
 }
 
 template <class T>

@@ -10,12 +10,10 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <span>
 #include <stdexcept>
 
+#include "expect.hpp"
 #include "trace/parquet_footer.hpp"
 #include "trace/parquet_pages.hpp"
 
@@ -24,19 +22,6 @@ using namespace zreplay;
 namespace {
 
 constexpr size_t head_bytes = 3;
-
-#define EXPECT(condition)                                                                  \
-    do {                                                                                   \
-        if (!(condition)) {                                                                \
-            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);   \
-            std::abort();                                                                  \
-        }                                                                                  \
-    } while (false)
-
-void expect_message(const char* message) {
-    EXPECT(*message);
-    for (; *message; ++message) EXPECT(static_cast<unsigned char>(*message) >= 0x20 && *message != 0x7f);
-}
 
 void expect_footer(std::span<const uint8_t> bytes) {
     try {
@@ -51,7 +36,7 @@ void expect_footer(std::span<const uint8_t> bytes) {
         }
         EXPECT(groups + chunks <= bytes.size());
     } catch (const std::invalid_argument& error) {
-        expect_message(error.what());
+        expect_one_line(error.what());
     }
 }
 
@@ -77,7 +62,7 @@ void expect_pages(std::span<const uint8_t> bytes, size_t cut) {
             // Not where a page ends.
         }
     } catch (const std::invalid_argument& error) {
-        expect_message(error.what());
+        expect_one_line(error.what());
     }
 }
 
