@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <limits>
+#include <memory>
 #include <optional>
 
 #include "types.hpp"
@@ -75,6 +78,7 @@ struct EventBatch {
     Column<int64_t> ts_ns;
     Column<int8_t> op_code;
     std::array<Op, 128> op_of_code{};
+    bool codes_are_ops = false;  // op_of_code changes nothing
     Column<uint8_t> type;
     Column<uint64_t> offset;
     Column<uint32_t> size;
@@ -107,14 +111,17 @@ struct EventBatch {
 };
 
 // A group of rows, decoded column by column: what every event of a slot is asked for.
-struct Rows {
+struct alignas(64) Rows {
     static constexpr uint32_t most = 16;
 
-    int64_t first = 0;
-    uint32_t count = 0;
-    std::array<Op, most> ops;
     std::array<SwapEntry, most> entries;  // of one without a slot: some entry
     std::array<int32_t, most> sizes;      // of a store
+    std::array<Op, most> ops;
+    int64_t first = 0;
+    uint32_t count = 0;
+    uint32_t loads = 0;   // bit i: row i is one
+    uint32_t stores = 0;  // with a size above 0
+    std::array<uint32_t, most> store_sizes;
 
     void decode(const EventBatch& batch, int64_t first_row) {
         first = first_row;
@@ -123,28 +130,6 @@ struct Rows {
         else decode_columns(batch, count);
     }
 
-  private:
-    // Inlined with a count that is known, a column is a few vectors.
-    [[gnu::always_inline]] void decode_columns(const EventBatch& batch, uint32_t rows) {
-        const int8_t* codes = batch.op_code.values + batch.op_code.offset + first;
-        for (uint32_t i = 0; i < rows; ++i) ops[i] = batch.op_of_code[static_cast<size_t>(codes[i])];
-        std::array<uint64_t, most> types{}, offsets{};
-        if (batch.type.values)
-            for (uint32_t i = 0; i < rows; ++i) types[i] = batch.type[first + i];
-        if (batch.offset.values)
-            for (uint32_t i = 0; i < rows; ++i) offsets[i] = batch.offset[first + i];
-        for (uint32_t i = 0; i < rows; ++i)
-            entries[i].word = (types[i] & (swap_types - 1)) << SwapEntry::type_shift | (offsets[i] & SwapEntry::offset_mask);
-        const uint32_t known = batch.size.has_16(first, batch.rows);
-        sizes.fill(Event::missing_size);
-        if (!known) return;
-        for (uint32_t i = 0; i < rows; ++i) {
-            const auto bytes = static_cast<int32_t>(std::min<uint32_t>(batch.size[first + i], std::numeric_limits<int32_t>::max()));
-            sizes[i] = known >> i & 1 ? bytes : Event::missing_size;
-        }
-    }
-
-  public:
     // Of a row whose operation has a slot.
     Event event(uint32_t i, const EventBatch& batch) const {
         Event event{ops[i]};
@@ -154,6 +139,81 @@ struct Rows {
         event.batch = &batch;
         return event;
     }
+
+  private:
+    static constexpr std::array<uint8_t, most> zeros{};
+    static constexpr std::array<uint64_t, most> zeros64{};
+
+    // Inlined with a count that is known, a column is a few vectors.
+    [[gnu::always_inline]] void decode_columns(const EventBatch& batch, uint32_t rows) {
+        const int8_t* codes = batch.op_code.values + batch.op_code.offset + first;
+        if (batch.codes_are_ops) std::memcpy(ops.data(), codes, rows);
+        else
+            for (uint32_t i = 0; i < rows; ++i) ops[i] = batch.op_of_code[static_cast<size_t>(codes[i])];
+        const uint8_t* types = batch.type.values ? batch.type.values + batch.type.offset + first : zeros.data();
+        const uint64_t* offsets = batch.offset.values ? batch.offset.values + batch.offset.offset + first : zeros64.data();
+        std::array<SwapEntry, most> slots;  // what is written may be what is read, for all that the compiler knows
+        for (uint32_t i = 0; i < rows; ++i)
+            slots[i].word = uint64_t{types[i] & (swap_types - 1)} << SwapEntry::type_shift | (offsets[i] & SwapEntry::offset_mask);
+        for (uint32_t i = 0; i < rows; ++i) entries[i] = slots[i];
+        decode_sizes(batch, rows);
+        const uint32_t in_use = (1u << rows) - 1;
+        loads = rows_of(Op::load) & in_use;
+        stores = 0;
+        for (uint32_t left = rows_of(Op::store) & in_use; left; left &= left - 1) {
+            const int32_t size = sizes[static_cast<size_t>(std::countr_zero(left))];
+            store_sizes[stores] = static_cast<uint32_t>(size);
+            stores += size > 0;
+        }
+    }
+
+    [[gnu::always_inline]] void decode_sizes(const EventBatch& batch, uint32_t rows) {
+        sizes.fill(Event::missing_size);
+        const uint32_t known = batch.size.has_16(first, batch.rows);
+        if (!known) return;
+        static_assert(Event::missing_size == -1 && most == 16);
+        constexpr std::array<uint32_t, most> bits{1,      1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,  1 << 6,  1 << 7,
+                                                  1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
+        const uint32_t* bytes = batch.size.values + batch.size.offset + first;
+        std::array<int32_t, most> found;
+        for (uint32_t i = 0; i < rows; ++i) {
+            const int32_t too_large = static_cast<int32_t>(bytes[i]) >> 31, missing = known & bits[i] ? 0 : -1;
+            found[i] = ((static_cast<int32_t>(bytes[i]) | too_large) & std::numeric_limits<int32_t>::max()) | missing;
+        }
+        for (uint32_t i = 0; i < rows; ++i) sizes[i] = found[i];
+    }
+
+    // Bit i: row i is of the operation.
+    uint32_t rows_of(Op op) const {
+        constexpr uint64_t each = ~uint64_t{0} / 255;  // 1 in every byte
+        uint32_t found = 0;
+        for (uint32_t half = 0; half < 2; ++half) {
+            uint64_t eight;
+            std::memcpy(&eight, ops.data() + 8 * half, 8);
+            eight = (eight ^ each * static_cast<uint64_t>(op)) & each * 127;  // 0 where it is
+            const uint64_t is = ((eight + each * 127) >> 7 & each) ^ each;    // 1 where it is
+            found |= static_cast<uint32_t>(is * 0x0102040810204080 >> 56) << 8 * half;  // the lowest bits, side by side
+        }
+        return found;
+    }
+};
+
+// A batch and its rows in groups: decoded once, by whoever reads the trace, for all that replay it.
+class DecodedBatch {
+  public:
+    explicit DecodedBatch(const EventBatch& columns)
+        : batch(columns),
+          groups(static_cast<uint64_t>((columns.rows + Rows::most - 1) / Rows::most)),
+          rows_(std::make_unique_for_overwrite<Rows[]>(groups)) {
+        for (uint64_t i = 0; i < groups; ++i) rows_[i].decode(batch, static_cast<int64_t>(i) * Rows::most);
+    }
+
+    const EventBatch batch;
+    const uint64_t groups;
+    const Rows& group(uint64_t number) const { return rows_[number]; }
+
+  private:
+    std::unique_ptr<Rows[]> rows_;
 };
 
 inline bool Event::has_slot() const { return op <= Op::invalidate || (batch->type.has(row) && batch->offset.has(row)); }

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import _zreplay
-import pyarrow as pa
 
 from zreplay.plugins.registry import variant
 from zreplay.replay.calls import COLUMNS as CALL_COLUMNS
@@ -12,6 +11,8 @@ from zreplay.replay.config import Config
 from zreplay.replay.missing_size import RecordedSizes
 from zreplay.trace.sampled import Rows
 
+#: What a replay is fed with.
+Batch = tuple[_zreplay.DecodedBatch, _zreplay.Calls | None]
 #: Columns every replay reads; the engine takes one that is not there for one of nulls.
 COLUMNS = ("ts_ns", "op", "type", "offset", "size", "result", *CALL_COLUMNS)
 
@@ -36,14 +37,12 @@ def _order(mm: str | None) -> tuple[str, ...]:
     return variant("mm", mm or "entry-lru").capabilities
 
 
-def batches_of(
-    trace: Rows, configs: Sequence[Config], sizes: RecordedSizes, batch_rows: int
-) -> Iterator[tuple[pa.RecordBatch, _zreplay.Calls | None]]:
+def batches_of(trace: Rows, configs: Sequence[Config], sizes: RecordedSizes, batch_rows: int) -> Iterator[Batch]:
     """The batches of a trace with their calls, ready to be fed to replays of resolved ``configs``.
 
-    The columns are decoded in the calling thread alone: the other processors are replaying.
+    The columns are decoded in the calling thread alone, once for all replays: the other processors are replaying.
     """
     columns = [name for name in columns_of(configs) if name in trace.columns]
     for batch, calls in with_calls(trace, trace.batches(columns, batch_rows, use_threads=False)):
         sizes.prepare(batch)
-        yield batch, calls
+        yield _zreplay.DecodedBatch(batch), calls

@@ -9,10 +9,11 @@ import _zreplay
 import pyarrow as pa
 
 from zreplay.errors import ModelError, TraceError, ZreplayError
+from zreplay.replay.batches import Batch
 from zreplay.replay.config import Config
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.replaying import Batch, Progress, Replaying, Told, feed_all, quarters_beside
+from zreplay.replay.replaying import Progress, Replaying, Told, feed_all, quarters_beside
 from zreplay.replay.threads import Later, Reader
 from zreplay.trace.files import open_trace
 from zreplay.trace.sample import Sample

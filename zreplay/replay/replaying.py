@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import _zreplay
-import pyarrow as pa
 
 from zreplay.errors import ModelError, PluginError
-from zreplay.replay.batches import batches_of
+from zreplay.replay.batches import Batch, batches_of
 from zreplay.replay.config import Config
 from zreplay.replay.missing_size import SHORT_TRACE_ROWS, RecordedSizes
 from zreplay.replay.scaling import Scaling
@@ -28,7 +27,6 @@ BATCH_ROWS = 32_768
 TIMELINE_ROWS = 8_192
 
 Progress = Callable[[int, int], None]  # rows replayed, rows in all
-Batch = tuple[pa.RecordBatch, _zreplay.Calls | None]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import _zreplay
 import pyarrow as pa
 
+from zreplay.replay.batches import Batch
 from zreplay.replay.config import Config
 from zreplay.replay.directory import (
     SCHEMA_VERSION,
@@ -27,7 +28,7 @@ from zreplay.replay.directory import (
 )
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.replaying import Batch, Progress, Replaying, Told, feed_all, quarters_beside
+from zreplay.replay.replaying import Progress, Replaying, Told, feed_all, quarters_beside
 from zreplay.replay.threads import Later, Reader, together
 from zreplay.trace.files import Trace, open_trace
 from zreplay.trace.sample import Sample

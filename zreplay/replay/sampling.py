@@ -14,6 +14,7 @@ from typing import Any
 import _zreplay
 import pyarrow as pa
 
+from zreplay.replay.batches import Batch
 from zreplay.replay.calls import WithCalls
 from zreplay.replay.config import Config
 from zreplay.replay.future_loads import COLUMNS as LEARNT
@@ -53,9 +54,9 @@ class Quarter:
         self._quarter = quarter
         self._replay = make_replay(quarter, sizes, loads)
 
-    def feed(self, batch: tuple[pa.RecordBatch, _zreplay.Calls | None]) -> None:
+    def feed(self, batch: Batch) -> None:
         """The sample's next batch; its calls are counted in other rows, and are found again."""
-        rows = pa.record_batch(self._rows.next(batch[0]))
+        rows = pa.record_batch(self._rows.next(batch[0].batch))
         if rows.num_rows:
             with checked(self._quarter, self._replay):
                 for called in self._called.add(rows):

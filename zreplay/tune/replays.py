@@ -7,11 +7,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
-from zreplay.replay.batches import batches_of
+from zreplay.replay.batches import Batch, batches_of
 from zreplay.replay.config import Config
 from zreplay.replay.future_loads import future_loads
 from zreplay.replay.missing_size import RecordedSizes
-from zreplay.replay.replaying import BATCH_ROWS, Batch, Replaying
+from zreplay.replay.replaying import BATCH_ROWS, Replaying
 from zreplay.replay.threads import Pass, together
 from zreplay.trace.files import open_trace
 from zreplay.trace.sample import WHOLE, Sample

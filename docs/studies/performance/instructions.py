@@ -27,7 +27,7 @@ TOLERANCE_PERCENT = 2.0
 MORE_EVENTS = 100_000
 TEXT_LINES = 20_000
 #: Entries: with many, the loop looks ahead; a few fit a core's cache, and it does not.
-SIZES = {"looking ahead": 100_000, "small": 5_000}
+SIZES = {"looking ahead": 300_000, "small": 5_000}
 
 
 @dataclass(frozen=True)

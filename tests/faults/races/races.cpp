@@ -93,7 +93,7 @@ uint64_t one_pass(uint64_t seed, bool& alike) {
     std::vector<std::thread> threads;
     for (size_t reader = 0; reader < replays.size(); ++reader)
         threads.emplace_back([&, reader] {
-            while (const auto batch = pass.take(reader)) replays[reader]->feed(events_of(*batch));
+            while (const auto batch = pass.take(reader)) replays[reader]->feed(DecodedBatch(events_of(*batch)));
             replays[reader]->finish();
         });
     const auto synth = make_synth(recipe);

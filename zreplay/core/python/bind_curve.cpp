@@ -77,11 +77,9 @@ void bind_curve(nb::module_& module) {
                     },
                     "recorded_sizes"_a.none(), "sample"_a, "settings"_a)
         .def("add",
-             [](Curve& curve, nb::handle record_batch, const CallBatch* calls) {
-                 ArrowBatch batch(record_batch);
-                 EventBatch events = event_batch(batch);
+             [](Curve& curve, const HeldBatch& batch, const CallBatch* calls) {
                  nb::gil_scoped_release unlocked;
-                 curve.events.add(events, calls ? std::span<const Call>(calls->calls) : std::span<const Call>());
+                 curve.events.add(batch.decoded.batch, calls_of(calls));
              },
              "batch"_a, "calls"_a = nb::none())
         .def("counts", &counts)

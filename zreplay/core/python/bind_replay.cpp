@@ -294,6 +294,10 @@ void bind_replay(nb::module_& module) {
         .def("take_before",
              [](CallsAhead& calls, int64_t row) { return std::make_unique<CallBatch>(CallBatch{calls.take_before(row)}); }, "row"_a,
              "Those that stand before the row, in their order.");
+    nb::class_<HeldBatch>(module, "DecodedBatch", "A record batch of events, decoded once for all that replay it.")
+        .def(nb::init<nb::object>(), "batch"_a)
+        .def_ro("batch", &HeldBatch::batch)
+        .def_prop_ro("num_rows", [](const HeldBatch& held) { return held.decoded.batch.rows; });
     nb::class_<Replay>(module, "Replay", "One replay; see zreplay/core/replay/replay.hpp.")
         .def_static("make", &make, "recorded_sizes"_a = nb::none(), "future_loads"_a = nb::none(), "settings"_a)
         .def("check", &Replay::check, "CheckFailed if an assertion does not hold.")
@@ -302,11 +306,16 @@ void bind_replay(nb::module_& module) {
         .def("mm_root", [](const Replay& replay, uint32_t type) { return reinterpret_cast<uint64_t>(replay.mm_root(type)); },
              "type"_a, "Likewise of the memory manager's index; 0: there is none.")
         .def("feed",
-             [](Replay& replay, nb::handle record_batch, const CallBatch* calls) {
-                 ArrowBatch batch(record_batch);
-                 EventBatch events = event_batch(batch);
+             [](Replay& replay, const HeldBatch& batch, const CallBatch* calls) {
                  const Unlocked unlocked;
-                 replay.feed(events, calls ? std::span<const Call>(calls->calls) : std::span<const Call>());
+                 replay.feed(batch.decoded, calls_of(calls));
+             },
+             "batch"_a, "calls"_a = nb::none())
+        .def("feed",
+             [](Replay& replay, nb::object record_batch, const CallBatch* calls) {
+                 const HeldBatch batch(record_batch);
+                 const Unlocked unlocked;
+                 replay.feed(batch.decoded, calls_of(calls));
              },
              "batch"_a, "calls"_a = nb::none())
         .def("finish", &Replay::finish, nb::call_guard<Unlocked>())

@@ -1,6 +1,7 @@
 #include "event_batch.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace zreplay {
 
@@ -20,12 +21,17 @@ std::array<Op, 128> read_dictionary(const ArrowArray& dictionary) {
     return op_of_code;
 }
 
+void number_ops(EventBatch& events) {
+    for (size_t op = 0; op < op_count; ++op) events.op_of_code[op] = static_cast<Op>(op);
+    events.codes_are_ops = true;
+}
+
 }  // namespace
 
 EventBatch numbered_events(const ArrowBatch& batch) {
     EventBatch events;
     events.rows = batch.rows();
-    for (size_t op = 0; op < op_count; ++op) events.op_of_code[op] = static_cast<Op>(op);
+    number_ops(events);
     events.ts_ns = column_of<int64_t>(batch, "ts_ns", "l");
     events.op_code = column_of<int8_t>(batch, "op", "c");
     events.type = column_of<uint8_t>(batch, "type", "C");
@@ -54,9 +60,18 @@ EventBatch event_batch(const ArrowBatch& batch) {
     const ArrowArray* op = batch.column("op", "c");
     if (!op || !events.ts_ns.values)
         throw nanobind::type_error("a batch of events needs the columns ts_ns (int64) and op (dictionary of strings)");
-    if (op->dictionary) events.op_of_code = read_dictionary(*op->dictionary);
-    else for (size_t code = 0; code < op_count; ++code) events.op_of_code[code] = static_cast<Op>(code);  // the generator's own
+    if (!op->dictionary) return events;  // the generator's own
+    const std::array<Op, 128> numbered = events.op_of_code;
+    events.op_of_code = read_dictionary(*op->dictionary);
+    events.codes_are_ops = events.op_of_code == numbered;
     return events;
 }
+
+HeldBatch::HeldBatch(nanobind::object given)
+    : batch(std::move(given)), columns_(batch), decoded([this] {
+          const EventBatch events = event_batch(columns_);
+          const nanobind::gil_scoped_release unlocked;
+          return DecodedBatch(events);
+      }()) {}
 
 }  // namespace zreplay

@@ -21,4 +21,18 @@ EventBatch event_batch(const ArrowBatch& batch);
 // column may be left out.
 EventBatch numbered_events(const ArrowBatch& batch);
 
+// A record batch, held, and its rows decoded.
+class HeldBatch {
+  public:
+    explicit HeldBatch(nanobind::object batch);
+
+    const nanobind::object batch;
+
+  private:
+    const ArrowBatch columns_;
+
+  public:
+    const DecodedBatch decoded;
+};
+
 }  // namespace zreplay

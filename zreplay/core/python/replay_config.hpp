@@ -3,6 +3,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <span>
 #include <vector>
 
 #include "replay/calls.hpp"
@@ -16,5 +17,9 @@ ReplayConfig replay_config(const nanobind::kwargs& given);
 struct CallBatch {
     std::vector<Call> calls;
 };
+
+inline std::span<const Call> calls_of(const CallBatch* batch) {
+    return batch ? std::span<const Call>(batch->calls) : std::span<const Call>();
+}
 
 }  // namespace zreplay

@@ -18,41 +18,31 @@ class LookAhead {
     }
 
     // What is due before group `now` of the batch happens.
-    void before(const EventBatch& batch, uint64_t now, uint64_t groups) {
-        look_ahead(now, groups, steps(), [&](int step, uint64_t number) {
+    void before(const DecodedBatch& batch, uint64_t now) {
+        look_ahead(now, batch.groups, steps(), [&](int step, uint64_t number) {
             Group& group = groups_[number % Ahead::groups];
-            if (step == 0) read(batch, static_cast<int64_t>(number) * Ahead::lanes, group);
+            if (step == 0) enter(batch.group(number), group);
             if (step < index_steps_) index_.look(step, number % Ahead::groups, group.ahead);
             if (step >= index_steps_ - 1) fetch(group, step - index_steps_ + 1);
         });
     }
 
-    // Rows of a group that has been looked at.
-    const Rows& rows(uint64_t group) const { return groups_[group % Ahead::groups].rows; }
-
   private:
     struct alignas(64) Group {
         Ahead ahead;
-        Rows rows;
-        uint32_t stores = 0;
-        std::array<uint32_t, Ahead::lanes> sizes;  // of its stores
+        const Rows* rows;
     };
 
     // As soon as a slot has been read, what it names can be fetched.
     int steps() const { return index_steps_ + Model::warm_steps - 1; }
 
     // A lane for every row, also for those without a slot: they look at some slot in vain.
-    void read(const EventBatch& batch, int64_t first, Group& group) const {
-        group.rows.decode(batch, first);
+    void enter(const Rows& rows, Group& group) const {
+        group.rows = &rows;
         Ahead& ahead = group.ahead;
-        ahead.count = group.rows.count;
-        ahead.changing = group.stores = 0;
-        ahead.entries = group.rows.entries;
-        for (uint32_t i = 0; i < ahead.count; ++i) {
-            ahead.changing |= uint32_t{group.rows.ops[i] != Op::load} << i;
-            group.sizes[group.stores] = static_cast<uint32_t>(group.rows.sizes[i]);
-            group.stores += group.rows.ops[i] == Op::store && group.rows.sizes[i] > 0;
-        }
+        ahead.count = rows.count;
+        ahead.changing = ~rows.loads;
+        ahead.entries = rows.entries;
         if (model_.warms_slots())
             for (uint32_t i = 0; i < ahead.count; ++i) model_.warm(ahead.entries[i]);
     }
@@ -68,7 +58,7 @@ class LookAhead {
             if (step == 0) model_.warm(is_object ? found : Location(&group, 0), 0, ahead.changing >> i & 1);
             else if (is_object) model_.warm(found, step, ahead.changing >> i & 1);
         }
-        for (uint32_t i = 0; step < P::warm_alloc_steps && i < group.stores; ++i) pool_.warm_alloc(group.sizes[i]);
+        for (uint32_t i = 0; step < P::warm_alloc_steps && i < group.rows->stores; ++i) pool_.warm_alloc(group.rows->store_sizes[i]);
     }
 
     SwapIndex& index_;

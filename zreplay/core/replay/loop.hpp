@@ -29,7 +29,6 @@ class Loop final : public Replay {
     using SwapPool = typename Model<P>::PoolType;  // P, or one for each swap type
     static constexpr bool follows_returns = EarlyCalls<Model<P>>::follows_returns;
     static constexpr bool has_workers = requires(SwapPool& pool) { pool.set_cpu(0u); };
-    static constexpr int64_t group_rows = Ahead::lanes;
     static_assert(Ahead::lanes == Rows::most);
     static constexpr uint64_t descriptor_bytes = 24;  // per object
     // Where no reading says it, deferred work of a pool is done in pauses between events as long as this.
@@ -58,22 +57,18 @@ class Loop final : public Replay {
         share_ = static_cast<double>(config.sample_keep) / static_cast<double>(config.sample_of);
     }
 
-    void feed(const EventBatch& batch, std::span<const Call> calls) override {
+    void feed(const DecodedBatch& decoded, std::span<const Call> calls) override {
         const UnderWay under_way(counters_);
+        const EventBatch& batch = decoded.batch;
         missing_sizes_.enter(batch);
         early_.enter(batch, rows_fed_, calls);
         const bool looks = looks_ahead_ && !config_.timing;
-        const auto groups = static_cast<uint64_t>((batch.rows + group_rows - 1) / group_rows);
-        for (uint64_t group = 0; group < groups; ++group) {
-            if (looks) look_ahead_.before(batch, group, groups);
-            const int64_t first = static_cast<int64_t>(group) * group_rows, end = std::min(first + group_rows, batch.rows);
-            const bool with_care = always_with_care_ || early_.concern(first, end);
-            if (!with_care) {
-                if (!looks) rows_.decode(batch, first);
-                happen(batch, looks ? look_ahead_.rows(group) : rows_);
-                continue;
-            }
-            for (int64_t row = first; row < end; ++row) happen_with_care(batch, row);
+        for (uint64_t group = 0; group < decoded.groups; ++group) {
+            if (looks) look_ahead_.before(decoded, group);
+            const Rows& rows = decoded.group(group);
+            if (!always_with_care_ && !early_.concern(rows.first, rows.first + rows.count)) happen(batch, rows);
+            else
+                for (uint32_t i = 0; i < rows.count; ++i) happen_with_care(batch, rows.first + i);
         }
         rows_fed_ += batch.rows;
         if (batch.rows) last_ts_ns_ = batch.ts_ns[batch.rows - 1];
@@ -360,7 +355,6 @@ class Loop final : public Replay {
     LookAhead<Model<P>, SwapPool> look_ahead_;
     EarlyCalls<Model<P>> early_;
     Effects<SwapPool> effects_;
-    Rows rows_;  // the group that happens, where it was not looked at
     Cost uncounted_;
     const bool always_with_care_;
     bool looks_ahead_;

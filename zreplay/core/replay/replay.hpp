@@ -73,7 +73,7 @@ class Replay {
 
     // `calls`: those that stand in this batch, of stores in it or behind it. Throws CheckFailed, naming the event, when a check
     // does not hold.
-    virtual void feed(const EventBatch& batch, std::span<const Call> calls = {}) = 0;
+    virtual void feed(const DecodedBatch& batch, std::span<const Call> calls = {}) = 0;
     // The last sample and the last check. Nothing may be fed afterwards.
     virtual void finish() = 0;
 
