@@ -155,18 +155,20 @@ def spare_memory() -> None:
     keep_freed_memory()
 
 
-def spare_numpy() -> None:
-    """Load pyarrow without numpy, which has nothing to do in a run and would be most of the time of a short one.
+def load_pyarrow_alone() -> None:
+    """Load pyarrow without numpy and cloudpickle, which have nothing to do in a run and would be most of a short one.
 
-    Pyarrow does without where there is none. Who wants it imports it after that, a plugin in Python for instance.
+    Pyarrow does without where there are none. Who wants them imports them after that, a plugin in Python for instance.
     """
-    if "pyarrow" in sys.modules or "numpy" in sys.modules:
+    if "pyarrow" in sys.modules:
         return
-    sys.modules["numpy"] = None  # type: ignore[assignment]
+    spared = {"numpy", "cloudpickle"} - sys.modules.keys()
+    sys.modules.update(dict.fromkeys(spared))  # type: ignore[arg-type]
     try:
         import pyarrow.parquet  # noqa: F401
     finally:
-        del sys.modules["numpy"]
+        for name in spared:
+            del sys.modules[name]
 
 
 #: One document on standard output, and nothing else there.

@@ -16,8 +16,8 @@ from zreplay.cli.options import (
     GroupOption,
     complete_names,
     complete_variants,
+    load_pyarrow_alone,
     spare_memory,
-    spare_numpy,
 )
 from zreplay.cli.progress import bytes_bar
 from zreplay.cli.table import aligned, fitted, number
@@ -227,7 +227,7 @@ def command(isolate: bool, **options: Any) -> None:
     zreplay run TRACE --design two-index --json -o runs/two-index
     """
     spare_memory()
-    spare_numpy()
+    load_pyarrow_alone()
     if not isolate:
         _run(None, **options)
         return
