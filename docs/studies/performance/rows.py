@@ -70,7 +70,7 @@ ROWS = (
         rows_replay.whole_runs,
         why=(
             "An event of a million random entries brings 2.9 lines from beyond 1 MiB of cache, sixteen of them under "
-            "way at once ([cache lines](#cache-lines-per-event)), and takes 300 instructions; the loop by itself is "
+            "way at once ([cache lines](#cache-lines-per-event)), and takes 425 instructions, of which 30 are the decoder's "
             "at the sum of both ([growth](#from-1-to-50-million-entries)). On the EPYC whole replays reach what they "
             "must, 15.2 and 11.5 million events a second. On the Intel machine the loop took 65 ns of processor time "
             "an event in a replay when its neighbours were quiet and 108 to 118 when they were not (30 November 2026, "
