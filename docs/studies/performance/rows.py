@@ -69,15 +69,18 @@ ROWS = (
         180,
         rows_replay.whole_runs,
         why=(
-            "An event of a million random entries brings 2.9 lines from beyond 1 MiB of cache, sixteen of them under "
-            "way at once ([cache lines](#cache-lines-per-event)), and takes 425 instructions, of which 30 are the decoder's "
-            "at the sum of both ([growth](#from-1-to-50-million-entries)). On the EPYC whole replays reach what they "
-            "must, 15.2 and 11.5 million events a second. On the Intel machine the loop took 65 ns of processor time "
-            "an event in a replay when its neighbours were quiet and 108 to 118 when they were not (30 November 2026, "
-            "6 million events, batches of 4,096 to 32,768 rows alike), and the rest of the process 17 more: the last "
-            "check of a million entries, the start. Tried: an instruction diet of 15 % in the look-ahead (no gain), "
-            "groups of 32 events (none), one line less for each erase (12 %, kept), zbud without links and 16-byte "
-            "handles (kept), huge pages (kept)."
+            "An event of a million random entries brings 2.9 lines from beyond 1 MiB of cache, sixteen of them "
+            "under way at once ([cache lines](#cache-lines-per-event)), and takes some 400 instructions "
+            "([instructions](#instructions-per-event)); the loop by itself is at the sum of both "
+            "([growth](#from-1-to-50-million-entries)). On the EPYC whole replays reach what they must, 15.2 and "
+            "11.5 million events a second. On the Intel machine the loop took 62 ns of processor time an event "
+            "when its neighbours were quiet and 100 when they were not, by turns within one minute, of which 36 "
+            "and 58 are instructions: with 5,000 entries, which the cache holds, it takes as long (1 December "
+            "2026). Start and end are 0.2 s more. Tried: rows decoded by the thread that reads the trace (a tenth "
+            "of the engine's time, kept), no garbage looked for at start and end (28 of 165 ms, kept), an "
+            "instruction diet of 15 % in the look-ahead (no gain), groups of 32 events (none), a build by profile "
+            "(none), for x86-64-v3 (0 to 5 %), with -O2 (slower), one line less for each erase (12 %, kept), zbud "
+            "without links and 16-byte handles (kept), huge pages (kept)."
         ),
     ),
     Row(
