@@ -96,7 +96,7 @@ try:
     main()
 except SystemExit:
     heavy = ("polars", "numpy", "tqdm", "pyarrow.compute", "pyarrow.dataset", "concurrent.futures", "dateutil")
-    print([name for name in (*heavy, "zreplay.analysis") if name in sys.modules])
+    print([name for name in (*heavy, "cloudpickle", "zreplay.analysis") if name in sys.modules])
 """
 
 
