@@ -16,9 +16,8 @@ from zreplay.version import __version__
 def main() -> None:
     """Run the command line; exits with 0, 2 (usage), 3 (a requirement), 4 (the trace), 5, 6 (cells failed),
     7 (a plugin) or 130."""
-    gc.set_threshold(
-        50_000
-    )  # what a start makes, stays: looked through for garbage at every 700, it takes a tenth longer
+    # What a start makes stays: looked through for garbage at every 700 objects, it takes a tenth longer.
+    gc.set_threshold(50_000)
     arguments = sys.argv[1:]
     if arguments in ([], ["-h"], ["--help"]) and "_ZREPLAY_COMPLETE" not in os.environ:
         code = _printed(help_text(columns()))

@@ -77,7 +77,7 @@ ROWS = (
             "when its neighbours were quiet and 100 when they were not, by turns within one minute, of which 36 "
             "and 58 are instructions: with 5,000 entries, which the cache holds, it takes as long (1 December "
             "2026). Start and end are 0.2 s more. Tried: rows decoded by the thread that reads the trace (a tenth "
-            "of the engine's time, kept), no garbage looked for at start and end (28 of 165 ms, kept), an "
+            "of the engine's time, kept), no garbage looked for at start and end (23 of 165 ms, kept), an "
             "instruction diet of 15 % in the look-ahead (no gain), groups of 32 events (none), a build by profile "
             "(none), for x86-64-v3 (0 to 5 %), with -O2 (slower), one line less for each erase (12 %, kept), zbud "
             "without links and 16-byte handles (kept), huge pages (kept)."
