@@ -1,10 +1,13 @@
 // Looking ahead: a trace tells what comes next, so what the next groups of events will touch is fetched while the events
 // before them happen, and misses overlap instead of following each other.
 //
-//      group         g          g + 1       g + 2      g + 3
-//      now         happens    last step   … step 1   step 0
+//      group         g               g + 1       g + 2      g + 3
+//                  event 0         last step
+//                  …                           … step 1
+//                  …                                      step 0
+//                  last event
 //
-// Each step of a group reads what its step before has fetched, and a whole group happens in between. Looking changes nothing
+// Each step of a group reads what its step before has fetched, and most of a group happens in between. Looking changes nothing
 // and is not counted: all there is of it is that what happens finds its memory in the cache.
 #pragma once
 
@@ -30,15 +33,22 @@ struct Ahead {
     bool wants_found = true;
 };
 
-// Before group `now` of `groups` happens: step(number of the step, group) for what is due, so that a group has been through all
-// steps when it happens, the last of them one group before. The first call catches up with what went before.
-template <class Step>
-void look_ahead(uint64_t now, uint64_t groups, int steps, Step&& step) {
-    for (int distance = 0; distance <= steps; ++distance) {
-        const uint64_t group = now + static_cast<uint64_t>(distance);
-        if (group >= groups) return;
-        for (int due = steps - distance, last = std::min(due, steps - 1), first = now ? due : 0; first <= last; ++first)
-            step(first, group);
+// Group `now` of `groups` happens, in parts: happen(its first event, the one behind its last), of `lanes`. Between parts
+// step(number of the step, group) for what is due, so that a group has been through all steps when it happens, the last of them
+// one group before. The first group's call catches up with what went before.
+//
+// Steps stand between events, not all in front of them: a core waits for a limited number of lines at once (24 of a Zen 4), and
+// who asks for more stands still. Engine over a million and ten million random entries: 9 and 20 % faster so on an EPYC.
+template <class Step, class Happen>
+void look_ahead(uint64_t now, uint64_t groups, int steps, uint32_t lanes, Step&& step, Happen&& happen) {
+    if (now == 0)
+        for (int distance = 0; distance < steps && static_cast<uint64_t>(distance) < groups; ++distance)
+            for (int missed = 0; missed < steps - distance; ++missed) step(missed, static_cast<uint64_t>(distance));
+    for (int part = 0; part < steps; ++part) {
+        const uint64_t group = now + static_cast<uint64_t>(part) + 1;
+        if (group < groups) step(steps - 1 - part, group);
+        const auto until = [&](int parts) { return lanes * static_cast<uint32_t>(parts) / static_cast<uint32_t>(steps); };
+        happen(until(part), until(part + 1));
     }
 }
 

@@ -41,10 +41,15 @@ int64_t TimedIndex::play(op_stream_op (*next)(op_stream*), uint64_t operations) 
         for (uint64_t i = 0; i < count; ++i) ops_[i] = next(&stream_);
         const int64_t begun = now_ns();
         for (uint64_t group = 0; group < groups; ++group) {
-            const uint64_t first = group * Ahead::lanes, end = std::min<uint64_t>(first + Ahead::lanes, count);
+            const uint64_t first = group * Ahead::lanes;
+            const auto happen = [&](uint32_t from, uint32_t to) {
+                for (uint64_t i = first + from; i < first + to; ++i) sum_ += apply(ops_[i], done_ + i);
+            };
+            const auto lanes = static_cast<uint32_t>(std::min<uint64_t>(Ahead::lanes, count - first));
             if (looks_ahead_)
-                look_ahead(group, groups, index_->look_steps(), [&](int step, uint64_t number) { look(step, number, count); });
-            for (uint64_t i = first; i < end; ++i) sum_ += apply(ops_[i], done_ + i);
+                look_ahead(group, groups, index_->look_steps(), lanes,
+                           [&](int step, uint64_t number) { look(step, number, count); }, happen);
+            else happen(0, lanes);
         }
         spent += now_ns() - begun;
         done_ += count;

@@ -145,16 +145,23 @@ struct PythonIndex {
         std::vector<uint64_t> old(calls.rows);
         {
             nb::gil_scoped_release running;
-            for (size_t row = 0; row < calls.rows; ++row) {
-                // As in a replay: groups are looked at while others' calls are made.
-                if (warm && row % Ahead::lanes == 0)
-                    look_ahead(row / Ahead::lanes, (calls.rows + Ahead::lanes - 1) / Ahead::lanes, index->look_steps(),
-                               [&](int step, uint64_t group) { look(calls, step, group); });
-                Call call = calls.call(row);
-                bool has_location = call == call_insert || call == call_update;
-                old[row] = apply_one(call, calls.entry(row), has_location ? rule.location(calls.word(row)) : Location());
-                if (check_every && (row + 1) % check_every == 0) index->check();
+            auto happen = [&](size_t row, size_t end) {
+                for (; row < end; ++row) {
+                    Call call = calls.call(row);
+                    bool has_location = call == call_insert || call == call_update;
+                    old[row] = apply_one(call, calls.entry(row), has_location ? rule.location(calls.word(row)) : Location());
+                    if (check_every && (row + 1) % check_every == 0) index->check();
+                }
+            };
+            // As in a replay: groups are looked at while others' calls are made.
+            const uint64_t groups = (calls.rows + Ahead::lanes - 1) / Ahead::lanes;
+            for (uint64_t group = 0; warm && group < groups; ++group) {
+                const size_t first = group * Ahead::lanes;
+                look_ahead(group, groups, index->look_steps(), static_cast<uint32_t>(std::min(calls.rows - first, size_t{Ahead::lanes})),
+                           [&](int step, uint64_t number) { look(calls, step, number); },
+                           [&](uint32_t from, uint32_t to) { happen(first + from, first + to); });
             }
+            if (!warm) happen(0, calls.rows);
         }
         ColumnsOut out;
         out.add("old", "L", std::move(old));

@@ -17,14 +17,16 @@ class LookAhead {
         require(steps() < static_cast<int>(Ahead::groups), "groups under way when looking ahead", steps(), Ahead::groups - 1);
     }
 
-    // What is due before group `now` of the batch happens.
-    void before(const DecodedBatch& batch, uint64_t now) {
-        look_ahead(now, batch.groups, steps(), [&](int step, uint64_t number) {
+    // happen(from, to) for the rows of group `now` of the batch, and what is due meanwhile.
+    template <class Happen>
+    void around(const DecodedBatch& batch, uint64_t now, Happen&& happen) {
+        const auto step = [&](int step, uint64_t number) {
             Group& group = groups_[number % Ahead::groups];
             if (step == 0) enter(batch.group(number), group);
             if (step < index_steps_) index_.look(step, number % Ahead::groups, group.ahead);
             if (step >= index_steps_ - 1) fetch(group, step - index_steps_ + 1);
-        });
+        };
+        look_ahead(now, batch.groups, steps(), batch.group(now).count, step, happen);
     }
 
   private:

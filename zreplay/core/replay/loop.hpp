@@ -35,6 +35,8 @@ class Loop final : public Replay {
     static constexpr int64_t worker_pause_ns = 1'000'000;
     // Class rows are many; one timeline sample in this many has them.
     static constexpr uint64_t class_sample_one_in = 10;
+    // Groups of rows: more than any index looks ahead.
+    static constexpr uint64_t rows_fetched_ahead = Ahead::groups + 1;
     static constexpr uint64_t never = std::numeric_limits<uint64_t>::max();
 
   public:
@@ -64,11 +66,15 @@ class Loop final : public Replay {
         early_.enter(batch, rows_fed_, calls);
         const bool looks = looks_ahead_ && !config_.timing;
         for (uint64_t group = 0; group < decoded.groups; ++group) {
-            if (looks) look_ahead_.before(decoded, group);
+            decoded.fetch(group + rows_fetched_ahead);
             const Rows& rows = decoded.group(group);
-            if (!always_with_care_ && !early_.concern(rows.first, rows.first + rows.count)) happen(batch, rows);
-            else
-                for (uint32_t i = 0; i < rows.count; ++i) happen_with_care(batch, rows.first + i);
+            const bool with_care = always_with_care_ || early_.concern(rows.first, rows.first + rows.count);
+            const auto happen_from = [&](uint32_t from, uint32_t to) {
+                if (!with_care) return happen(batch, rows, from, to);
+                for (uint32_t i = from; i < to; ++i) happen_with_care(batch, rows.first + i);
+            };
+            if (looks) look_ahead_.around(decoded, group, happen_from);
+            else happen_from(0, rows.count);
         }
         rows_fed_ += batch.rows;
         if (batch.rows) last_ts_ns_ = batch.ts_ns[batch.rows - 1];
@@ -150,8 +156,8 @@ class Loop final : public Replay {
     }
 
     // Flattened: everything that an event of a slot passes through, index apart, is one function without calls.
-    [[gnu::flatten, gnu::noinline]] void happen(const EventBatch& batch, const Rows& rows) {
-        for (uint32_t i = 0; i < rows.count; ++i) {
+    [[gnu::flatten, gnu::noinline]] void happen(const EventBatch& batch, const Rows& rows, uint32_t from, uint32_t to) {
+        for (uint32_t i = from; i < to; ++i) {
             const Event event = rows.ops[i] <= Op::invalidate ? rows.event(i, batch) : batch.event(rows.first + i);
             const int result = model_.predicted(event);
             if constexpr (follows_returns)
