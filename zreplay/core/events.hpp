@@ -214,7 +214,8 @@ class DecodedBatch {
     const Rows& group(uint64_t number) const { return rows_[number]; }
     // Another processor's cache may have it, that of the thread that reads the trace. Behind the last: nothing.
     void fetch(uint64_t number) const {
-        for (size_t i = 0; number < groups && i < sizeof(Rows); i += 64) prefetch(reinterpret_cast<const char*>(&rows_[number]) + i);
+        for (size_t i = 0; number < groups && i < sizeof(Rows); i += 64)
+            prefetch(reinterpret_cast<const char*>(&rows_[number]) + i);
     }
 
   private:

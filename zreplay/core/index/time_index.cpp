@@ -47,8 +47,9 @@ int64_t TimedIndex::play(op_stream_op (*next)(op_stream*), uint64_t operations) 
             };
             const auto lanes = static_cast<uint32_t>(std::min<uint64_t>(Ahead::lanes, count - first));
             if (looks_ahead_)
-                look_ahead(group, groups, index_->look_steps(), lanes,
-                           [&](int step, uint64_t number) { look(step, number, count); }, happen);
+                look_ahead(
+                    group, groups, index_->look_steps(), lanes, [&](int step, uint64_t number) { look(step, number, count); },
+                    happen);
             else happen(0, lanes);
         }
         spent += now_ns() - begun;

@@ -157,9 +157,10 @@ struct PythonIndex {
             const uint64_t groups = (calls.rows + Ahead::lanes - 1) / Ahead::lanes;
             for (uint64_t group = 0; warm && group < groups; ++group) {
                 const size_t first = group * Ahead::lanes;
-                look_ahead(group, groups, index->look_steps(), static_cast<uint32_t>(std::min(calls.rows - first, size_t{Ahead::lanes})),
-                           [&](int step, uint64_t number) { look(calls, step, number); },
-                           [&](uint32_t from, uint32_t to) { happen(first + from, first + to); });
+                look_ahead(
+                    group, groups, index->look_steps(), static_cast<uint32_t>(std::min(calls.rows - first, size_t{Ahead::lanes})),
+                    [&](int step, uint64_t number) { look(calls, step, number); },
+                    [&](uint32_t from, uint32_t to) { happen(first + from, first + to); });
             }
             if (!warm) happen(0, calls.rows);
         }
