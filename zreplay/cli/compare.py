@@ -13,6 +13,7 @@ from zreplay.cli.options import (
     MEMORY_LIMIT,
     complete_names,
     complete_variants,
+    load_pyarrow_alone,
     spare_memory,
     tell_how_to_get_charts,
 )
@@ -99,6 +100,7 @@ def command(paths: tuple[Path, ...], out: Path, **options: Any) -> None:
     zreplay compare TRACE --design zswap-3.12,two-index --replicates 6 --report out.html
     """
     spare_memory()
+    load_pyarrow_alone()
     from zreplay.plugins.registry import KINDS, native_plugins
 
     named = native_plugins({kind: _listed(f"--{kind}", options[kind]) or () for kind in KINDS})
