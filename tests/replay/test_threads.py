@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from zreplay.replay.threads import HELD, Later, Pass, together
+from zreplay.replay.threads import HELD, HELD_FOR_TURNS, Later, Pass, together
 
 
 class Reader:
@@ -50,6 +50,23 @@ def test_no_more_batches_are_made_than_are_held_for_the_slowest():
     slow = Watching()
     Pass([Reader(), slow], 2).run(batches())
     assert slow.seen == [*range(12), "end"]
+
+
+def test_a_thread_with_several_readers_stays_with_one_while_there_are_batches_for_it():
+    made, turns = [], []
+
+    class Watched(Reader):
+        def feed(self, batch: int) -> None:
+            deadline = time.monotonic() + 10
+            while len(made) < HELD_FOR_TURNS and time.monotonic() < deadline:  # until all are made that may be
+                time.sleep(0.001)
+            turns.append((readers.index(self), batch))
+            super().feed(batch)
+
+    readers = [Watched(), Watched()]
+    Pass(readers, 1).run(made.append(n) or n for n in range(24))
+    assert [reader.seen for reader in readers] == [[*range(24), "end"]] * 2
+    assert turns[: 2 * HELD_FOR_TURNS] == [(reader, n) for reader in range(2) for n in range(HELD_FOR_TURNS)]
 
 
 def test_what_a_reader_raises_ends_the_pass():

@@ -12,6 +12,9 @@ Read = TypeVar("Read", contravariant=True)
 
 #: Batches held at once: one that is being replayed, and those that are read ahead of it.
 HELD = 3
+#: The same where a thread has several readers in turn. What one of them has in the caches is gone when it is its turn again,
+#: so each reads several in a row: eight replays of a million entries, 8 % sooner.
+HELD_FOR_TURNS = 8
 
 
 class Later(Generic[T]):
@@ -68,13 +71,15 @@ class Reader(Protocol[Read]):
 class Pass(Generic[Batch]):
     """One pass over batches for several readers: the calling thread makes the batches, ``workers`` threads read them.
 
-    Each reader goes at its own pace, and the one that is furthest behind is next. No batch is made while :data:`HELD`
-    of them wait for somebody, so memory does not grow with their number.
+    Each reader goes at its own pace. A thread stays with one while there are batches for it; then the one that is
+    furthest behind is next. No batch is made while :data:`HELD` (or :data:`HELD_FOR_TURNS`) of them wait for somebody,
+    so memory does not grow with their number.
     """
 
     def __init__(self, readers: Sequence[Reader[Batch]], workers: int) -> None:
         self._readers = readers
         self._workers = min(workers, len(readers))
+        self._most_held = HELD if self._workers == len(readers) else HELD_FOR_TURNS
         self._changed = threading.Condition()
         self._held: deque[Batch] = deque()
         self._dropped = 0  # batches that all have read: the number of the first one held
@@ -115,7 +120,7 @@ class Pass(Generic[Batch]):
                 self._steps += 1
                 self._changed.notify_all()
                 del batch
-                self._changed.wait_for(lambda: len(self._held) < HELD or self._is_over)
+                self._changed.wait_for(lambda: len(self._held) < self._most_held or self._is_over)
                 if self._is_over:
                     return
 
@@ -135,7 +140,8 @@ class Pass(Generic[Batch]):
     def _work(self) -> None:
         try:
             while (reader := self._next_reader()) is not None:
-                self._step(reader)
+                while self._step(reader):
+                    pass
         except BaseException as error:  # raised in the thread that waits
             with self._changed:
                 self._error = self._error or error
@@ -158,7 +164,8 @@ class Pass(Generic[Batch]):
                 self._changed.wait()
             return None
 
-    def _step(self, reader: int) -> None:
+    def _step(self, reader: int) -> bool:
+        """The reader's next batch, or the end. Gives whether there is more for it; else it is idle."""
         with self._changed:
             place = self._taken[reader] - self._dropped
             batch = self._held[place] if place < len(self._held) else None
@@ -169,8 +176,11 @@ class Pass(Generic[Batch]):
             del batch
         with self._changed:
             self._taken[reader] += 1
-            self._idle.add(reader)
+            has_more = self._taken[reader] < self._steps and not self._is_over
+            if not has_more:
+                self._idle.add(reader)
             while self._held and min(self._taken) > self._dropped:
                 self._held.popleft()
                 self._dropped += 1
             self._changed.notify_all()
+            return has_more

@@ -254,16 +254,16 @@ ROWS = (
         "Eight replays at once",
         "`zreplay compare` of rbtree, radix-tag, radix-lowbit and xarray over zbud and zsmalloc, on 5 million "
         "events with a million random entries, over the eight runs one after the other. Both as whole "
-        "processes.",
+        "processes, and before each a GiB is touched and freed: memory that a hypervisor has taken back meanwhile comes "
+        "again at a twentieth of the speed, and eight replays at once have four times as much as one.",
         "zreplay compare random.parquet --index rbtree,radix-tag,radix-lowbit,xarray --pool zbud,zsmalloc -o runs/c",
         120,
         rows_replay.eight_at_once,
         why=(
-            "`compare` keeps 1.9 processors busy, the eight runs 1.3, as each has its decoder beside it: "
-            "processor time is 8.1 s for 10.2. Of that the engines took 6.0 s for 5.2: two at once take 14 % more "
-            "each than one beside a decoder (means of five rounds of 0 to 26 %, 1 December 2026), and without "
-            "that the ratio of that hour, 0.54, would be 0.49. Tried: rows decoded once for all (kept; it takes "
-            "as much from the single runs' engines)."
+            "`compare` keeps 1.9 processors busy, the eight runs 1.3, as each has its decoder beside it, and two engines "
+            "at once take some 10 % more each than one beside a decoder. Tried: rows decoded once for all (kept; it takes "
+            "as much from the single runs' engines), a reader that reads several batches in a row, while its state is in "
+            "the caches (8 % of `compare`, kept), pyarrow without numpy (70 ms, kept)."
         ),
     ),
 )

@@ -222,13 +222,19 @@ def eight_at_once(bench: Bench) -> Measured:
         return bench.zreplay("compare", trace, "--index", ",".join(indexes), "--pool", ",".join(pools), "-o", out, "-q")
 
     def one_by_one() -> float:
+        bench.touch_memory()
         return sum(bench.replay(trace, "--index", index, "--pool", pool) for index in indexes for pool in pools)
 
-    seconds = bench.interleaved({"compare": together, "runs": one_by_one})
+    def together_touched() -> float:
+        bench.touch_memory()
+        return together()
+
+    seconds = bench.interleaved({"compare": together_touched, "runs": one_by_one, "untouched": together})
     ratio = paired_ratio(seconds["compare"], seconds["runs"])
     return [
         Figure.of_ratio("`compare` of 8 over 8 runs", ratio, at_most(0.5)),
         Figure.of_values("`compare` of 8", seconds["compare"], "s"),
+        Figure.of_values("the same, memory not touched before", seconds["untouched"], "s"),
         Figure.of_values("8 runs", seconds["runs"], "s"),
     ], []
 
