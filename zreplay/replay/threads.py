@@ -12,8 +12,8 @@ Read = TypeVar("Read", contravariant=True)
 
 #: Batches held at once: one that is being replayed, and those that are read ahead of it.
 HELD = 3
-#: The same where a thread has several readers in turn. What one of them has in the caches is gone when it is its turn again,
-#: so each reads several in a row: eight replays of a million entries, 8 % sooner.
+#: The same where a thread has several readers in turn. What one of them has in the caches is gone when it is its turn
+#: again, so each reads several in a row: eight replays of a million entries, 8 % sooner.
 HELD_FOR_TURNS = 8
 
 

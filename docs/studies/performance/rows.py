@@ -254,16 +254,17 @@ ROWS = (
         "Eight replays at once",
         "`zreplay compare` of rbtree, radix-tag, radix-lowbit and xarray over zbud and zsmalloc, on 5 million "
         "events with a million random entries, over the eight runs one after the other. Both as whole "
-        "processes, and before each a GiB is touched and freed: memory that a hypervisor has taken back meanwhile comes "
-        "again at a twentieth of the speed, and eight replays at once have four times as much as one.",
+        "processes, and before each a GiB is touched and freed: memory that a hypervisor has taken back "
+        "meanwhile comes again at a twentieth of the speed, and eight replays at once have four times as much as "
+        "one.",
         "zreplay compare random.parquet --index rbtree,radix-tag,radix-lowbit,xarray --pool zbud,zsmalloc -o runs/c",
         120,
         rows_replay.eight_at_once,
         why=(
-            "`compare` keeps 1.9 processors busy, the eight runs 1.3, as each has its decoder beside it, and two engines "
-            "at once take some 10 % more each than one beside a decoder. Tried: rows decoded once for all (kept; it takes "
-            "as much from the single runs' engines), a reader that reads several batches in a row, while its state is in "
-            "the caches (8 % of `compare`, kept), pyarrow without numpy (70 ms, kept)."
+            "`compare` keeps 1.9 processors busy, the eight runs 1.3, as each has its decoder beside it, and two "
+            "engines at once take some 10 % more each than one beside a decoder. Tried: rows decoded once for all "
+            "(kept; it takes as much from the single runs' engines), a reader that reads several batches in a row, "
+            "while its state is in the caches (8 % of `compare`, kept), pyarrow without numpy (70 ms, kept)."
         ),
     ),
 )
