@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zreplay.cli.options import JSON, complete_names, complete_variants, spare_memory
+from zreplay.cli.options import JSON, complete_names, complete_variants, load_pyarrow_alone, spare_memory
 from zreplay.cli.progress import bytes_bar, steps_bar
 from zreplay.cli.table import aligned, fitted, number
 from zreplay.cli.table import width as columns
@@ -94,6 +94,7 @@ def command(
     zreplay curve TRACE --mm lru --limits 1000
     """
     spare_memory()
+    load_pyarrow_alone()
     from zreplay.replay.config import known, within
     from zreplay.replay.curve import Limits, check, config_of, curve
     from zreplay.replay.curve_file import write_curve

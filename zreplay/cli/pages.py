@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zreplay.cli.options import JSON, complete_names, spare_memory
+from zreplay.cli.options import JSON, complete_names, load_pyarrow_alone, spare_memory
 from zreplay.cli.progress import steps_bar
 from zreplay.cli.table import aligned, fitted
 
@@ -56,6 +56,7 @@ def command(
     gcore -o core 1234 && zreplay pages core.1234
     """
     spare_memory()
+    load_pyarrow_alone()
     from zreplay.analysis.pages import summarise
     from zreplay.pages.compressors import COMPRESSORS, chosen
     from zreplay.pages.measure import LIMIT_PAGES, PAGE_SIZES, measure

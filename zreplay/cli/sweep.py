@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zreplay.cli.options import JSON, MEMORY_LIMIT, print_json, spare_memory
+from zreplay.cli.options import JSON, MEMORY_LIMIT, load_pyarrow_alone, print_json, spare_memory
 from zreplay.cli.table import aligned, fitted, number
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def command(grid: Path, out: Path, **options: Any) -> None:
     the others are there), 130 when interrupted (finished cells are kept).
     """
     spare_memory()
+    load_pyarrow_alone()
     from zreplay.plugins.registry import KINDS, native_plugins
     from zreplay.sweep.grid import Grid
 

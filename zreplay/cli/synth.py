@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zreplay.cli.options import JSON, Grouped, complete_names, complete_recipe, print_json
+from zreplay.cli.options import JSON, Grouped, complete_names, complete_recipe, load_pyarrow_alone, print_json
 from zreplay.cli.table import fitted
 
 if TYPE_CHECKING:
@@ -186,6 +186,7 @@ def command(
     zreplay synth -o like-gcc.parquet --sizes-from traces/linux-6.1-zsmalloc-g++.parquet
     zreplay synth phone -o mine.parquet --pages-from core.1234 --compressor zstd
     """
+    load_pyarrow_alone()
     from zreplay.trace.synth import synth
 
     if fit:

@@ -15,6 +15,7 @@ from zreplay.cli.options import (
     GroupOption,
     complete_names,
     complete_variants,
+    load_pyarrow_alone,
     spare_memory,
     tell_how_to_get_charts,
 )
@@ -100,6 +101,7 @@ def command(
     zreplay tune TRACE --minimise 'device_reads + 0.1*pool_pages_mean' --subject-to 'pool_pages_peak <= 8000'
     """
     spare_memory()
+    load_pyarrow_alone()
     from zreplay.errors import RequirementError
     from zreplay.tune.tuning import tune
     from zreplay.tune.written import as_json as record
