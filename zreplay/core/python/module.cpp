@@ -1,9 +1,8 @@
 // The only place that knows about Python: one bind_… function per part of the core.
 #include "module.hpp"
 
-#include <malloc.h>
-
 #include "counted.hpp"
+#include "heap.hpp"
 #include "types.hpp"
 
 NB_MODULE(_zreplay, module) {
@@ -15,13 +14,10 @@ NB_MODULE(_zreplay, module) {
 #else
     module.attr("compiler") = "GCC " __VERSION__;
 #endif
-    // Batches are decoded into memory of the same size over and over: given back to the kernel each time, it is cleared each time.
     module.def("keep_freed_memory", [] {
-        constexpr int large = 1 << 30, step = 32 << 20;
-        mallopt(M_MMAP_THRESHOLD, large);
-        mallopt(M_TRIM_THRESHOLD, large);
-        mallopt(M_TOP_PAD, step);
-    }, "Have the process's allocator keep what is freed, for the rest of the process.");
+        zreplay::keep_freed_memory();
+        zreplay::populate_heap();
+    }, "Have the process's allocator keep what is freed, for the rest of the process, and some memory to begin with.");
 #ifdef ZREPLAY_COUNTED
     nanobind::module_ os = nanobind::module_::import_("os");
     os.attr("_exit") = nanobind::cpp_function([leave = nanobind::object(os.attr("_exit"))](int code) {
