@@ -14,10 +14,13 @@ NB_MODULE(_zreplay, module) {
 #else
     module.attr("compiler") = "GCC " __VERSION__;
 #endif
-    module.def("keep_freed_memory", [] {
-        zreplay::keep_freed_memory();
-        zreplay::populate_heap();
-    }, "Have the process's allocator keep what is freed, for the rest of the process, and some memory to begin with.");
+    module.def(
+        "keep_freed_memory",
+        [] {
+            zreplay::keep_freed_memory();
+            zreplay::populate_heap();
+        },
+        "Have the process's allocator keep what is freed, for the rest of the process, and some memory to begin with.");
 #ifdef ZREPLAY_COUNTED
     nanobind::module_ os = nanobind::module_::import_("os");
     os.attr("_exit") = nanobind::cpp_function([leave = nanobind::object(os.attr("_exit"))](int code) {
