@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <iterator>
 #include <tuple>
@@ -20,14 +21,11 @@ class CallsAhead {
   public:
     // The next batch of the trace.
     void add(const EventBatch& batch) {
-        for (int64_t i = 0; i < batch.rows; ++i) {
-            if (batch.op(i) != Op::store) continue;
-            const int64_t row = rows_ + i, ts_ns = batch.call_ts_ns.get(i, 0);
-            if (int64_t between = batch.call_rows.get(i, 0)) ahead_.push_back({row - between, row, ts_ns, Call::store, {}, 0});
-            const bool taken = batch.result.get(i, 0) == 0 && batch.size.get(i, 0) > 0;
-            // Where it is known whether the allocation made pages of its own, nothing has to be looked at before.
-            if (int64_t between = batch.alloc_rows.get(i, 0); between && taken && !batch.made_pages.has(i))
-                ahead_.push_back({row - between, row, ts_ns, Call::alloc, batch.entry(i), batch.size[i]});
+        for (int64_t first = 0; first < batch.rows; first += 16) {
+            // Few rows say one of them; the others are passed by sixteen at a time.
+            uint32_t rows = batch.call_rows.has_16(first, batch.rows) | batch.alloc_rows.has_16(first, batch.rows);
+            if (batch.rows - first < 16) rows &= (1u << (batch.rows - first)) - 1;
+            for (; rows; rows &= rows - 1) add(batch, first + std::countr_zero(rows));
         }
         rows_ += batch.rows;
     }
@@ -44,6 +42,16 @@ class CallsAhead {
     }
 
   private:
+    void add(const EventBatch& batch, int64_t i) {
+        if (batch.op(i) != Op::store) return;
+        const int64_t row = rows_ + i, ts_ns = batch.call_ts_ns.get(i, 0);
+        if (int64_t between = batch.call_rows.get(i, 0)) ahead_.push_back({row - between, row, ts_ns, Call::store, {}, 0});
+        const bool taken = batch.result.get(i, 0) == 0 && batch.size.get(i, 0) > 0;
+        // Where it is known whether the allocation made pages of its own, nothing has to be looked at before.
+        if (int64_t between = batch.alloc_rows.get(i, 0); between && taken && !batch.made_pages.has(i))
+            ahead_.push_back({row - between, row, ts_ns, Call::alloc, batch.entry(i), batch.size[i]});
+    }
+
     std::vector<Call> ahead_;
     int64_t rows_ = 0;
 };
