@@ -24,7 +24,7 @@ ELSEWHERE = {
     "docs/plugins-in-python.md": "typed, with all that it prints, by tests/plugin/test_page.py",
     "docs/kernel-plugins.md": "needs the kernel's sources",
     "docs/performance.md": "measures for an hour; its own program runs what it shows",
-    "docs/performance-epyc.md": "measures for an hour; its own program runs what it shows",
+    "docs/performance-intel.md": "measures for an hour; its own program runs what it shows",
     "docs/testing.md": "campaigns: tests themselves, or hours long",
     "docs/packaging.md": "builds packages; tests/packages does",
     "docs/fidelity.md": "validates every recording; tests/fidelity does",
