@@ -97,6 +97,7 @@ struct RadixNode {
     // What an erase touches and writes beyond its rules, as the xarray's does.
     static constexpr uint32_t lines_behind(uint32_t) { return 0; }
     static constexpr uint32_t tag_words_of_erase = 0;
+    void touch_of_erase(uint32_t) {}
 };
 static_assert(sizeof(RadixNode<6>) == 560);
 static_assert(offsetof(RadixNode<6>, slots) == 24 && offsetof(RadixNode<6>, tags) == 536);

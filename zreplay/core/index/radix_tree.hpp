@@ -90,7 +90,9 @@ class RadixTree {
             return;
         }
         const uint32_t index = Node::index_at(entry.offset(), 0);
-        assert(!leaf->slots[index] && !((walks_ || root.tags) && leaf->has_tags(index)));  // 3.12 asserts both
+        assert(!leaf->slots[index] && !(root.tags && leaf->has_tags(index)));  // 3.12 asserts both
+        // For which it reads the tags' line.
+        if (walks_) require_at(entry.type(), entry.offset(), !leaf->has_tags(index), "an empty radix slot has no tag", 1, 0);
         if (!counts_leaves || walks_) {
             leaf->fill(index, word);
         } else {
@@ -293,6 +295,7 @@ class RadixTree {
         const uint32_t index = Node::index_at(offset, 0);
         tell_leaf(entry);
         uint32_t untagged_levels = 0;
+        if (walks_) leaf->touch_of_erase(index);
         for (uint32_t tag = 0; (walks_ || root.tags) && tag < radix_tags; ++tag)
             if (leaf->tags[tag] >> index & 1)
                 untagged_levels = std::max(untagged_levels, clear_upward(root, leaf, offset, tag, cost));

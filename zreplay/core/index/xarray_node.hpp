@@ -121,6 +121,15 @@ struct XaNode {
     }();
     static constexpr uint32_t lines_behind(uint32_t index) { return last_of_lines >> index & 1; }
     static constexpr uint32_t tag_words_of_erase = 3;
+    // The same where it is timed. Whether they were set is still to be asked: what is written is what was there.
+    void touch_of_erase(uint32_t index) {
+        if (index + 1 < fan_out) asm volatile("" : : "r"(slots[index + 1]));
+        for (uint64_t& mark : tags) {
+            uint64_t word = mark;
+            asm volatile("" : "+r"(word));
+            mark = word;
+        }
+    }
 
     // What a node knows beside the rules of the tree.
     void check(uint32_t type, uint64_t first_offset, uint32_t index_in_parent, const void* head) const {
