@@ -69,18 +69,18 @@ ROWS = (
         180,
         rows_replay.whole_runs,
         why=(
-            "An event of a million random entries brings 2.9 lines from beyond 1 MiB of cache, sixteen of them "
-            "under way at once ([cache lines](#cache-lines-per-event)), and takes some 400 instructions "
+            "An event of a million random entries brings some 3 lines from beyond 1 MiB of cache ([cache "
+            "lines](#cache-lines-per-event)), sixteen of them under way at once, and takes some 400 instructions "
             "([instructions](#instructions-per-event)); the loop by itself is at the sum of both "
-            "([growth](#from-1-to-50-million-entries)). On the EPYC whole replays reach what they must, 15.2 and "
-            "11.5 million events a second. On the Intel machine the loop took 62 ns of processor time an event "
-            "when its neighbours were quiet and 100 when they were not, by turns within one minute, of which 36 "
-            "and 58 are instructions: with 5,000 entries, which the cache holds, it takes as long (1 December "
-            "2026). Start and end are 0.2 s more. Tried: rows decoded by the thread that reads the trace (a tenth "
-            "of the engine's time, kept), no garbage looked for at start and end (23 of 165 ms, kept), an "
-            "instruction diet of 15 % in the look-ahead (no gain), groups of 32 events (none), a build by profile "
-            "(none), for x86-64-v3 (0 to 5 %), with -O2 (slower), one line less for each erase (12 %, kept), zbud "
-            "without links and 16-byte handles (kept), huge pages (kept)."
+            "([growth](#from-1-to-50-million-entries)). Start and end are 0.2 s more. In a quiet hour of the EPYC "
+            "pairs of whole runs were 16 to 19 million events a second over zbud and 12 to 13 over zsmalloc. Tried, "
+            "in this order: groups looked at between events in place of in front of sixteen (8 to 20 % of the loop, "
+            "kept), rows fetched from the reading thread's cache (4 to 9 % of a run, kept), half groups, another "
+            "order of the steps and reads in place of writes (no gain), rows decoded by the thread that reads the "
+            "trace (a tenth of the engine's time, kept), no garbage looked for at start and end (23 of 165 ms, kept), "
+            "larger batches (none), an instruction diet of 15 % in the look-ahead (none), groups of 32 events (none), "
+            "a build by profile (none), for x86-64-v3 (0 to 5 %), with -O2 (slower), one line less for each erase (12 "
+            "%, kept), zbud without links and 16-byte handles (kept), huge pages (kept)."
         ),
     ),
     Row(
@@ -113,14 +113,17 @@ ROWS = (
             "fresh: ns an event",
         ),
         why=(
-            "pyarrow alone, which replays nothing, takes longer for most than what is asked for in all, which is 67 "
-            "ns an event: their columns are 41 to 117 ns when all is warm (Intel, 29 November 2026), and more in a "
-            "fresh process, half of whose time is over before a short recording's first batch is there; in a process "
-            "that was warm the same replays were 13.7 to 14.4 million events a second on the EPYC (25 November 2026). "
-            "The engine is done beside it, see its column. Tried: threads in the decoder, the system's allocator and "
-            "others, freed memory kept (kept), pages of other sizes, no checksums (3 ns), fewer columns (only those "
-            "that a configuration reads, kept), halved batches for short traces (kept), 8 batches ahead in place of 3 "
-            "(no difference). A decoder of our own for the columns was not: Parquet is pyarrow's."
+            "Of linux-6.1-zbud-lzo-mixed pyarrow alone takes 35 ns an event for the twelve columns that its "
+            "configuration reads, when all is warm, what is ours beside it (numbers of words, rules of the format, "
+            "calls before their rows, rows) 27, and the engine 40 (EPYC, 1 December 2026). Two processors would do "
+            "with that. In a fresh process the thread that reads takes 95: of its 16 ms the kernel takes 4 to give it "
+            "memory, the first batch is there after 5, and a pass over sizes that are missing and the file's hash "
+            "want a processor meanwhile. Tried: memory populated beside the imports (10 to 20 %, kept), one heap for "
+            "all threads (kept), threads in the decoder (46 ns), the system's allocator and others (kept), freed "
+            "memory kept (kept), pages of other sizes, no checksums (3 ns), only the columns that a configuration "
+            "reads (kept), calls sixteen rows at a time (3 ns, kept), halved batches for short traces (kept), 8 "
+            "batches ahead in place of 3, a shorter switch interval of the interpreter (no difference). A decoder of "
+            "our own for the columns was not: Parquet is pyarrow's."
         ),
     ),
     Row(
@@ -142,9 +145,10 @@ ROWS = (
         80,
         rows_replay.end_to_end,
         why=(
-            "The engine alone, in its one thread, takes twice (clustered) or more (random) what pyarrow's "
-            "threads need to read the file, as above, so the ratio would be about 2 at the least with nothing around "
-            "it. What was tried for the engine is above, under whole replays."
+            "The engine alone, in its one thread, takes 1.6 (clustered) or 1.7 times (random) what pyarrow's threads "
+            "need to read the file; start and end of a run are 10 ns an event more, of reading half of it. What was "
+            "tried for the engine is above, under whole replays; batches of 65,536 to 262,144 rows, between which the "
+            "threads wait for each other less often, came to the same."
         ),
     ),
     Row(
@@ -164,9 +168,12 @@ ROWS = (
         _index("radix-lowbit", "xarray", "rbtree", millions=1),
         INDEX_HEAD,
         why=(
-            "The kernel's radix tree takes 108 ns on both machines (25 and 29 November 2026); ours 21 on the EPYC, "
-            "which is 5.2 times as fast, and on the Intel 28 when the neighbours are quiet and 37 when they are not. "
-            "More than the lines it waits for, ours runs instructions, and of these a shared core does fewer."
+            "With `--timing` our trees read and write the words of their nodes that the kernel's do (since 1 December "
+            "2026 also the tags that an insert finds empty and the marks that an erase clears, before which a radix "
+            "tree was at 0.68 to 0.75). An xarray does it with fewer instructions: no state kept in memory between "
+            "them, no call for a level, no checks for a retry. It is faster for that, and it seemed wrong to slow it "
+            "on purpose. On the Intel, whose third level holds all of it, ours was 2.9 times as fast by default: it "
+            "runs instructions more than it waits for lines."
         ),
     ),
     Row(
@@ -177,13 +184,7 @@ ROWS = (
         60,
         _index("radix-lowbit", "xarray", "rbtree", millions=10),
         INDEX_HEAD,
-        why=(
-            "6.8 on both machines (25 and 29 November 2026): the look-ahead goes down one uncached level a step, in "
-            "groups of 16, and costs what is left. With `--timing` radix tree and xarray touch about as many lines an "
-            "operation as the kernel's (2.25 for 2.42, 2.07 for 2.55) but run fewer instructions: no marks, no checks "
-            "for a retry, nothing of RCU. They are faster than the kernel's code for that, and it seemed wrong to "
-            "slow them on purpose."
-        ),
+        why=("With `--timing` as with 1 million."),
     ),
     Row(
         "index-50m",
@@ -232,9 +233,9 @@ ROWS = (
         40,
         rows_replay.synth,
         why=(
-            "230 instructions an event to draw it, and pyarrow's encoder in another thread: 20.7 and 21.5 million a "
-            "second on the EPYC. Columns are encoded 16,384 values at a time (a twentieth faster, kept), those that "
-            "do not change are PLAIN."
+            "230 instructions an event to draw it, and pyarrow's encoder in another thread. Columns are encoded "
+            "16,384 values at a time (a twentieth faster, kept), those that do not change are PLAIN, and pyarrow is "
+            "loaded without numpy (0.17 s of a start, kept)."
         ),
     ),
     Row(
@@ -244,10 +245,7 @@ ROWS = (
         "zreplay synth --events 1000 --resident 100 -o tiny.parquet\nzreplay run tiny.parquet -o runs/r --force",
         15,
         rows_replay.start,
-        why=(
-            "Two thirds are imports, of which pyarrow's are most; 214 ms on the EPYC. The figures up to 29 November "
-            "2026 have zreplay compiled by Python at each start, some 50 ms: the machine wrote no bytecode."
-        ),
+        why=("Two thirds are imports, of which pyarrow's are most."),
     ),
     Row(
         "compare",
