@@ -145,10 +145,11 @@ ROWS = (
         80,
         rows_replay.end_to_end,
         why=(
-            "The engine alone, in its one thread, takes 1.6 (clustered) or 1.7 times (random) what pyarrow's threads "
-            "need to read the file; start and end of a run are 10 ns an event more, of reading half of it. What was "
-            "tried for the engine is above, under whole replays; batches of 65,536 to 262,144 rows, between which the "
-            "threads wait for each other less often, came to the same."
+            "The engine alone, in its one thread, takes twice what pyarrow's threads need to read the file, so the "
+            "ratio would be about 2 with nothing around it; start and end of a run are 10 ns an event more, of "
+            "reading half of it. It was 2.34 and 2.16 in an hour in which reading was slower. What was tried for the "
+            "engine is above, under whole replays; batches of 65,536 to 262,144 rows, between which the threads wait "
+            "for each other less often, came to the same."
         ),
     ),
     Row(
