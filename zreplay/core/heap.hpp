@@ -18,7 +18,6 @@ inline void keep_freed_memory() {
     mallopt(M_MMAP_THRESHOLD, large);
     mallopt(M_TRIM_THRESHOLD, large);
     mallopt(M_TOP_PAD, step);
-    mallopt(M_ARENA_MAX, 1);  // what one thread has freed is another's again
 }
 
 // Has the kernel give memory for what a short replay asks of the heap, in a thread beside the imports: a fault for each page
