@@ -60,7 +60,7 @@ class RadixTree {
             leaf = walk(*root, offset, cost);
             if (!leaf) return nullptr;
         }
-        uint64_t* place = &leaf->slots[Node::index_at(offset, 0)];
+        uint64_t* place = &leaf->slots[index_in(leaf, offset)];
         return *place ? place : nullptr;
     }
 
@@ -107,7 +107,7 @@ class RadixTree {
     uint64_t put(SwapEntry entry, uint64_t word, Cost& cost) {
         Root& root = roots_.make(entry);
         Node* leaf = path(root, entry, cost);
-        const uint32_t index = Node::index_at(entry.offset(), 0);
+        const uint32_t index = leaf ? index_in(leaf, entry.offset()) : 0;
         const uint64_t old = leaf ? leaf->slots[index] : root.first;
         entries_ += !old;
         cost.slots_written += old != word;  // the kernel looks first
@@ -132,7 +132,7 @@ class RadixTree {
             if (!leaf) return 0;
         }
         Root& root = *found;
-        const uint32_t index = Node::index_at(offset, 0);
+        const uint32_t index = index_in(leaf, offset);
         const uint64_t word = leaf->slots[index];
         if (!word) return 0;
         --entries_;
@@ -258,6 +258,14 @@ class RadixTree {
         uint32_t used = 0;
         for (uint64_t word : leaf->slots) used += word != 0;
         require_at(type, offset, !counts_leaves || noted.count() == used, "assertion 8: radix leaf's count", noted.count(), used);
+    }
+
+    // Which slot of its leaf an offset is. As the kernel has it, an xarray's node says how much is to be shifted: the slot's line
+    // is asked for when the head's is there, one behind the other.
+    uint32_t index_in([[maybe_unused]] const Node* leaf, uint64_t offset) const {
+        if constexpr (Node::walk_reads_head)
+            if (walks_) return leaf->index_of(offset);
+        return Node::index_at(offset, 0);
     }
 
     // What walk() charges for a leaf that is there.
