@@ -1,6 +1,7 @@
 """What the conformance suite says of the fewest steps after which it fails."""
 
 import os
+import threading
 
 import _zreplay
 import pytest
@@ -15,12 +16,38 @@ def shrunk(plugin: str, kind: str, steps: str, isolated: bool, seconds: float = 
     return of, fewest.splitlines()
 
 
+LAZY, LAZY_FEWEST = "plugin.test_verdicts_pools:EvictsNobody", ["pool", "reclaim type=0 size=1"]
+MORE = "pool; alloc key=700 size=30; free key=700; alloc key=801 size=70; map key=801; reclaim size=5; check"
+
+
+def without_seeds(steps: list[str]) -> list[str]:
+    """The value of a reclaim is a seed, and any does."""
+    return [line.partition(" value=")[0] for line in steps]
+
+
 @pytest.mark.parametrize("isolated", [False, True])
 def test_the_fewest_steps_are_the_same_in_processes_of_their_own(isolated: bool) -> None:
-    more = "pool; alloc key=700 size=30; free key=700; alloc key=801 size=70; map key=801; reclaim size=5; check"
-    of, fewest = shrunk("plugin.test_verdicts_pools:EvictsNobody", "pool", more, isolated)
-    # Of nothing, which it says to have freed a page of; the value is a seed, and any does.
-    assert (of, [line.partition(" value=")[0] for line in fewest]) == ("reclaim", ["pool", "reclaim type=0 size=1"])
+    of, fewest = shrunk(LAZY, "pool", MORE, isolated)
+    # Of nothing, which it says to have freed a page of.
+    assert (of, without_seeds(fewest)) == ("reclaim", LAZY_FEWEST)
+
+
+def test_a_thread_that_asks_for_the_interpreter_does_not_stop_the_processes() -> None:
+    # As they begin, and none of them has that thread.
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(0.001):
+            pass
+
+    asks = threading.Thread(target=ask)
+    asks.start()
+    try:
+        of, fewest = shrunk(LAZY, "pool", MORE, isolated=True)
+    finally:
+        over.set()
+        asks.join()
+    assert (of, without_seeds(fewest)) == ("reclaim", LAZY_FEWEST)
 
 
 def test_what_takes_more_than_two_hundred_numbers_keeps_them() -> None:

@@ -79,7 +79,10 @@ int in_a_child(const Setup& setup, const std::vector<Step>& steps, double second
         mmap(nullptr, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     if (outcome == MAP_FAILED) throw std::bad_alloc();
     *outcome = crash;
+    PyOS_BeforeFork();
     const pid_t child = fork();
+    if (child == 0) PyOS_AfterFork_Child();  // else it waits for ever for whichever thread had asked for the interpreter
+    else PyOS_AfterFork_Parent();
     if (child < 0) throw std::runtime_error("cannot fork");
     if (child == 0) {
         end_with_parent();
