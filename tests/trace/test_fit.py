@@ -400,6 +400,33 @@ def test_rows_of_slots_that_nobody_has_stored_to_take_any_where_there_are_none()
     assert all(1 <= offset <= 10 for _, offset, _ in rows)
 
 
+@pytest.mark.parametrize("area", [False, True])
+def test_of_a_long_trace_each_part_has_eight_rounds_that_come_again(area):
+    """Of two parts, 40 slots each: 30 stores, 15 invalidates, and in between, for both, everything is freed."""
+    kinds = [
+        Rows(op="store", to="fresh", sized=True, rows=(30, 30), runs=(30, 30)),
+        Rows(op="invalidate", of="fresh", rows=(10, 20), runs=(10, 20), ranks=(0, WHOLE)),
+    ]
+    if area:
+        kinds.append(Rows(op="invalidate_area", rows=(1, 0), runs=(1, 0)))
+    one, rounds = sum(sum(kind.rows) for kind in kinds) + 1, 30
+    ranks = ((0, 10**6),) * 2
+    recipe = FittedRecipe(tuple(kinds), (9, 99), (500_000, 500_000), ranks, events=rounds * one, area_slots=80, parts=2)
+    rows = pa.Table.from_batches(recipe.batches()).to_pylist()
+    of_part: dict[bool, list[tuple]] = {False: [], True: []}
+    for begin in range(0, len(rows), one):
+        assert rows[begin + one - 1]["op"] == "invalidate_area"
+        for part in of_part:
+            here = [row for row in rows[begin : begin + one] if row["offset"] and (row["offset"] >= 512) == part]
+            assert {row["offset"] % 512 for row in here} <= set(range(1, 41))
+            of_part[part].append(tuple((row["op"], row["offset"], row["size"]) for row in here))
+    for drawn in of_part.values():
+        assert len(set(drawn[:8])) == 8
+        assert set(drawn[8:]) <= set(drawn[:8])
+    mixed = list(zip(*of_part.values(), strict=True))
+    assert len(set(mixed)) > 20
+
+
 def test_an_area_may_be_switched_off_several_times_on_end():
     rows = made(14, TEN, Rows(op="invalidate_area", rows=(4,), runs=(1,)))
     assert rows[10:] == [("invalidate_area", None, None)] * 4

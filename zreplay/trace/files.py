@@ -228,7 +228,7 @@ class TraceWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows; `batch` has the schema's columns and types."""
-        self._words.update(_newer_words(batch["op"]))
+        self._words.update(_newer_words(batch["op"], self._words))
         self._pending.append(batch)
         self._pending_rows += batch.num_rows
         self.rows += batch.num_rows
@@ -286,10 +286,11 @@ class TraceWriter:
             self._beside.remove()
 
 
-def _newer_words(op: pa.DictionaryArray) -> list[str]:
-    """Those of the words used that came with a minor version; looked for only where dictionary and codes allow any."""
+def _newer_words(op: pa.DictionaryArray, known: set[str]) -> list[str]:
+    """Those of the words used that came with a minor version; looked for only where dictionary and codes allow any that
+    are not known."""
     words = op.dictionary.to_pylist()
-    if WORDS_MINOR_OF.keys().isdisjoint(words):
+    if (WORDS_MINOR_OF.keys() - known).isdisjoint(words):
         return []
     codes = pc.min_max(op.indices).as_py()
     if codes["min"] is None or WORDS_MINOR_OF.keys().isdisjoint(words[codes["min"] : codes["max"] + 1]):

@@ -24,12 +24,15 @@ FittedBatch::FittedBatch(size_t rows)
 FittedSynth::FittedSynth(FittedRecipe recipe)
     : tables_(std::move(recipe)),
       stride_((tables_.part_slots + 1 + cluster_slots - 1) / cluster_slots * cluster_slots),
-      parts_(tables_.recipe.parts),
       shapes_(tables_.recipe.kinds.size() + 1),
       times_(tables_.recipe.seed ^ 0x74696d6573) {
-    const size_t drawn_rows = std::clamp(drawn_together / parts_.size(), least_drawn, most_drawn);
-    for (size_t number = 0; number < parts_.size(); ++number)
-        parts_[number] = {std::make_unique<FittedPart>(tables_, static_cast<uint32_t>(number)), std::vector<DrawnRow>(drawn_rows)};
+    const size_t drawn_rows = std::clamp(drawn_together / tables_.recipe.parts, least_drawn, most_drawn);
+    uint64_t round_rows = 1;
+    for (const FittedRecipe::Kind& kind : tables_.recipe.kinds) round_rows += kind.rows.empty() ? 0 : kind.rows.back();
+    const uint64_t kept = kept_rows / round_rows < least_kept ? 0 : std::min(kept_rows / round_rows, most_kept);
+    const uint64_t part_rows = round_rows / tables_.recipe.parts + tables_.recipe.kinds.size();
+    for (uint32_t number = 0; number < tables_.recipe.parts; ++number)
+        parts_.push_back({PartRounds(tables_, number, kept, part_rows), std::vector<DrawnRow>(drawn_rows)});
     for (size_t kind = 0; kind < tables_.recipe.kinds.size(); ++kind) {
         const RowKind& row = tables_.recipe.kinds[kind].row;
         Shape& shape = shapes_[kind];
@@ -123,7 +126,7 @@ void FittedSynth::refill(Part& part) const {
     std::copy(part.rows.begin() + static_cast<std::ptrdiff_t>(part.begin), part.rows.begin() + static_cast<std::ptrdiff_t>(part.end),
               part.rows.begin());
     part.end -= std::exchange(part.begin, 0);
-    part.end += part.part->draw(&part.rows[part.end], part.rows.size() - part.end);
+    part.end += part.rounds.draw(&part.rows[part.end], part.rows.size() - part.end);
 }
 
 // All parts have come to an invalidate_area; or to their ends: then every area is switched off, which frees all slots, and on again.
@@ -131,11 +134,11 @@ void FittedSynth::pass_together() {
     together_.clear();
     together_put_ = 0;
     for (Part& part : parts_) {
-        if (part.part->waits()) together_.push_back(part.part->free_all());
-        else part.part->free_all();
+        if (part.rounds.waits()) together_.push_back(part.rounds.free_all());
+        else part.rounds.free_all();
     }
     if (!together_.empty()) return;
-    for (Part& part : parts_) part.part->begin_anew();
+    for (Part& part : parts_) part.rounds.begin_anew();
     for (uint32_t type = 0; type < tables_.recipe.types; ++type) {
         DrawnRow row;
         row.slot = type;

@@ -10,6 +10,8 @@
 // The parts take turns of many rows, so that what is next to what in the trace is nearly always of one part, and of few beside
 // what a step of a trace that is worth scaling has, so that all parts are about where the others are. An invalidate_area frees the
 // slots of all: who comes to one waits for the others.
+//
+// Of a trace that is longer than a few rounds, the later ones are earlier ones of the parts', mixed anew (part_rounds.hpp).
 #pragma once
 
 #include <cstdint>
@@ -18,6 +20,7 @@
 
 #include "random.hpp"
 #include "trace/fitted.hpp"
+#include "trace/part_rounds.hpp"
 
 namespace zreplay {
 
@@ -52,12 +55,14 @@ class FittedSynth {
     static constexpr size_t turn_rows = 512;
     // Drawn at once: as many of a part as make it worth while, but of many parts not more in memory than this.
     static constexpr size_t least_drawn = 2 * turn_rows, most_drawn = 32 * turn_rows, drawn_together = size_t{1} << 23;
+    // Rounds of each part that are kept to come again, of at most so many rows (8 bytes each) together; or none.
+    static constexpr uint64_t kept_rows = uint64_t{1} << 24, least_kept = 4, most_kept = 8;
 
     struct Part {
-        std::unique_ptr<FittedPart> part;
+        PartRounds rounds;
         std::vector<DrawnRow> rows;
         size_t begin = 0, end = 0;  // of those that are there
-        bool stops() const { return part->ended() || part->waits(); }
+        bool stops() const { return rounds.ended() || rounds.waits(); }
         bool is_empty() const { return begin == end; }
     };
     // What a kind's rows have in common.
