@@ -139,6 +139,19 @@ def test_sizes_of_what_is_swapped_out_at_the_end(tmp_path):
     assert found.swapped_sizes(0) == [0, 0, 2, 0, 0, 0, 0, 0]
 
 
+def test_groups_of_slots_with_any_in_the_pool_at_the_end(tmp_path):
+    """Of 64 and 65, one group, one is left; of 128 none, as it is written back, and of 192, as it is freed."""
+    events = [store(slot, 9, result=0) for slot in (1, 64, 65, 128, 192)] + [store(256, 9, result=-12)]
+    found = counted_twice(trace(tmp_path / "trace.parquet", [*events, invalidate(64), writeback(128), invalidate(192)]))
+    assert found.pool_groups(0) == 2
+
+
+def test_runs_that_follow_each_other(tmp_path):
+    events = [store(1, 9, result=0), store(2, 9, result=0), invalidate(1), store(3, 9, result=0), invalidate(2)]
+    found = counted_twice(trace(tmp_path / "trace.parquet", events))
+    assert [[found.follows(first, second) for second in (0, 1)] for first in (0, 1)] == [[0, 2], [1, 0]]
+
+
 def test_ends_of_slots_in_a_row_that_are_come_to_by_chance(tmp_path):
     for step, edges in (1, 0), (2, 4):  # in one row of 3,000, or each alone
         stores = [store(slot, 9, result=0) for slot in range(1, 3001 * step, step)]
@@ -445,15 +458,59 @@ def test_sizes_near_those_of_before():
     assert {size for _, _, size in made(30, unknown, again)[10:]} == {100, 2000}
 
 
+def of_group(group: int) -> tuple[int, ...]:
+    """Shares of sizes, all of one group."""
+    return tuple(WHOLE * (number == group) for number in range(8))
+
+
 @pytest.mark.parametrize(("group", "leaves"), [(0, 2000), (4, 100)])
 def test_loads_leave_of_each_size_what_the_step_ends_with(group, leaves):
     """All that is swapped out is to be of one group: the other size is loaded, as long as there is any."""
-    shares = tuple(WHOLE * (number == group) for number in range(8))
-    loads = Rows(op="load", of="fresh", to="back", rows=(5,), runs=(1,), ranks=(0, WHOLE), ahead=(WHOLE,))
-    rows = made(15, TEN, loads, swapped_sizes=(shares,))
+    half = tuple(WHOLE // 2 * (number in (0, 4)) for number in range(8))
+    stores = dataclasses.replace(TEN, rows=(10, 0), runs=(1, 0))
+    loads = Rows(op="load", of="fresh", to="back", rows=(0, 5), runs=(0, 5), ranks=(0, WHOLE))
+    rows = made(15, stores, loads, steps=2, swapped_sizes=(half, of_group(group)))
     sizes = {offset: size for op, offset, size in rows if op == "store"}
     loaded = [sizes[offset] for op, offset, _ in rows if op == "load"]
-    assert loaded.count(leaves) == min(5, list(sizes.values()).count(leaves))
+    assert loaded.count(leaves) == min(5, list(sizes.values()).count(leaves)) > 3
+
+
+@pytest.mark.parametrize(("group", "other"), [(0, 2000), (4, 100)])
+def test_stores_have_the_sizes_that_the_step_ends_with(group, other):
+    """As long as there is none of the other size it is not too many; then of eight drawn all must be of it."""
+    rows = made(10, TEN, seed=1, swapped_sizes=(of_group(group),))
+    assert [size for _, _, size in rows].count(other) <= 1
+
+
+@pytest.mark.parametrize(("wanted", "fewest", "most"), [(8, 8, 16), (32, 31, 32)])
+def test_jumps_begin_and_end_as_many_groups_as_the_step_ends_with(wanted, fewest, most):
+    """Of 32 groups of 64 slots in the pool; 64 slots stay, by chance of 28 groups."""
+    stores = Rows(op="store", to="fresh", sized=True, rows=(2047, 0), runs=(1, 0))
+    frees = Rows(op="invalidate", of="fresh", rows=(0, 1983), runs=(0, 1), ranks=(0, WHOLE))
+    recipe = FittedRecipe(
+        (stores, frees),
+        *((9,), (10**6,), ((0, 10**6),)),
+        events=4030,
+        area_slots=2047,
+        steps=2,
+        pool_groups=(32, wanted),
+    )
+    left = set()
+    for row in pa.Table.from_batches(recipe.batches()).to_pylist():
+        (left.add if row["op"] == "store" else left.remove)(row["offset"])
+    assert len(left) == 64
+    assert fewest <= len({offset // 64 for offset in left}) <= most
+
+
+def test_runs_follow_each_other_as_was_seen():
+    """Loads of what is not there only behind invalidates, and stores behind loads, as long as there is each."""
+    ten = {"rows": (10,), "runs": (10,)}
+    invalidates = Rows(op="invalidate", **ten, follows=(0, 0, 100))
+    stores = Rows(op="store", to="refused", result=-12, **ten, follows=(100, 0, 0))
+    loads = Rows(op="load", result=-1, **ten, follows=(0, 100, 0))
+    ops = [op for op, _, _ in made(30, invalidates, stores, loads)]
+    begin = ops.index("invalidate")
+    assert ops[begin:] + ops[:begin] == ["invalidate", "load", "store"] * 10
 
 
 def test_rows_go_on_on_another_cpu_as_often_as_was_asked(tmp_path):
@@ -483,6 +540,18 @@ def test_rows_go_on_on_another_cpu_as_often_as_was_asked(tmp_path):
         (", 300]", ", 200]", "sizes: found a size not above the one before, expected them ascending"),
         ("[250000, 250", "[350000, 250", "size_shares: found 1,100,000 in all, expected 1,000,000"),
         ("[500000, 1000000]", "[]", "size_ranks 2: found 0 quantiles, expected at least 2"),
+        ("steps = 1", "steps = 1\npool_groups = [1]", "pool_groups: found 1 elements, expected 2 steps or none"),
+        ("steps = 1", "steps = 1\npool_groups = [1, -1]", "pool_groups 2: found -1, expected 0 to 2,147,483,648"),
+        (
+            "rows = [2, 2]",
+            "rows = [2, 2]\nfollows = [1]",
+            "rows 1: follows: found 1 elements, expected 2 kinds of rows, or none",
+        ),
+        (
+            "rows = [2, 2]",
+            "rows = [2, 2]\nfollows = [1, 10001]",
+            "rows 1: follows 2: found 10001, expected 0 to 10,000",
+        ),
         (
             "steps = 1",
             "steps = 1\nswapped_sizes = [[1, 2, 3, 4, 5, 6, 7, 8]]",

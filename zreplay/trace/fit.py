@@ -14,7 +14,16 @@ import _zreplay
 from zreplay.errors import TraceError
 from zreplay.trace.files import Trace, TraceMetadata, open_trace
 from zreplay.trace.likeness import COLUMNS, distances, portrait_of
-from zreplay.trace.recipes.fitted import ALLOCATORS, MILLION, MOST_KINDS, SHARES, WHOLE, FittedRecipe, Rows
+from zreplay.trace.recipes.fitted import (
+    ALLOCATORS,
+    MILLION,
+    MOST_FOLLOWS,
+    MOST_KINDS,
+    SHARES,
+    WHOLE,
+    FittedRecipe,
+    Rows,
+)
 from zreplay.trace.schema import ASKERS
 
 #: Parts of the trace with equal numbers of rows that are counted apart.
@@ -27,6 +36,8 @@ RARE_ROWS = 200
 RANKS, DISTANCES, SIZES, REFUSED_SIZES = 13, 17, 65, 32
 #: Jumps of a kind in a phase from which on their ranks are kept apart, and jumps for each quantile.
 ENOUGH_JUMPS, JUMPS_A_QUANTILE = 8, 4
+#: So many pairs of runs as chance would have are added to those seen: of few nothing follows.
+ENOUGH_RUNS = 8
 #: The most sizes that are told apart by bytes; of more those in the same 8 bytes are one, as they are to every pool.
 MOST_SIZES, SIZE_BYTES = 512, 8
 #: Of the quantiles of sizes, what is near; and less likeness of neighbours than this is chance.
@@ -56,7 +67,10 @@ def fit(path: Path) -> FittedRecipe:
     if not any(map(any, bytes_of)):
         raise TraceError(f"{path}: found no store with a size, expected some to fit a recipe to")
     sizes, shares, ranks = _sizes(bytes_of)
-    rows = tuple(_rows_of(counted, steps, number, kind) for number, kind in enumerate(counted.kinds()))
+    rows = tuple(
+        replace(_rows_of(counted, steps, number, kind), follows=follows)
+        for number, (kind, follows) in enumerate(zip(counted.kinds(), _follows(counted, steps), strict=True))
+    )
     types = counted.types.bit_count()
     recipe = FittedRecipe(
         rows=rows,
@@ -68,6 +82,7 @@ def fit(path: Path) -> FittedRecipe:
         area_slots=_area_slots(types * (counted.last_slot - counted.first_slot + 1)),
         types=types,
         swapped_sizes=_swapped_sizes([counted.swapped_sizes(step) for step in range(PHASES * steps)]),
+        pool_groups=tuple(counted.pool_groups(step) for step in range(PHASES * steps)),
         alike=_alike(counted, bytes_of),
         cpu_changes=_share(counted.cpu_changes, counted.cpu_rows),
         **_machine(trace.metadata),
@@ -203,6 +218,26 @@ def _swapped_sizes(counts_of: Sequence[Sequence[int]]) -> tuple[tuple[int, ...],
         counts = step if any(step) else counts
         found.append(tuple(_share(count, sum(counts)) for count in counts))
     return tuple(found) if counts else ()
+
+
+def _follows(counted: _zreplay.Fit, steps: int) -> list[tuple[int, ...]]:
+    """By kind and kind: how often a run of the second comes right behind one of the first, in parts of a hundred of how
+    often it would if the runs of each step were in any order."""
+    kinds = range(len(counted.kinds()))
+    by_chance = [[0.0 for _ in kinds] for _ in kinds]
+    for step in range(PHASES * steps):
+        runs = [counted.step(kind, step)[1] for kind in kinds]
+        for first, chances in enumerate(by_chance):
+            others = sum(runs) - runs[first]
+            for second in kinds if runs[first] and others else ():
+                chances[second] += runs[first] * runs[second] / others
+    return [
+        tuple(
+            min(MOST_FOLLOWS, round(100 * (counted.follows(first, second) + ENOUGH_RUNS) / (chance + ENOUGH_RUNS)))
+            for second, chance in enumerate(chances)
+        )
+        for first, chances in enumerate(by_chance)
+    ]
 
 
 def _share(part: int, whole: int) -> int:

@@ -56,6 +56,7 @@ FittedRecipe recipe_of(nb::dict tables) {
             .row = kind_of(given),
             .rows = converted<std::vector<uint64_t>>(given["rows"]),
             .runs = converted<std::vector<uint64_t>>(given["runs"]),
+            .follows = converted<std::vector<uint32_t>>(given["follows"]),
             .ahead = converted<std::vector<uint32_t>>(given["ahead"]),
             .back = converted<std::vector<uint32_t>>(given["back"]),
             .ahead_over_gap = nb::cast<uint32_t>(given["ahead_over_gap"]),
@@ -81,6 +82,7 @@ FittedRecipe recipe_of(nb::dict tables) {
     recipe.sizes = converted<std::vector<uint32_t>>(tables["sizes"]);
     recipe.size_shares = converted<std::vector<uint32_t>>(tables["size_shares"]);
     recipe.size_ranks = converted<std::vector<std::vector<uint32_t>>>(tables["size_ranks"]);
+    recipe.pool_groups = converted<std::vector<uint64_t>>(tables["pool_groups"]);
     recipe.swapped_sizes = converted<std::vector<std::array<uint32_t, weight_groups>>>(tables["swapped_sizes"]);
     recipe.alike = nb::cast<std::array<uint32_t, 3>>(tables["alike"]);
     recipe.phases = static_cast<uint32_t>(recipe.size_ranks.size());
@@ -149,26 +151,32 @@ nb::dict counted(const Fit& fit, size_t kind, uint32_t phase) {
 void bind_fit(nb::module_& module) {
     nb::class_<Fit>(module, "Fit", "Counts a trace of so many rows, in so many phases.")
         .def(nb::init<uint64_t, uint32_t, uint32_t, const Fit*>(), nb::arg("rows"), nb::arg("phases"), nb::arg("steps"),
-             nb::arg("counted").none() = nb::none(),
-             nb::keep_alive<1, 5>())
-        .def("add",
-             [](Fit& fit, nb::handle batch) {
-                 ArrowBatch arrow(batch);
-                 EventBatch rows = numbered_events(arrow);
-                 nb::gil_scoped_release unlocked;
-                 fit.add(rows);
-             },
-             nb::arg("batch"))
-        .def("kinds", [](const Fit& fit) {
-            nb::list out;
-            for (const RowKind& kind : fit.kinds()) out.append(words_of(kind));
-            return out;
-        })
+             nb::arg("counted").none() = nb::none(), nb::keep_alive<1, 5>())
+        .def(
+            "add",
+            [](Fit& fit, nb::handle batch) {
+                ArrowBatch arrow(batch);
+                EventBatch rows = numbered_events(arrow);
+                nb::gil_scoped_release unlocked;
+                fit.add(rows);
+            },
+            nb::arg("batch"))
+        .def("kinds",
+             [](const Fit& fit) {
+                 nb::list out;
+                 for (const RowKind& kind : fit.kinds()) out.append(words_of(kind));
+                 return out;
+             })
         .def("counts", &counted, nb::arg("kind"), nb::arg("phase"))
-        .def("step", [](const Fit& fit, size_t kind, uint32_t step) {
-                 return std::array<uint64_t, 2>{fit.step(kind, step).rows, fit.step(kind, step).runs};
-             },
-             nb::arg("kind"), nb::arg("step"), "Rows and runs.")
+        .def(
+            "step",
+            [](const Fit& fit, size_t kind, uint32_t step) {
+                return std::array<uint64_t, 2>{fit.step(kind, step).rows, fit.step(kind, step).runs};
+            },
+            nb::arg("kind"), nb::arg("step"), "Rows and runs.")
+        .def("follows", &Fit::follows, nb::arg("first"), nb::arg("second"),
+             "Runs of the second kind right behind one of the first.")
+        .def("pool_groups", &Fit::pool_groups, nb::arg("step"), "Groups of 64 slots of which any is in the pool at its end.")
         .def("swapped_sizes", &Fit::swapped_sizes, nb::arg("step"), "Slots swapped out at its end, by the group of their sizes.")
         .def("sizes", &Fit::sizes, nb::arg("phase"))
         .def("refused_sizes", &Fit::refused_sizes, nb::arg("kind"))

@@ -13,6 +13,8 @@ Fit::Fit(uint64_t rows, uint32_t phases, uint32_t steps, const Fit* counted)
     sizes_.assign(phases, std::vector<uint64_t>(page_bytes + 1));
     cursors_.fill(AgeList::nowhere);
     swapped_sizes_.resize(size_t{phases} * steps);
+    pool_groups_.resize(size_t{phases} * steps);
+    follows_.resize(most_kinds * most_kinds);
     if (!counted_) return;
     std::vector<uint64_t> together(page_bytes + 1);
     for (const auto& sizes : counted_->sizes_)
@@ -50,6 +52,7 @@ void Fit::add(const EventBatch& batch) {
         ++counts.rows;
         ++here.rows;
         here.runs += number != last_kind_ || here.rows == 1;
+        if (last_kind_ != no_kind && last_kind_ != number) ++follows_[last_kind_ * most_kinds + number];
         last_kind_ = number;
         if (life.place != SlotPlace::none) count_place(number, phase, slot, life);
         if (kind.op == Op::store) {
@@ -61,6 +64,7 @@ void Fit::add(const EventBatch& batch) {
         if (kind.op == Op::invalidate_area) clear_type(batch.type.get(i, 0));
         else if (has_slot) move(slot, kind, kind.sized ? batch.size[i] : life.size_bytes);
         swapped_sizes_[step] = swapped_;
+        pool_groups_[step] = groups_.size();
     }
 }
 
@@ -218,6 +222,7 @@ void Fit::move(SwapEntry slot, const RowKind& kind, uint32_t size_bytes) {
         const Life& life = lives_.at(slot.word);
         lists_[static_cast<size_t>(kind.from)].remove(life.position);
         count_swapped(life, ~0u);
+        count_group(slot.word, kind.from, ~0u);
     }
     if (kind.to == SlotPlace::none) {
         lives_.erase(slot.word);
@@ -231,6 +236,7 @@ void Fit::move(SwapEntry slot, const RowKind& kind, uint32_t size_bytes) {
     const Life life{kind.to, position, size_bytes};
     lives_[slot.word] = life;
     count_swapped(life, 1);
+    count_group(slot.word, kind.to, 1);
 }
 
 void Fit::count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase, uint32_t before) {
@@ -269,6 +275,12 @@ void Fit::count_swapped(const Life& life, uint32_t change) {
     if (counted_ && is_swapped_out(life.place) && life.size_bytes <= page_bytes) swapped_[size_groups_[life.size_bytes]] += change;
 }
 
+void Fit::count_group(uint64_t word, SlotPlace place, uint32_t change) {
+    if (!is_in_pool(place)) return;
+    const uint64_t group = word >> group_shift;
+    if ((groups_[group] += change) == 0) groups_.erase(group);
+}
+
 void Fit::clear_type(uint32_t type) {
     for (auto life = lives_.begin(); life != lives_.end();) {
         if (life->first >> SwapEntry::type_shift != type) {
@@ -277,6 +289,7 @@ void Fit::clear_type(uint32_t type) {
         }
         lists_[static_cast<size_t>(life->second.place)].remove(life->second.position);
         count_swapped(life->second, ~0u);
+        count_group(life->first, life->second.place, ~0u);
         life = lives_.erase(life);
     }
 }

@@ -69,6 +69,8 @@ class Fit {
     const std::vector<RowKind>& kinds() const { return kinds_; }
     const Counts& counts(size_t kind, uint32_t phase) const { return counts_[kind * phases_ + phase]; }
     const Step& step(size_t kind, uint32_t step) const { return steps_of_[kind * phases_ * steps_ + step]; }
+    // Runs of the second kind right behind one of the first.
+    uint64_t follows(size_t first, size_t second) const { return follows_[first * most_kinds + second]; }
     // By bytes, of stores taken, but not of those whose slot had the same size or one near it before; and of all of a kind that
     // was refused.
     const std::vector<uint64_t>& sizes(uint32_t phase) const { return sizes_[phase]; }
@@ -76,7 +78,9 @@ class Fit {
     // At the end of a step: how many slots swapped out had a size of each group. All 0 of a trace counted once.
     using SwappedSizes = std::array<uint32_t, weight_groups>;
     const SwappedSizes& swapped_sizes(uint32_t step) const { return swapped_sizes_[step]; }
-    // Of the same, pairs whose second is the 8th, 64th or 512th behind the first: all, and those in the same 64 bytes.
+    // Likewise, groups of slots of which any is in the pool.
+    uint64_t pool_groups(uint32_t step) const { return pool_groups_[step]; }
+    // Of sizes, pairs whose second is the 8th, 64th or 512th behind the first: all, and those in the same 64 bytes.
     static constexpr std::array<size_t, 3> lags{8, 64, 512};
     std::array<uint64_t, 3> pairs{}, alike{};
     uint64_t rows = 0, kinds_left_out = 0;
@@ -107,6 +111,7 @@ class Fit {
     void count_size(const EventBatch& batch, int64_t row, uint32_t kind, uint32_t phase, uint32_t before);
     void clear_type(uint32_t type);
     void count_swapped(const Life& life, uint32_t change);
+    void count_group(uint64_t word, SlotPlace place, uint32_t change);
 
     const Fit* counted_;
     uint64_t expected_rows_;
@@ -114,11 +119,14 @@ class Fit {
     std::vector<RowKind> kinds_;
     std::vector<Counts> counts_;  // kind, phase
     std::vector<Step> steps_of_;  // kind, step
+    std::vector<uint64_t> follows_;  // kind, kind
     std::vector<std::vector<uint64_t>> sizes_;
     std::vector<uint8_t> size_groups_;  // by bytes; empty while nothing is counted
     std::unordered_map<size_t, std::vector<uint64_t>> refused_sizes_;
     SwappedSizes swapped_{};
     std::vector<SwappedSizes> swapped_sizes_;  // by step
+    std::unordered_map<uint64_t, uint32_t> groups_;  // those with any in the pool, and how many
+    std::vector<uint64_t> pool_groups_;              // by step
     std::array<AgeList, place_count> lists_;
     std::unordered_map<uint64_t, Life> lives_;
     std::array<uint64_t, most_kinds> cursors_;  // by kind: where its last slot stood

@@ -11,8 +11,12 @@ namespace zreplay {
 namespace {
 constexpr uint32_t cluster_slots = 512;  // SWAPFILE_CLUSTER where huge pages can be swapped
 constexpr int slot_tries = 64;
-// A hundredth too few or too many slots of a size, and so many hundredths of the rows that would make it worse are of others.
-constexpr uint64_t size_pull = 16;
+// A hundredth too few or too many slots of a size, and so many hundredths of the jumps that would make it worse are to others, and
+// of the stores of another size.
+constexpr uint64_t jump_pull = 16, store_pull = 8;
+constexpr int size_tries = 8;
+constexpr uint32_t pool_places = 1u << static_cast<uint32_t>(SlotPlace::fresh) | 1u << static_cast<uint32_t>(SlotPlace::read);
+constexpr uint64_t most_weighed = uint64_t{1} << 40;  // runs, so that no sum of weights is too large
 }  // namespace
 
 FittedTables::FittedTables(FittedRecipe given)
@@ -55,6 +59,7 @@ void FittedPart::begin_areas() {
     sizes_.assign(tables_.part_slots + 1, unknown);
     swapped_sizes_.fill(0);
     swapped_ = 0;
+    pool_groups_ = 0;
     std::fill(cursors_.begin(), cursors_.end(), AgeList::nowhere);
     last_slots_.fill(AgeList::nowhere);
     departures_.fill({});
@@ -76,6 +81,7 @@ void FittedPart::enter_step() {
         if (left_[kind].rows) has_rows_ |= uint64_t{1} << kind;
     }
     look_at_rows_left();
+    if (!recipe_.pool_groups.empty()) wanted_groups_ = (recipe_.pool_groups[step_] + number_) / recipe_.parts;
 }
 
 bool FittedPart::can(size_t kind) const {
@@ -87,21 +93,8 @@ bool FittedPart::can(size_t kind) const {
 
 // The runs that are left come in any order, but none beside another of its kind while there are others.
 bool FittedPart::begin_run() {
-    for (;;) {
-        uint64_t total = 0, able = 0;
-        for (uint64_t kinds = has_rows_; kinds; kinds &= kinds - 1) {
-            const auto kind = static_cast<size_t>(std::countr_zero(kinds));
-            if (kind == kind_ || !can(kind)) continue;
-            total += left_[kind].runs;
-            able |= uint64_t{1} << kind;
-        }
-        if (total) {
-            for (uint64_t at = below(total);; able &= able - 1) {
-                kind_ = static_cast<size_t>(std::countr_zero(able));
-                if (at < left_[kind_].runs) return true;
-                at -= left_[kind_].runs;
-            }
-        }
+    for (const size_t last = kind_;;) {
+        if (choose_run(last) || choose_run(no_kind)) return true;
         if (kind_ != no_kind && can(kind_)) return true;
         kind_ = no_kind;
         if (begun_ && step_ + 1 >= recipe_.phases * recipe_.steps) return false;
@@ -109,6 +102,26 @@ bool FittedPart::begin_run() {
         phase_ = step_ / recipe_.steps;
         begun_ = true;
         enter_step();
+    }
+}
+
+// One that is seen behind the last kind; behind none, any.
+bool FittedPart::choose_run(size_t last) {
+    const std::vector<uint32_t>* follows =
+        last == no_kind || recipe_.kinds[last].follows.empty() ? nullptr : &recipe_.kinds[last].follows;
+    auto weight = [&](size_t kind) { return std::min(left_[kind].runs, most_weighed) * (follows ? (*follows)[kind] : 1); };
+    uint64_t total = 0, able = 0;
+    for (uint64_t kinds = has_rows_; kinds; kinds &= kinds - 1) {
+        const auto kind = static_cast<size_t>(std::countr_zero(kinds));
+        if (kind == kind_ || !can(kind)) continue;
+        total += weight(kind);
+        able |= uint64_t{1} << kind;
+    }
+    if (!total) return false;
+    for (uint64_t at = below(total);; able &= able - 1) {
+        kind_ = static_cast<size_t>(std::countr_zero(able));
+        if (at < weight(kind_)) return true;
+        at -= weight(kind_);
     }
 }
 
@@ -182,7 +195,7 @@ DrawnRow FittedPart::draw_one() {
     row.slot = static_cast<uint32_t>(slot);
     count_size(slot, ~0u);
     if (kind.row.op == Op::store && kind.row.sized) {
-        row.size = size_of(kind, slot);
+        row.size = wanted_size_of(kind, slot);
         sizes_[slot] = static_cast<uint16_t>(std::min<uint32_t>(row.size, page_bytes));
     }
     move(chosen.kind, chosen.position, slot);
@@ -228,8 +241,8 @@ FittedPart::Chosen FittedPart::jump_of(size_t number) {
     for (int tries = 1;; ++tries) {
         const uint64_t position = jump(number);
         const uint64_t slot = of.slot(position);
-        const bool goes = suits_sizes(number, slot) && (below(FittedRecipe::whole) < kind.whole_rows || is_crumb(number, slot)) &&
-                          has_weight(number, slot);
+        const bool goes = suits_sizes(number, slot) && suits_groups(number, slot) &&
+                          (below(FittedRecipe::whole) < kind.whole_rows || is_crumb(number, slot)) && has_weight(number, slot);
         if (goes || tries == jump_tries) return at_edge({number, position});
     }
 }
@@ -295,19 +308,40 @@ bool FittedPart::has_weight(size_t number, uint64_t slot) {
     return weight == FittedRecipe::whole || chance(weight, FittedRecipe::whole);
 }
 
-// Whether a load, or a store of what was loaded, may be of the slot: the more are swapped out of its size beside what the step
-// ends with, the likelier it is loaded, and the less likely stored. Who frees does not look at sizes.
+// By how much there are more swapped out of the group of a size than the step ends with, as a share of those; for a load, fewer.
+uint64_t FittedPart::too_many(Op op, uint32_t size) const {
+    const size_t group = tables_.size_groups[size];
+    const auto wanted = static_cast<int64_t>(uint64_t{recipe_.swapped_sizes[step_][group]} * swapped_);
+    const auto there = static_cast<int64_t>(uint64_t{swapped_sizes_[group]} * FittedRecipe::whole);
+    const int64_t more = op == Op::load ? wanted - there : there - wanted;
+    return more > 0 ? static_cast<uint64_t>(more) * FittedRecipe::whole / static_cast<uint64_t>(std::max<int64_t>(wanted, 1)) : 0;
+}
+
+// Whether the jump of a load, or of a store of what was loaded, may be to the slot. Who frees does not look at sizes.
 bool FittedPart::suits_sizes(size_t number, uint64_t slot) {
     const RowKind& row = recipe_.kinds[number].row;
     if (recipe_.swapped_sizes.empty() || (row.op != Op::load && row.op != Op::store)) return true;
     if (is_swapped_out(row.to) == is_swapped_out(place_of(slot)) || sizes_[slot] == unknown) return true;
-    const size_t group = tables_.size_groups[sizes_[slot]];
-    const auto wanted = static_cast<int64_t>(uint64_t{recipe_.swapped_sizes[step_][group]} * swapped_);
-    const auto there = static_cast<int64_t>(uint64_t{swapped_sizes_[group]} * FittedRecipe::whole);
-    const int64_t wrong = row.op == Op::load ? wanted - there : there - wanted;
-    if (wrong <= 0) return true;
-    const uint64_t share = static_cast<uint64_t>(wrong) * FittedRecipe::whole / static_cast<uint64_t>(std::max<int64_t>(wanted, 1));
-    return !chance(share * size_pull, FittedRecipe::whole);
+    const uint64_t more = too_many(row.op, sizes_[slot]);
+    return !more || !chance(more * jump_pull, FittedRecipe::whole);
+}
+
+void FittedPart::count_group(SlotPlace from, SlotPlace to, uint64_t slot) {
+    if (is_in_pool(from) == is_in_pool(to)) return;
+    const uint64_t others = slots_.group(pool_places, slot) & ~(uint64_t{1} << slot % 64);
+    if (!others) pool_groups_ += is_in_pool(to) ? 1 : ~uint64_t{0};
+}
+
+// Whether the jump of a row that takes something into the pool, or out of it, may be to the slot: where groups are too many, none
+// is begun, and those of which little is left are ended; where they are too few, the other way round. Loads find what they find.
+bool FittedPart::suits_groups(size_t number, uint64_t slot) {
+    const RowKind& row = recipe_.kinds[number].row;
+    const bool is_in = is_in_pool(row.to);
+    if (recipe_.pool_groups.empty() || row.op == Op::load || is_in == is_in_pool(place_of(slot)) || pool_groups_ == wanted_groups_)
+        return true;
+    const auto there = static_cast<uint64_t>(std::popcount(slots_.group(pool_places, slot)));
+    if (pool_groups_ > wanted_groups_) return is_in ? there > 0 : !chance(there - 1, there);
+    return is_in ? there == 0 : there > 1;
 }
 
 // Before a row has changed anything of its slot, and after.
@@ -342,7 +376,7 @@ bool FittedPart::beside(size_t number, bool ahead, Chosen& chosen) {
     const uint32_t places = places_of(number);
     const uint64_t nearest = ahead ? slots_.at_or_above(places, last + 1, slots_ahead - 1) : slots_.at_or_below(places, last - 1, slots_ahead - 1);
     if (nearest == AgeList::nowhere) return false;
-    if (drawn >= (nearest == last + 1 || nearest + 1 == last ? right : over_gap) || !suits_sizes(number, nearest)) return false;
+    if (drawn >= (nearest == last + 1 || nearest + 1 == last ? right : over_gap)) return false;
     kind_of(number, nearest, chosen);
     return true;
 }
@@ -380,6 +414,17 @@ FittedPart::Chosen FittedPart::at_edge(Chosen chosen) {
     Chosen edge = chosen;
     if (steps > 0 && steps < edge_slots) kind_of(chosen.kind, from_below ? slot - steps : slot + steps, edge);
     return edge;
+}
+
+uint32_t FittedPart::wanted_size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
+    const bool is_any = recipe_.swapped_sizes.empty() || kind.row.to != SlotPlace::fresh;
+    for (int tries = 1;; ++tries) {
+        const uint32_t size = size_of(kind, slot);
+        if (is_any || tries == size_tries) return size;
+        if (const uint64_t more = too_many(Op::store, std::min(size, page_bytes));
+            !more || !chance(more * store_pull, FittedRecipe::whole))
+            return size;
+    }
 }
 
 uint32_t FittedPart::size_of(const FittedRecipe::Kind& kind, uint64_t slot) {
@@ -429,6 +474,7 @@ uint32_t FittedPart::resized(const FittedRecipe::Kind& kind, uint32_t before) {
 void FittedPart::move(size_t number, uint64_t position, uint64_t slot) {
     const RowKind& kind = recipe_.kinds[number].row;
     if (kind.to == kind.from && (kind.from == SlotPlace::none || (kind.op != Op::load && kind.op != Op::store))) return;
+    count_group(kind.from, kind.to, slot);
     if (kind.from != SlotPlace::none) {
         list(kind.from).remove(position);
         slots_.remove(static_cast<uint32_t>(kind.from), slot);

@@ -1,8 +1,8 @@
 // The generator of fitted recipes: rows drawn from the tables of a trace (fit.hpp says what was counted there).
 //
-// A trace is in phases, and these in steps. A step has so many rows of each kind, in so many runs; the order of the runs is
-// drawn, and all compositions of a kind's rows into its runs are equally likely. So each step ends with as many slots in
-// each place as it was counted with. Which slot a row takes:
+// A trace is in phases, and these in steps. A step has so many rows of each kind, in so many runs; which run comes next is
+// drawn, by which kinds were seen to follow each other, and all compositions of a kind's rows into its runs are equally likely. So
+// each step ends with as many slots in each place as it was counted with. Which slot a row takes:
 //
 //      beside     the last one of its op: the nearest above, else below. It may be in another place: then the row is of the
 //                 kind that is of that one, if the step still has any
@@ -11,8 +11,10 @@
 //                 or one of any rank; likelier to a crumb (slot_lives.hpp) and to some sizes, and perhaps then to the end of
 //                 what is in a row there
 //
-// Loads fall rather to slots of sizes of which too many are swapped out beside what the step ends with, and stores of what was
-// loaded to slots of sizes of which too few are (swapped_sizes).
+// Of sizes of which too many are swapped out beside what the step ends with (swapped_sizes) fewer are stored; and jumps of loads
+// fall rather to slots of such sizes, those of stores to others. Jumps into the pool and out of it begin and end groups of 64 slots,
+// where too few or too many have any there (pool_groups). A row beside the last one does not look at either: what is in a row would
+// come apart.
 //
 // A kind that finds nobody in its place waits, into the next step if it must.
 //
@@ -40,6 +42,7 @@ struct FittedRecipe {
     struct Kind {
         RowKind row;
         std::vector<uint64_t> rows, runs;        // by step
+        std::vector<uint32_t> follows;  // by kind: how likely its run is the next one, beside a hundred by chance; or empty
         // Shares of the rows that find a slot right ahead, or back, that they can be of, by phase; behind a gap, over all phases.
         std::vector<uint32_t> ahead, back;
         uint32_t ahead_over_gap = 0, back_over_gap = 0;
@@ -62,7 +65,9 @@ struct FittedRecipe {
     std::vector<std::vector<uint32_t>> size_ranks;
     // By step: shares of the slots swapped out at its end whose size is of each group; empty where nothing is said.
     std::vector<std::array<uint32_t, weight_groups>> swapped_sizes;
-    // Shares of them that are near a place among the sizes: one that moves before every 8th, 64th and 512th of them.
+    // By step: groups of slots of which any is in the pool at its end; empty where nothing is said.
+    std::vector<uint64_t> pool_groups;
+    // Shares of sizes that are near a place among the sizes: one that moves before every 8th, 64th and 512th of them.
     std::array<uint32_t, 3> alike{};
     static constexpr std::array<uint32_t, 3> moves{8, 64, 512};
     static constexpr uint32_t size_groups = 16;  // near is in the same one of them
@@ -116,6 +121,7 @@ class FittedPart {
     bool can(size_t kind) const;
     void enter_step();
     uint64_t share(const std::vector<uint64_t>& counts) const;
+    bool choose_run(size_t last);
     void begin_areas();
     DrawnRow draw_one();
     // What a row is of: its kind, and where its slot stands.
@@ -134,7 +140,10 @@ class FittedPart {
     bool is_crumb(size_t kind, uint64_t slot) const;
     bool has_weight(size_t kind, uint64_t slot);
     bool suits_sizes(size_t kind, uint64_t slot);
+    uint64_t too_many(Op op, uint32_t size) const;
     void count_size(uint64_t slot, uint32_t change);
+    bool suits_groups(size_t kind, uint64_t slot);
+    void count_group(SlotPlace from, SlotPlace to, uint64_t slot);
     SlotPlace place_of(uint64_t slot) const { return static_cast<SlotPlace>(lives_[slot] >> place_shift); }
     uint64_t jump(size_t kind);
     uint64_t close_one(size_t kind);
@@ -144,6 +153,7 @@ class FittedPart {
     uint32_t resized(const FittedRecipe::Kind& kind, uint32_t before);
     uint32_t size_between(uint64_t first, uint64_t end);
     uint32_t size_of(const FittedRecipe::Kind& kind, uint64_t slot);
+    uint32_t wanted_size_of(const FittedRecipe::Kind& kind, uint64_t slot);
     void move(size_t kind, uint64_t position, uint64_t slot);
     bool chance(uint64_t part, uint64_t whole) { return below(whole) < part; }
     uint64_t below(uint64_t limit) {
@@ -165,6 +175,7 @@ class FittedPart {
     std::vector<uint16_t> sizes_;     // by slot: of its last store, in bytes up to a page, or unknown
     std::array<uint32_t, weight_groups> swapped_sizes_{};  // slots that are swapped out, by the group of their size
     uint32_t swapped_ = 0;
+    uint64_t pool_groups_ = 0, wanted_groups_ = 0;  // of which any is in the pool, and at the step's end
     std::vector<Left> left_;          // of the step, by kind
     std::vector<uint64_t> cursors_;   // by kind: where its last slot stood
     std::array<uint64_t, op_count> last_slots_{};

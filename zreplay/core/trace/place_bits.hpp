@@ -25,6 +25,8 @@ class PlaceBits {
 
     // In all that follows `places` is a set, a bit for each place: slots in any of them are meant.
 
+    // Of those of the slot's 64, that begin at a multiple of it.
+    uint64_t group(uint32_t places, uint64_t slot) const { return of(places, slot / 64 + 1); }
     // How many slots in a row, up to 64, stand right below this one, or right above it.
     uint64_t run_below(uint32_t places, uint64_t slot) const {
         return static_cast<uint64_t>(std::countl_one(window(places, slot)));

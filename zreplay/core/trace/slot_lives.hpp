@@ -32,6 +32,10 @@ enum class SlotPlace : uint8_t {
 inline constexpr size_t place_count = 6;
 // In zswap or on the device, and not in memory.
 inline bool is_swapped_out(SlotPlace place) { return place != SlotPlace::none && place != SlotPlace::back; }
+// In zswap: what an index has an entry for.
+inline bool is_in_pool(SlotPlace place) { return place == SlotPlace::fresh || place == SlotPlace::read; }
+// Slots in a group, whose offsets are alike but for these bits: what a leaf of a radix tree has entries for.
+inline constexpr uint32_t group_shift = 6;
 inline constexpr std::array<std::string_view, place_count> place_names{"none", "fresh", "read", "refused", "written", "back"};
 
 // A kind of row: what happened, to a slot from where, what the kernel said. `to` is where the slot is afterwards.

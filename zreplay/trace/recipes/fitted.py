@@ -36,6 +36,7 @@ PLACES = ("none", "fresh", "read", "refused", "written", "back")
 ALLOCATORS = ("clusters", "scan")
 #: Kinds of rows.
 MOST_KINDS = 64
+MOST_FOLLOWS = 10_000
 #: Parts of a scaled recipe: of so many slots at least, for what each has beside them.
 LEAST_PART_SLOTS, MOST_PARTS = 1024, 2**20
 #: Of Rows with a place: parts in WHOLE, by phase.
@@ -54,6 +55,8 @@ class Rows:
         sized: a store that says its size.
         takes: a load that takes the entry out of zswap.
         rows, runs: how many, in how many runs.
+        follows: by kind, in the order of a recipe's `rows`: how often a run of it comes right behind one of this kind,
+            in parts of a hundred of how often it would in any order; none: in any order.
         ahead, back: of the rows that find a slot right ahead of the last one's of their op, or back from it, parts in
             WHOLE that are of it.
         ahead_over_gap, back_over_gap: the same where the nearest slot is a few further on, in all phases.
@@ -88,6 +91,7 @@ class Rows:
     takes: bool = False
     rows: tuple[int, ...] = ()
     runs: tuple[int, ...] = ()
+    follows: tuple[int, ...] = ()
     ahead: tuple[int, ...] = ()
     back: tuple[int, ...] = ()
     ahead_over_gap: int = number(0, 0, WHOLE)
@@ -120,6 +124,7 @@ class Rows:
         if len(self.runs) != len(self.rows):
             raise RecipeError("runs", f"found {len(self.runs)} elements, expected {len(self.rows)}, as of rows")
         _check_numbers("runs", self.runs, 0, 10**15)
+        _check_numbers("follows", self.follows, 0, MOST_FOLLOWS)
         _check_numbers("sizes", self.sizes, 0, 2 * PAGE_SIZE)
         for phase, (rows, runs) in enumerate(zip(self.rows, self.runs, strict=True), 1):
             if not min(1, rows) <= runs <= rows:
@@ -186,7 +191,9 @@ class FittedRecipe:
             stores that are smaller.
         swapped_sizes: of each step: of the slots swapped out at its end, parts in WHOLE whose size is of each of eight
             groups of as many stores; none: whatever comes of the rest.
-        alike: of these, parts in WHOLE that lie near one place among them, a sixteenth, which moves before every 8th;
+        pool_groups: of each step: groups of 64 slots of which any is in the pool at its end; none: whatever comes of
+            the rest.
+        alike: of sizes, parts in WHOLE that lie near one place among them, a sixteenth, which moves before every 8th;
             near another, which moves before every 64th; and near one that moves before every 512th.
         rows: the kinds of rows.
         model, source_kernel, compressor, pool, max_pool_percent, accept_threshold_percent, totalram_pages, cpus: the
@@ -205,6 +212,7 @@ class FittedRecipe:
     types: int = number(1, 1, MAX_TYPES)
     allocator: str = word("clusters", *ALLOCATORS)
     swapped_sizes: tuple[tuple[int, ...], ...] = ()
+    pool_groups: tuple[int, ...] = ()
     alike: tuple[int, ...] = (0, 0, 0)
     seed: int = number(0, 0, 2**64 - 1)
     model: str = word("zswap", *METADATA_WORDS["model"])
@@ -239,6 +247,10 @@ class FittedRecipe:
             _check_numbers(f"swapped_sizes {step}", shares, 0, WHOLE)
             if len(shares) != 8:
                 raise RecipeError(f"swapped_sizes {step}", f"found {len(shares)} elements, expected 8")
+        if len(self.pool_groups) not in (0, self.phases * self.steps):
+            found = f"found {len(self.pool_groups)} elements, expected {self.phases * self.steps} steps or none"
+            raise RecipeError("pool_groups", found)
+        _check_numbers("pool_groups", self.pool_groups, 0, 2**31)
         if self.parts > self.area_slots:
             raise RecipeError("parts", f"found {self.parts:,}, expected no more than area_slots, {self.area_slots:,}")
         phases, steps = self.phases, self.steps
@@ -250,6 +262,9 @@ class FittedRecipe:
                 if (count := len(getattr(kind, name))) not in (0, phases):
                     found = f"found {count} elements, expected {phases} phases, as of size_ranks"
                     raise RecipeError(f"rows {place}: {name}", found)
+            if len(kind.follows) not in (0, len(self.rows)):
+                found = f"found {len(kind.follows)} elements, expected {len(self.rows)} kinds of rows, or none"
+                raise RecipeError(f"rows {place}: follows", found)
         if len(self.rows) > MOST_KINDS:
             raise RecipeError("rows", f"found {len(self.rows)} kinds, expected at most {MOST_KINDS}")
         if not self.one_round:
@@ -281,6 +296,7 @@ class FittedRecipe:
         return replace(
             self,
             rows=rows,
+            pool_groups=tuple(round(groups * factor) for groups in self.pool_groups),
             events=max(1, round(self.events * factor)),
             parts=max(1, min(math.floor(self.parts * factor), area_slots // LEAST_PART_SLOTS, MOST_PARTS)),
             area_slots=area_slots,
@@ -357,6 +373,7 @@ class FittedRecipe:
         for kind in self.rows:
             row: dict[str, Any] = {name: getattr(kind, name) for name in ("op", "of", "to", "sized", "takes")}
             row |= {name: self._by_step(getattr(kind, name)) for name in ("rows", "runs")}
+            row["follows"] = list(kind.follows)
             row |= {name: list(getattr(kind, name)) or [0] * self.phases for name in SHARES}
             lists = ("close_distances", "return_distances", "distances", "sizes", "size_weights")
             row |= {name: list(getattr(kind, name)) for name in lists}
@@ -373,6 +390,7 @@ class FittedRecipe:
             "sizes": list(self.sizes),
             "size_shares": list(self.size_shares),
             "size_ranks": [list(quantiles) for quantiles in self.size_ranks],
+            "pool_groups": list(self.pool_groups),
             "swapped_sizes": [list(shares) for shares in self.swapped_sizes],
             "alike": list(self.alike),
             "parts": self.parts,
