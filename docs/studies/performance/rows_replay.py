@@ -24,6 +24,13 @@ from studies.performance.bench import (
 from zreplay.analysis.statistics import paired_ratio
 from zreplay.trace.recipes.pattern import PatternRecipe as Recipe
 
+#: Recordings that fitted recipes are measured of.
+SCALED = (
+    "linux-6.1-zsmalloc-lzo-mixed-2cpu",
+    "linux-6.12-zbud-lz4-node",
+    "linux-6.12-zsmalloc-lzorle-writeback",
+)
+
 
 def million_random(bench: Bench) -> Recipe:
     return random_entries(2 * MILLION, 100_000) if bench.quick else random_entries(20 * MILLION, MILLION)
@@ -201,6 +208,28 @@ def synth(bench: Bench) -> Measured:
     return [
         Figure.of_values(f"{pattern}", [events / MILLION / s for s in values], "million/s", at_least(15, 25))
         for pattern, values in seconds.items()
+    ], []
+
+
+def scaled(bench: Bench) -> Measured:
+    events = 2 * MILLION if bench.quick else 100 * MILLION
+    out = bench.work / "scaled.parquet"
+    recipes = {name: bench.work / f"{name}.toml" for name in SCALED}
+    for name, recipe in recipes.items():
+        bench.zreplay("synth", "--fit", TRACES / f"{name}.parquet", "-q", "--force", "-o", recipe)
+    seconds: dict[str, list[float]] = bench.interleaved(
+        {
+            name: lambda recipe=recipe: bench.zreplay(
+                "synth", recipe, "--scale", "4x", "--events", events, "-q", "--force", "-o", out
+            )
+            for name, recipe in recipes.items()
+        },
+        fewest=3,
+    )
+    out.unlink()
+    return [
+        Figure.of_values(name, [events / MILLION / s for s in values], "million/s", at_least(15))
+        for name, values in seconds.items()
     ], []
 
 
