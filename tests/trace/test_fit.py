@@ -146,6 +146,24 @@ def test_groups_of_slots_with_any_in_the_pool_at_the_end(tmp_path):
     assert found.pool_groups(0) == 2
 
 
+def test_a_copy_that_is_dropped_before_its_page_is_stored_again(tmp_path):
+    """6.1's frontswap; the slot is not free then. Not if anything else comes first, or nothing for eight rows."""
+    events = [store(slot, 9, result=0) for slot in (1, 2, 3)]
+    events += [invalidate(1), store(4, 9, result=0), store(1, 10, result=0)]
+    events += [invalidate(2), load(2, result=-1), store(2, 9, result=0), invalidate(3)]
+    events += [*(store(slot, 9, result=0) for slot in range(100, 108)), store(3, 9, result=0)]
+    found = counted(trace(tmp_path / "trace.parquet", events))
+    assert {kind: counts["rows"] for kind, counts in found.items()} == {
+        ("store", "none", "fresh", 0): 3 + 1 + 1 + 8 + 1,
+        ("invalidate", "fresh", "cleared", None): 1,
+        ("store", "cleared", "fresh", 0): 1,
+        ("invalidate", "fresh", "none", None): 2,
+        ("load", "none", "none", -1): 1,
+    }
+    again = found["store", "cleared", "fresh", 0]
+    assert again["resized"][0] == [0, 1, *[0] * 8]  # 10 bytes are near 9
+
+
 def test_runs_that_follow_each_other(tmp_path):
     events = [store(1, 9, result=0), store(2, 9, result=0), invalidate(1), store(3, 9, result=0), invalidate(2)]
     found = counted_twice(trace(tmp_path / "trace.parquet", events))
@@ -500,6 +518,16 @@ def test_jumps_begin_and_end_as_many_groups_as_the_step_ends_with(wanted, fewest
         (left.add if row["op"] == "store" else left.remove)(row["offset"])
     assert len(left) == 64
     assert fewest <= len({offset // 64 for offset in left}) <= most
+
+
+def test_what_is_cleared_is_stored_at_once():
+    clears = Rows(op="invalidate", of="fresh", to="cleared", rows=(20,), runs=(20,), ranks=(0, WHOLE))
+    again = Rows(op="store", of="cleared", to="fresh", sized=True, rows=(20,), runs=(20,), ranks=(0, WHOLE))
+    frees = Rows(op="invalidate", of="fresh", rows=(5,), runs=(5,), ranks=(0, WHOLE))
+    rows = made(55, TEN, clears, again, frees)
+    behind = [two for two in pairwise(rows) if two[0][0] == "invalidate" and two[1][0] == "store"]
+    assert sum(one[1] == other[1] for one, other in behind) == 20
+    assert [op for op, _, _ in rows].count("invalidate") == 25
 
 
 def test_runs_follow_each_other_as_was_seen():

@@ -36,8 +36,10 @@ RARE_ROWS = 200
 RANKS, DISTANCES, SIZES, REFUSED_SIZES = 13, 17, 65, 32
 #: Jumps of a kind in a phase from which on their ranks are kept apart, and jumps for each quantile.
 ENOUGH_JUMPS, JUMPS_A_QUANTILE = 8, 4
-#: So many pairs of runs as chance would have are added to those seen: of few nothing follows.
+#: So many pairs of runs as chance would have are added to those seen: of few nothing follows. And how often weights are
+#: corrected by what comes of them.
 ENOUGH_RUNS = 8
+ROUNDS_OF_FOLLOWS = 8
 #: The most sizes that are told apart by bytes; of more those in the same 8 bytes are one, as they are to every pool.
 MOST_SIZES, SIZE_BYTES = 512, 8
 #: Of the quantiles of sizes, what is near; and less likeness of neighbours than this is chance.
@@ -221,23 +223,28 @@ def _swapped_sizes(counts_of: Sequence[Sequence[int]]) -> tuple[tuple[int, ...],
 
 
 def _follows(counted: _zreplay.Fit, steps: int) -> list[tuple[int, ...]]:
-    """By kind and kind: how often a run of the second comes right behind one of the first, in parts of a hundred of how
-    often it would if the runs of each step were in any order."""
+    """By kind and kind: how much likelier a run of the second is to come right behind one of the first than by its
+    share of a step's runs, in parts of a hundred, so that as many do as were seen."""
     kinds = range(len(counted.kinds()))
-    by_chance = [[0.0 for _ in kinds] for _ in kinds]
-    for step in range(PHASES * steps):
-        runs = [counted.step(kind, step)[1] for kind in kinds]
-        for first, chances in enumerate(by_chance):
-            others = sum(runs) - runs[first]
-            for second in kinds if runs[first] and others else ():
-                chances[second] += runs[first] * runs[second] / others
-    return [
-        tuple(
-            min(MOST_FOLLOWS, round(100 * (counted.follows(first, second) + ENOUGH_RUNS) / (chance + ENOUGH_RUNS)))
-            for second, chance in enumerate(chances)
-        )
-        for first, chances in enumerate(by_chance)
-    ]
+    runs_of = [[counted.step(kind, step)[1] for kind in kinds] for step in range(PHASES * steps)]
+    found = []
+    for first in kinds:
+        here = [
+            (runs[first], [(second, many) for second, many in enumerate(runs) if many and second != first])
+            for runs in runs_of
+            if runs[first]
+        ]
+        weights = [1.0 for _ in kinds]
+        for _ in range(ROUNDS_OF_FOLLOWS):
+            expected = [0.0 for _ in kinds]
+            for mine, others in here:
+                total = sum(weights[second] * many for second, many in others)
+                for second, many in others:
+                    expected[second] += mine * weights[second] * many / total
+            for second in kinds:
+                weights[second] *= (counted.follows(first, second) + ENOUGH_RUNS) / (expected[second] + ENOUGH_RUNS)
+        found.append(tuple(min(MOST_FOLLOWS, round(100 * weight)) for weight in weights))
+    return found
 
 
 def _share(part: int, whole: int) -> int:

@@ -82,7 +82,9 @@ RowKind Fit::kind_of(const EventBatch& batch, int64_t row, SlotPlace from) const
             kind.takes = result >= 0 && (batch.call_rows.has(row) || batch.call_ts_ns.has(row));
             if (from != SlotPlace::none) kind.to = kind.takes || result < 0 || !compressed ? SlotPlace::back : SlotPlace::read;
             break;
-        case Op::invalidate: kind.to = SlotPlace::none; break;
+        case Op::invalidate:
+            kind.to = from != SlotPlace::none && is_stored_again(batch, row) ? SlotPlace::cleared : SlotPlace::none;
+            break;
         case Op::writeback:
             if (result >= 0 && compressed) kind.to = SlotPlace::written;
             break;
@@ -92,6 +94,14 @@ RowKind Fit::kind_of(const EventBatch& batch, int64_t row, SlotPlace from) const
     if (has_result) kind.result = result <= 0 || kind.op == Op::visit ? result : RowKind::no_result;
     if (batch.asked_by.has(row)) kind.asked_by = static_cast<uint8_t>(batch.asked_by[row]);
     return kind;
+}
+
+// At once, and before anything else happens to it. (A batch ends now and then before that can be seen.)
+bool Fit::is_stored_again(const EventBatch& batch, int64_t row) {
+    const SwapEntry slot = batch.entry(row);
+    for (int64_t next = row + 1; next < std::min(batch.rows, row + 1 + cleared_rows); ++next)
+        if (batch.type.has(next) && batch.offset.has(next) && batch.entry(next) == slot) return batch.op(next) == Op::store;
+    return false;
 }
 
 uint32_t Fit::number_of(const RowKind& kind) {

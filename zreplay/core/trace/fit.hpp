@@ -97,6 +97,7 @@ class Fit {
     static constexpr uint32_t no_kind = ~0u, unknown = ~0u;
 
     RowKind kind_of(const EventBatch& batch, int64_t row, SlotPlace from) const;
+    static bool is_stored_again(const EventBatch& batch, int64_t row);
     uint32_t number_of(const RowKind& kind);
     bool can_be_of(const RowKind& kind, SlotPlace place, uint32_t phase) const;
     void count_size_group(const Life& life, std::array<uint32_t, weight_groups>& counts) const;

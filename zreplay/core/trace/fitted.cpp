@@ -33,6 +33,9 @@ FittedTables::FittedTables(FittedRecipe given)
         for (size_t other = 0; other < others.size(); ++other)
             if (recipe.kinds[kind].row.goes_on_as(recipe.kinds[other].row))
                 others[kind][static_cast<size_t>(recipe.kinds[other].row.from)] |= uint64_t{1} << other;
+    for (size_t kind = 0; kind < others.size(); ++kind)
+        if (recipe.kinds[kind].row.from == SlotPlace::cleared && recipe.kinds[kind].row.op == Op::store)
+            of_cleared |= uint64_t{1} << kind;
     for (FittedRecipe::Kind& kind : recipe.kinds) {  // from now on up to the end of each step
         std::inclusive_scan(kind.rows.begin(), kind.rows.end(), kind.rows.begin());
         std::inclusive_scan(kind.runs.begin(), kind.runs.end(), kind.runs.begin());
@@ -105,13 +108,14 @@ bool FittedPart::begin_run() {
     }
 }
 
-// One that is seen behind the last kind; behind none, any.
+// One that is seen behind the last kind; behind none, any. What is cleared is stored at once.
 bool FittedPart::choose_run(size_t last) {
     const std::vector<uint32_t>* follows =
         last == no_kind || recipe_.kinds[last].follows.empty() ? nullptr : &recipe_.kinds[last].follows;
     auto weight = [&](size_t kind) { return std::min(left_[kind].runs, most_weighed) * (follows ? (*follows)[kind] : 1); };
     uint64_t total = 0, able = 0;
-    for (uint64_t kinds = has_rows_; kinds; kinds &= kinds - 1) {
+    const uint64_t first = list(SlotPlace::cleared).size() ? has_rows_ & tables_.of_cleared : 0;
+    for (uint64_t kinds = first ? first : has_rows_; kinds; kinds &= kinds - 1) {
         const auto kind = static_cast<size_t>(std::countr_zero(kinds));
         if (kind == kind_ || !can(kind)) continue;
         total += weight(kind);
@@ -237,6 +241,7 @@ FittedPart::Chosen FittedPart::jump_of(size_t number) {
         const uint64_t next = of.older(last) + of.has(last);
         if (next < of.size()) return {number, of.nth(next)};
     }
+    if (of.size() == 1) return {number, of.nth(0)};
     // What is left over goes sooner than its number says.
     for (int tries = 1;; ++tries) {
         const uint64_t position = jump(number);

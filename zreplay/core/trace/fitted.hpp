@@ -16,7 +16,7 @@
 // where too few or too many have any there (pool_groups). A row beside the last one does not look at either: what is in a row would
 // come apart.
 //
-// A kind that finds nobody in its place waits, into the next step if it must.
+// What is cleared is stored before anything else happens, as by the kernel. A kind that finds nobody in its place waits, into the next step if it must.
 //
 // A recipe may have parts (fitted_synth.hpp puts their rows together). Each has its share of the rows, and slots of its own, and
 // knows of nothing but an invalidate_area in the others: so it can be drawn beside them. All is O(slots not free) in memory, and a row
@@ -87,6 +87,7 @@ struct FittedTables {
     FittedRecipe recipe;
     uint64_t part_slots;                                    // of the area
     std::vector<std::array<uint64_t, place_count>> others;  // by kind and place: which kinds it goes on as, a bit each
+    uint64_t of_cleared = 0;                                // kinds of stores of what is cleared, a bit each
     std::vector<uint8_t> size_groups;                       // by bytes
     std::vector<uint32_t> size_ends;                        // shares of the sizes up to each
 };

@@ -9,7 +9,7 @@
 //
 // Refused and written are on the device alike, but one has been there since its store, and one was stored long before.
 //
-// An invalidate leads from anywhere to none. A store of a slot that is not none leads from there to fresh or refused.
+// An invalidate leads from anywhere to none, or to cleared. A store of a slot that is not none leads from there to fresh or refused.
 #pragma once
 
 #include <array>
@@ -28,15 +28,19 @@ enum class SlotPlace : uint8_t {
     refused,  // on the device since its store
     written,  // written back
     back,     // loaded from the device, or taken out by its load: in memory, and in zswap no more
+    cleared,  // invalidated, but not free: to 6.5 frontswap drops the copy there is before it stores the page to its slot again
 };
-inline constexpr size_t place_count = 6;
+inline constexpr size_t place_count = 7;
 // In zswap or on the device, and not in memory.
-inline bool is_swapped_out(SlotPlace place) { return place != SlotPlace::none && place != SlotPlace::back; }
+inline bool is_swapped_out(SlotPlace place) {
+    return place != SlotPlace::none && place != SlotPlace::back && place != SlotPlace::cleared;
+}
 // In zswap: what an index has an entry for.
 inline bool is_in_pool(SlotPlace place) { return place == SlotPlace::fresh || place == SlotPlace::read; }
 // Slots in a group, whose offsets are alike but for these bits: what a leaf of a radix tree has entries for.
 inline constexpr uint32_t group_shift = 6;
-inline constexpr std::array<std::string_view, place_count> place_names{"none", "fresh", "read", "refused", "written", "back"};
+inline constexpr std::array<std::string_view, place_count> place_names{"none",    "fresh", "read",   "refused",
+                                                                       "written", "back",  "cleared"};
 
 // A kind of row: what happened, to a slot from where, what the kernel said. `to` is where the slot is afterwards.
 struct RowKind {
@@ -57,7 +61,8 @@ struct RowKind {
     // an invalidate finds is the slot's affair, and all else is as it was.
     bool goes_on_as(const RowKind& other) const {
         if (op != other.op || other.from == SlotPlace::none) return false;
-        return op == Op::load || op == Op::invalidate || (result == other.result && sized == other.sized);
+        if (op == Op::invalidate) return (to == SlotPlace::cleared) == (other.to == SlotPlace::cleared);
+        return op == Op::load || (result == other.result && sized == other.sized);
     }
 };
 
@@ -74,6 +79,8 @@ struct Departures {
     void left(uint64_t slot) { slots[jumps++ % slots.size()] = slot; }
     size_t size() const { return jumps < slots.size() ? jumps : slots.size(); }
 };
+// How many rows behind an invalidate its slot is looked for: where it is stored to there, it was cleared.
+inline constexpr int64_t cleared_rows = 8;
 // How far from a slot the end of those in a row with it is looked for.
 inline constexpr uint64_t edge_slots = 512;
 // A size that is no further than this from the one the slot had before is near it.

@@ -31,7 +31,7 @@ WHOLE = 10_000
 #: Shares of sizes are.
 MILLION = 1_000_000
 #: Where a slot is (core/trace/slot_lives.hpp).
-PLACES = ("none", "fresh", "read", "refused", "written", "back")
+PLACES = ("none", "fresh", "read", "refused", "written", "back", "cleared")
 #: How a kernel looks for a free slot: of SSDs, or of rotating disks.
 ALLOCATORS = ("clusters", "scan")
 #: Kinds of rows.
@@ -55,8 +55,8 @@ class Rows:
         sized: a store that says its size.
         takes: a load that takes the entry out of zswap.
         rows, runs: how many, in how many runs.
-        follows: by kind, in the order of a recipe's `rows`: how often a run of it comes right behind one of this kind,
-            in parts of a hundred of how often it would in any order; none: in any order.
+        follows: by kind, in the order of a recipe's `rows`: how much likelier a run of it comes right behind one of
+            this kind than by its share of the step's runs, in parts of a hundred; none: by its share.
         ahead, back: of the rows that find a slot right ahead of the last one's of their op, or back from it, parts in
             WHOLE that are of it.
         ahead_over_gap, back_over_gap: the same where the nearest slot is a few further on, in all phases.
@@ -154,7 +154,7 @@ class Rows:
         if self.op == "store":
             return "fresh", "refused"
         if self.op == "invalidate":
-            return ("none",)
+            return ("none",) if self.of == "none" else ("none", "cleared")
         if self.op in ("load", "writeback", "visit") and self.of != "none":
             return {"load": ("read", "back"), "writeback": (self.of, "written"), "visit": (self.of,)}[self.op]
         if self.of != "none":
