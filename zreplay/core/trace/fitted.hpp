@@ -16,7 +16,8 @@
 // where too few or too many have any there (pool_groups). A row beside the last one does not look at either: what is in a row would
 // come apart.
 //
-// What is cleared is stored before anything else happens, as by the kernel. A kind that finds nobody in its place waits, into the next step if it must.
+// What is cleared is stored before anything else happens, as by the kernel. A kind that finds nobody in its place waits, into the
+// next step if it must.
 //
 // A recipe may have parts (fitted_synth.hpp puts their rows together). Each has its share of the rows, and slots of its own, and
 // knows of nothing but an invalidate_area in the others: so it can be drawn beside them. All is O(slots not free) in memory, and a row
