@@ -1,16 +1,19 @@
 """Writes the tables of docs/fit.md: whether the trace of a recipe fitted to a recording replays as the recording does.
 
     python docs/studies/fit.py
+    python docs/studies/fit.py --seeds 8    # only what other seeds come to, a line each
 
 No times are measured, so a busy machine does; about a minute.
 """
 
+import argparse
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -139,21 +142,47 @@ class Result:
         return turned
 
 
-def result_of(trace: Path, work: Path) -> Result:
-    """Fit a recipe to a trace, generate its trace, and replay both."""
+def results_of(trace: Path, work: Path, seeds: int) -> list[Result]:
+    """Fit a recipe to a trace, generate its traces, of seed 0 and on, and replay them all."""
     recipe = fit(trace)
-    made = work / f"made-{trace.name}"
-    synth(recipe, made, force=True)
-    return Result(
-        trace.stem,
-        open_trace(trace).rows,
-        recipe.events,
-        replayed(trace),
-        replayed(made),
-        distances(portrait(trace), portrait(made)),
-        values_in(recipe),
-        len(recipe_text(recipe).encode()),
-    )
+    recording = replayed(trace)
+    results = []
+    for seed in range(seeds):
+        made = work / f"made-{trace.name}"
+        synth(replace(recipe, seed=seed), made, force=True)
+        results.append(
+            Result(
+                trace.stem,
+                open_trace(trace).rows,
+                recipe.events,
+                recording,
+                replayed(made),
+                distances(portrait(trace), portrait(made)),
+                values_in(recipe),
+                len(recipe_text(recipe).encode()),
+            )
+        )
+    return results
+
+
+def result_of(trace: Path, work: Path) -> Result:
+    """The same of seed 0."""
+    return results_of(trace, work, 1)[0]
+
+
+def by_seed(work: Path, seeds: int) -> Iterator[str]:
+    """Of the recordings, what each seed comes to."""
+    for seed, results in enumerate(zip(*(results_of(path, work, seeds) for path in RECORDINGS), strict=True)):
+        errors = [abs(error) for result in results for *_, error in result.errors()]
+        index_bytes = [
+            abs(100 * (result.fitted.indexes[index] / found - 1))
+            for result in results
+            for index, found in result.recording.indexes.items()
+        ]
+        off, bytes_off = f"{fmean(errors):.2f} %", f"{fmean(index_bytes):.1f} %"
+        yield f"seed {seed}: {within(results)} within {WITHIN_PERCENT} %, off by {off} in the mean; " + (
+            f"ranks alike on {alike(results)}; index bytes off by {bytes_off}; not within: {missed(results) or 'none'}"
+        )
 
 
 def line_of(result: Result, note: str) -> str:
@@ -293,6 +322,12 @@ def page(work: Path) -> str:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, help="only print what so many seeds come to")
+    if seeds := parser.parse_args().seeds:
+        with TemporaryDirectory() as folder:
+            print(*by_seed(Path(folder), seeds), sep="\n")
+        sys.exit()
     place = DOCS / "fit.md"
     prose = place.read_text(encoding="utf-8").split(MARK)[0]
     with TemporaryDirectory() as folder:

@@ -251,8 +251,8 @@ ROWS = (
             "pyarrow takes 60 to 80 ns an event to encode these columns in its one thread, where a ready recipe's take "
             "50: a third of it is to say which values are none, and there are more columns. Tried: no dictionaries and "
             "no differences (a third faster, kept), times with their bytes apart (3 ns, a fifth larger, not kept). "
-            "Eight rounds of each part are drawn, at 100 to 240 ns a row, and come again by chance; until then two "
-            "processors make 6 to 10 million a second, and a billion events, most of them not drawn, came at 15.1 to "
+            "Eight rounds of each part are drawn, at 100 to 340 ns a row, and come again by chance; until then two "
+            "processors make 4 to 10 million a second, and a billion events, most of them not drawn, came at 15.1 to "
             "17.0. pyarrow's writer has no threads for the columns of a group."
         ),
     ),
